@@ -1,0 +1,183 @@
+/* What all programs have in common: options, messages, tables, progress.  The one module that prints. */
+#ifndef ECL_CLI_H_
+#define ECL_CLI_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "buf.h"
+#include "err.h"
+
+/* An option of one program.  The table ends with a ${key} of 0. */
+struct cli_option {
+	int key; /* what cli_next() returns: the letter of the short option, or a number from CLI_LONG up */
+	const char *name; /* the long name without dashes, or NULL */
+	bool arg;	  /* it needs an argument */
+};
+
+#define CLI_LONG 256 /* keys from here on have no letter */
+
+enum cli_color { CLI_COLOR_AUTO, CLI_COLOR_ALWAYS, CLI_COLOR_NEVER };
+
+struct progress;
+
+struct cli {
+	const char *name; /* of the program */
+	const char *help; /* what --help prints */
+	const char *root; /* --root, else $ECL_ROOT, else /var/lib/ecl */
+	bool quiet;
+	bool verbose;
+	bool json;
+	bool table;
+	bool force;
+	enum cli_color color;
+	int wait_ms;	   /* --wait */
+	const char *value; /* the argument of the option that cli_next() returned */
+	char **operands;   /* set when cli_next() returned 0; ends with NULL */
+	size_t noperands;
+	int exit;    /* set when cli_next() returned -1 */
+	char **argv; /* from here on: cli_next()'s own */
+	const char *bundle;
+	struct progress *progress; /* the line now on the terminal, to be wiped before a message */
+};
+
+/* The last lines of every help text. */
+#define CLI_HELP_COMMON                                                            \
+	"  -d, --root DIR        the ledger (else $ECL_ROOT, else /var/lib/ecl)\n" \
+	"      --wait SECONDS    how long to wait for a lock (10)\n"               \
+	"      --force           do it although a check advises against it\n"      \
+	"      --json            NDJSON, also on a terminal\n"                     \
+	"      --table           a table, also into a pipe\n"                      \
+	"      --color WHEN      auto, always or never\n"                          \
+	"  -q, --quiet           say only what went wrong\n"                       \
+	"  -v, --verbose         say more\n"                                       \
+	"  -h, --help            this text\n"                                      \
+	"  -V, --version         the version\n"
+
+/* Options (cli.c). */
+
+/** cli_init(cli, name, help, argv): get ready to read the options in ${argv}, whose first is skipped. */
+void cli_init(struct cli *cli, const char *name, const char *help, char **argv);
+
+/**
+ * cli_next(cli, options):
+ * Return the key of the next option of ${options}, its argument in cli->value.  Options common to all programs
+ * are taken care of here, unless ${options} has one of the same name.  Options end at the first operand or behind
+ * `--'; then return 0, with the operands in ${cli}.  Return -1 with cli->exit where the program is to end at once:
+ * help or version was asked for and printed, or the usage was wrong and that was said.
+ */
+int cli_next(struct cli *cli, const struct cli_option *options);
+
+/* Messages, to standard error (cli.c). */
+
+/** cli_error(cli, e): say what went wrong (with --json also as a line of JSON).  Return the exit code. */
+int cli_error(const struct cli *cli, const struct err *e);
+
+/** cli_usage(cli, fmt, ...): say what is wrong with the command line, and where help is.  Return EXIT_ERROR. */
+int cli_usage(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/** cli_warn(cli, fmt, ...): say something even with -q.  cli_info(cli, fmt, ...): not with -q. */
+void cli_warn(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void cli_info(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/** cli_stdin_is_terminal(cli): whether standard input is a terminal; says so at once where it is. */
+bool cli_stdin_is_terminal(const struct cli *cli);
+
+/**
+ * cli_close_stdout(cli, code):
+ * Flush and close standard output; call it last.  Return ${code}, or EXIT_ERROR with a message where that, or a
+ * write before, failed.  A reader of ours that went away (EPIPE) is no failure.
+ */
+int cli_close_stdout(const struct cli *cli, int code);
+
+/* How to print (cli.c). */
+
+/** cli_want_table(cli): people, not programs, read standard output: it is a terminal, or --table. */
+bool cli_want_table(const struct cli *cli);
+
+/** cli_want_color(cli, fd): whether to colour what goes to ${fd}. */
+bool cli_want_color(const struct cli *cli, int fd);
+
+/** cli_width(fd): columns of the terminal ${fd}, else $COLUMNS; 80 where a terminal does not say, else 0: no limit. */
+size_t cli_width(int fd);
+
+/* Text for the eyes of people (cli_text.c). */
+
+/** cli_printable(text, out): append ${text} with control and bidi characters and what is not UTF-8 made visible. */
+void cli_printable(struct span text, struct buf *out);
+
+/** cli_columns(text): columns that ${text} (printable) takes on a terminal. */
+size_t cli_columns(struct span text);
+
+/** cli_cut(text, columns, ret_columns): bytes of ${text} that fit, and the columns they take.  Never parts a combined character. */
+size_t cli_cut(struct span text, size_t columns, size_t *ret_columns);
+
+/** cli_time_local(us, out): append the local time, as in `2026-11-21 10:00:00'. */
+void cli_time_local(int64_t us, struct buf *out);
+
+/** cli_json_string(text, out): append ${text} as a string of JSON in ASCII and UTF-8; what is not UTF-8 becomes U+FFFD. */
+void cli_json_string(struct span text, struct buf *out);
+
+/* Tables (cli_table.c). */
+
+struct table;
+
+/**
+ * cli_table_new(headers, out, width, color):
+ * A table for ${out} with one column a header (${headers} ends with NULL and outlives it), its lines at most
+ * ${width} columns wide (0: no limit).  The last column is the flexible one: cut, with an ellipsis, where a line
+ * would be too long.  Return NULL when memory ran out.
+ */
+struct table *cli_table_new(const char *const *headers, FILE *out, size_t width, bool color);
+
+/** cli_table_flex(t, column), cli_table_right(t, column): this is the flexible one; this one is aligned to the right. */
+void cli_table_flex(struct table *t, size_t column);
+void cli_table_right(struct table *t, size_t column);
+
+/** cli_table_add(t, text, style): the next cell (copied, made printable); ${style} is an SGR code as in "1;31", or NULL. */
+void cli_table_add(struct table *t, struct span text, const char *style);
+
+/**
+ * cli_table_flush(t):
+ * Print the rows so far.  The first time, the widths are fixed by the rows there are; cli_table_add() does this by
+ * itself when many rows wait, so that a table of any length takes little memory.  Return 0, or -1 where memory ran out.
+ */
+int cli_table_flush(struct table *t);
+
+/** cli_table_free(t): does not flush; NULL is fine. */
+void cli_table_free(struct table *t);
+
+/* Their names before lib/index_table.c took them: for callers that are not changed yet. */
+#define table_new cli_table_new
+#define table_flex cli_table_flex
+#define table_right cli_table_right
+#define table_add cli_table_add
+#define table_flush cli_table_flush
+#define table_free cli_table_free
+
+/* Progress (cli_progress.c). */
+
+struct progress {
+	struct cli *cli;
+	const char *label; /* "verifying" */
+	const char *unit;  /* "events"; "bytes" are shown as KiB, MiB... */
+	uint64_t total;	   /* 0: not known */
+	int64_t start_us;  /* of a monotonic clock */
+	int64_t next_us;   /* not to print before; INT64_MAX: never */
+	bool shown;
+};
+
+/** progress_init(p, cli, label, unit, total): it is shown on a terminal without -q only, once it took half a second. */
+void progress_init(
+    struct progress *p, struct cli *cli, const char *label, const char *unit, uint64_t total);
+
+/** progress_step(p, done): now ${done} of them are done.  Reads the clock: call it every few hundred, not for each. */
+void progress_step(struct progress *p, uint64_t done);
+
+/** progress_clear(p): wipe the line; the next step shows it again.  progress_end(p): wipe it for good. */
+void progress_clear(struct progress *p);
+void progress_end(struct progress *p);
+
+#endif

@@ -1,0 +1,78 @@
+/* What went wrong, as a value. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "err.h"
+
+#include "banned.h"
+
+static int
+fill(struct err *e, int code, int sys, const char *fmt, va_list ap)
+{
+	int n;
+
+	if (e == NULL)
+		return (-1);
+	e->exit = code;
+	e->sys = sys;
+	n = vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	if (sys != 0 && n >= 0 && (size_t)n < sizeof(e->text))
+		snprintf(e->text + n, sizeof(e->text) - (size_t)n, ": %s", strerror(sys));
+	return (-1);
+}
+
+int
+err_set(struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fill(e, EXIT_ERROR, 0, fmt, ap);
+	va_end(ap);
+	return (-1);
+}
+
+int
+err_no(struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fill(e, EXIT_NO, 0, fmt, ap);
+	va_end(ap);
+	return (-1);
+}
+
+int
+err_retry(struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fill(e, EXIT_RETRY, 0, fmt, ap);
+	va_end(ap);
+	return (-1);
+}
+
+int
+err_sys(struct err *e, const char *fmt, ...)
+{
+	va_list ap;
+	int sys = errno;
+
+	va_start(ap, fmt);
+	fill(e, EXIT_ERROR, sys, fmt, ap);
+	va_end(ap);
+	errno = sys;
+	return (-1);
+}
+
+int
+err_mem(struct err *e)
+{
+	return (err_set(e, "out of memory"));
+}
