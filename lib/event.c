@@ -1,0 +1,478 @@
+/* An event and its line in the log; event.h has the format. */
+#include "config.h"
+
+#include <string.h>
+
+#include "event.h"
+#include "vector_text.h"
+
+#include "banned.h"
+
+#define HASH_HEX ((size_t)2 * SHA256_SIZE)
+#define TIME_LEN ((size_t)TIME_SIZE - 1)
+
+/* What of a line has a fixed or small size: member names, numbers, time, hashes. */
+#define LINE_OVERHEAD 512
+
+const char *
+event_name_fault(struct span name)
+{
+	const unsigned char *p = (const unsigned char *)name.p;
+	bool ascii = true;
+	size_t i;
+
+	if (name.len == 0)
+		return ("an empty name");
+	if (name.len > ELEMENT_MAX)
+		return ("a name over 512 bytes");
+	for (i = 0; i < name.len; i++) {
+		if (p[i] < 0x20 || p[i] == 0x7f)
+			return ("a control character in a name");
+		ascii = ascii && p[i] < 0x80;
+	}
+	if (ascii)
+		return (NULL);
+	if (json_utf8(name.p, name.len) != name.len)
+		return ("invalid UTF-8 in a name");
+	for (i = 0; i + 1 < name.len; i++)
+		if (p[i] == 0xc2 && p[i + 1] < 0xa0)
+			return ("a control character in a name");
+	return (NULL);
+}
+
+const char *
+event_action_fault(struct span action)
+{
+	size_t i;
+
+	if (action.len == 0)
+		return ("an empty action");
+	if (action.len > ACTION_MAX)
+		return ("an action over 64 bytes");
+	for (i = 0; i < action.len; i++) {
+		char c = action.p[i];
+
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+			c == '-'))
+			return ("an action has letters a-z, digits, '_', '.' and '-' only");
+	}
+	return (NULL);
+}
+
+bool
+event_reserved(struct span name)
+{
+	return (name.len >= 4 && memcmp(name.p, "ecl:", 4) == 0);
+}
+
+bool
+event_is_gone(struct span state)
+{
+	return (state.len == 4 && memcmp(state.p, "null", 4) == 0);
+}
+
+/* A line on its way into its event. */
+struct reader {
+	struct span line;
+	size_t pos;
+	struct json_fault *f;
+};
+
+/* Pass over ${text} where it comes next. */
+static inline bool
+take(struct reader *r, const char *text, size_t len)
+{
+	if (r->line.len - r->pos < len || memcmp(r->line.p + r->pos, text, len) != 0)
+		return (false);
+	r->pos += len;
+	return (true);
+}
+
+#define TAKE(r, text) take(r, "" text, sizeof(text) - 1)
+
+static int
+fault_here(const struct reader *r, const char *what)
+{
+	return (json_fault_set(r->f, r->pos, "%s", what));
+}
+
+/* A decimal number without leading zeros, at most ${max}. */
+static int
+read_number(struct reader *r, uint64_t max, uint64_t *ret)
+{
+	size_t from = r->pos, end = from;
+
+	while (end < r->line.len && r->line.p[end] >= '0' && r->line.p[end] <= '9')
+		end++;
+	if (decimal_parse(r->line.p + from, end - from, ret) != 0 || *ret > max)
+		return (fault_here(r, "bad number"));
+	r->pos = end;
+	return (0);
+}
+
+/* A value in canonical form. */
+static int
+read_value(struct reader *r, struct span *ret)
+{
+	size_t from = r->pos;
+	bool canonical;
+
+	if (json_scan(r->line.p, r->line.len, &r->pos, 2, &canonical, r->f) != 0)
+		return (-1);
+	if (!canonical) {
+		r->pos = from;
+		return (fault_here(r, "not in canonical form"));
+	}
+	ret->p = r->line.p + from;
+	ret->len = r->pos - from;
+	return (0);
+}
+
+/* A string token in canonical form. */
+static int
+read_string(struct reader *r, struct span *ret)
+{
+	if (r->pos >= r->line.len || r->line.p[r->pos] != '"')
+		return (fault_here(r, "expected a string"));
+	return (read_value(r, ret));
+}
+
+static int
+read_time(struct reader *r, int64_t *ret_us)
+{
+	const char *p = r->line.p + r->pos;
+
+	if (r->line.len - r->pos < TIME_LEN || p[10] != 'T' || p[19] != '.' ||
+	    p[TIME_LEN - 1] != 'Z' || event_time_parse(p, TIME_LEN, ret_us) != 0)
+		return (fault_here(r, "bad time"));
+	r->pos += TIME_LEN;
+	return (0);
+}
+
+static int
+read_element(struct reader *r, struct event *ev)
+{
+	struct span token;
+	const char *fault;
+	size_t from = r->pos, i, n = 0, len;
+	char unit[4];
+
+	if (read_string(r, &token) != 0)
+		return (-1);
+	ev->element.p = token.p + 1;
+	ev->element.len = token.len - 2;
+	if (memchr(ev->element.p, '\\', ev->element.len) != NULL) {
+		/* In a name only quotes and backslashes are escaped: the others are no part of it. */
+		for (i = 1; i < token.len - 1 && n < ELEMENT_MAX; i += len, n++) {
+			len = token.p[i] == '\\' ? 2 : 1;
+			unit[0] = token.p[i + len - 1];
+			if (len == 2 && unit[0] != '"' && unit[0] != '\\')
+				break;
+			ev->name[n] = unit[0];
+		}
+		if (i < token.len - 1) {
+			r->pos = from;
+			return (fault_here(r,
+			    n == ELEMENT_MAX ? "a name over 512 bytes"
+					     : "a control character in a name"));
+		}
+		ev->element.p = ev->name;
+		ev->element.len = n;
+	}
+	if ((fault = event_name_fault(ev->element)) != NULL) {
+		r->pos = from;
+		return (fault_here(r, fault));
+	}
+	return (0);
+}
+
+static int
+read_action(struct reader *r, struct span *ret)
+{
+	const char *p = r->line.p + r->pos, *quote = memchr(p, '"', r->line.len - r->pos), *fault;
+
+	if (quote == NULL)
+		return (fault_here(r, "unexpected end of line"));
+	ret->p = p;
+	ret->len = (size_t)(quote - p);
+	if ((fault = event_action_fault(*ret)) != NULL)
+		return (fault_here(r, fault));
+	r->pos += ret->len + 1;
+	return (0);
+}
+
+/* Whether the state goes with the action, as append sees to it. */
+static int
+check_state(const struct reader *r, const struct event *ev)
+{
+	bool lives = ev->state.p != NULL && !event_is_gone(ev->state);
+
+	if (!lives && (span_is(ev->action, "create") || span_is(ev->action, "modify")))
+		return (fault_here(r, "a create or modify needs a state that is not null"));
+	if (span_is(ev->action, "delete") && (ev->state.p == NULL || lives))
+		return (fault_here(r, "a delete needs the state null"));
+	return (0);
+}
+
+static int
+read_vector(struct reader *r, struct span *ret)
+{
+	const char *p = r->line.p + r->pos, *quote, *fault;
+
+	if (r->pos >= r->line.len || p[0] != '"' ||
+	    (quote = memchr(p + 1, '"', r->line.len - r->pos - 1)) == NULL)
+		return (fault_here(r, "expected a string"));
+	ret->p = p;
+	ret->len = (size_t)(quote - p) + 1;
+	if ((fault = vector_text_fault(*ret, false)) != NULL)
+		return (json_fault_set(r->f, r->pos, "member 'vector' %s", fault));
+	r->pos += ret->len;
+	return (0);
+}
+
+/* The members that are the user's. */
+static int
+read_users(struct reader *r, struct event *ev)
+{
+	if (TAKE(r, ",\"state\":") && read_value(r, &ev->state) != 0)
+		return (-1);
+	if (check_state(r, ev) != 0)
+		return (-1);
+	if (TAKE(r, ",\"actor\":") && read_string(r, &ev->actor) != 0)
+		return (-1);
+	if (TAKE(r, ",\"cause\":") && read_string(r, &ev->cause) != 0)
+		return (-1);
+	if (TAKE(r, ",\"meta\":") && read_value(r, &ev->meta) != 0)
+		return (-1);
+	if (TAKE(r, ",\"vector\":") && read_vector(r, &ev->vector) != 0)
+		return (-1);
+	return (0);
+}
+
+/* Hex digits by table: sixteen and more are none. */
+static const uint8_t hex_value[256] = {['0'] = 0x80,
+    ['1'] = 0x81,
+    ['2'] = 0x82,
+    ['3'] = 0x83,
+    ['4'] = 0x84,
+    ['5'] = 0x85,
+    ['6'] = 0x86,
+    ['7'] = 0x87,
+    ['8'] = 0x88,
+    ['9'] = 0x89,
+    ['a'] = 0x8a,
+    ['b'] = 0x8b,
+    ['c'] = 0x8c,
+    ['d'] = 0x8d,
+    ['e'] = 0x8e,
+    ['f'] = 0x8f};
+
+/* hex_decode() without a branch a digit. */
+static bool
+hash_from_hex(const char *hex, uint8_t out[SHA256_SIZE])
+{
+	uint8_t hi, lo, all = 0x80;
+	size_t i;
+
+	for (i = 0; i < SHA256_SIZE; i++) {
+		hi = hex_value[(unsigned char)hex[2 * i]];
+		lo = hex_value[(unsigned char)hex[2 * i + 1]];
+		all &= hi & lo;
+		out[i] = (uint8_t)(hi << 4 | (lo & 15));
+	}
+	return (all != 0);
+}
+
+static int
+read_hash(struct reader *r, uint8_t out[SHA256_SIZE])
+{
+	if (r->line.len - r->pos < HASH_HEX || !hash_from_hex(r->line.p + r->pos, out))
+		return (fault_here(r, "expected 64 lower-case hex digits"));
+	r->pos += HASH_HEX;
+	return (0);
+}
+
+/* The members that are ours, from "uid" to the end. */
+static int
+read_tail(struct reader *r, struct event *ev)
+{
+	uint64_t n;
+
+	if (!TAKE(r, ",\"uid\":"))
+		return (
+		    fault_here(r, "expected the member 'uid', or one that may stand before it"));
+	if (read_number(r, UINT32_MAX, &n) != 0)
+		return (-1);
+	ev->uid = (uint32_t)n;
+	ev->login = EVENT_NO_LOGIN;
+	if (TAKE(r, ",\"login\":")) {
+		if (read_number(r, EVENT_NO_LOGIN - 1, &n) != 0)
+			return (-1);
+		ev->login = (uint32_t)n;
+	}
+	if (!TAKE(r, ",\"parent\":"))
+		return (fault_here(r, "expected the member 'parent'"));
+	ev->parent = EVENT_NONE;
+	if (!TAKE(r, "null") && read_number(r, EVENT_NONE - 1, &ev->parent) != 0)
+		return (-1);
+	if (!TAKE(r, ",\"prev\":\""))
+		return (fault_here(r, "expected the member 'prev'"));
+	if (read_hash(r, ev->prev) != 0)
+		return (-1);
+	if (!TAKE(r, "\",\"hash\":\""))
+		return (fault_here(r, "expected the member 'hash'"));
+	if (read_hash(r, ev->hash) != 0)
+		return (-1);
+	if (!TAKE(r, "\"}") || r->pos != r->line.len)
+		return (fault_here(r, "expected the end of the line"));
+	return (0);
+}
+
+int
+event_parse(struct span line, struct event *ret, struct json_fault *f)
+{
+	struct reader r = {line, 0, f};
+
+	ret->state = ret->actor = ret->cause = ret->meta = ret->vector = (struct span){NULL, 0};
+	if (line.len > EVENT_LINE_MAX)
+		return (json_fault_set(f, EVENT_LINE_MAX, "line over %d bytes", EVENT_LINE_MAX));
+	if (!TAKE(&r, "{\"seq\":"))
+		return (fault_here(&r, "expected the member 'seq'"));
+	if (read_number(&r, EVENT_NONE - 1, &ret->seq) != 0)
+		return (-1);
+	if (!TAKE(&r, ",\"time\":\""))
+		return (fault_here(&r, "expected the member 'time'"));
+	if (read_time(&r, &ret->time_us) != 0)
+		return (-1);
+	if (!TAKE(&r, "\",\"element\":"))
+		return (fault_here(&r, "expected the member 'element'"));
+	if (read_element(&r, ret) != 0)
+		return (-1);
+	if (!TAKE(&r, ",\"action\":\""))
+		return (fault_here(&r, "expected the member 'action'"));
+	if (read_action(&r, &ret->action) != 0 || read_users(&r, ret) != 0)
+		return (-1);
+	return (read_tail(&r, ret));
+}
+
+bool
+event_hash_ok(struct span line)
+{
+	uint8_t want[SHA256_SIZE], have[SHA256_SIZE];
+	const char *tail;
+
+	if (line.len <= EVENT_TAIL)
+		return (false);
+	tail = line.p + (line.len - EVENT_TAIL);
+	if (memcmp(tail, ",\"hash\":\"", 9) != 0 || memcmp(tail + 9 + HASH_HEX, "\"}", 2) != 0)
+		return (false);
+	if (!hash_from_hex(tail + 9, want))
+		return (false);
+	sha256(line.p, line.len - EVENT_TAIL, have);
+	return (memcmp(want, have, SHA256_SIZE) == 0);
+}
+
+static inline char *
+put(char *p, const char *text, size_t len)
+{
+	memcpy(p, text, len);
+	return (p + len);
+}
+
+#define PUT(p, text) put(p, "" text, sizeof(text) - 1)
+
+static inline char *
+put_span(char *p, struct span s)
+{
+	return (put(p, s.p, s.len));
+}
+
+static char *
+put_number(char *p, uint64_t n)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n != 0);
+	return (put(p, digits + at, sizeof(digits) - at));
+}
+
+static char *
+put_hash(char *p, const uint8_t hash[SHA256_SIZE])
+{
+	static const char hexdigits[] = "0123456789abcdef";
+	size_t i;
+
+	for (i = 0; i < SHA256_SIZE; i++) {
+		*p++ = hexdigits[hash[i] >> 4];
+		*p++ = hexdigits[hash[i] & 15];
+	}
+	return (p);
+}
+
+/* An element's name, in which only quotes and backslashes want an escape. */
+static char *
+put_name(char *p, struct span name)
+{
+	size_t i;
+
+	if (memchr(name.p, '"', name.len) == NULL && memchr(name.p, '\\', name.len) == NULL)
+		return (put_span(p, name));
+	for (i = 0; i < name.len; i++) {
+		if (name.p[i] == '"' || name.p[i] == '\\')
+			*p++ = '\\';
+		*p++ = name.p[i];
+	}
+	return (p);
+}
+
+/* From '{' to what stands before the member prev. */
+static char *
+put_front(char *p, const struct event *ev)
+{
+	char time[TIME_SIZE];
+
+	p = put_number(PUT(p, "{\"seq\":"), ev->seq);
+	event_time_format(ev->time_us, time);
+	p = put(PUT(p, ",\"time\":\""), time, TIME_LEN);
+	p = put_name(PUT(p, "\",\"element\":\""), ev->element);
+	p = put_span(PUT(p, "\",\"action\":\""), ev->action);
+	p = PUT(p, "\"");
+	if (ev->state.p != NULL)
+		p = put_span(PUT(p, ",\"state\":"), ev->state);
+	if (ev->actor.p != NULL)
+		p = put_span(PUT(p, ",\"actor\":"), ev->actor);
+	if (ev->cause.p != NULL)
+		p = put_span(PUT(p, ",\"cause\":"), ev->cause);
+	if (ev->meta.p != NULL)
+		p = put_span(PUT(p, ",\"meta\":"), ev->meta);
+	if (ev->vector.p != NULL)
+		p = put_span(PUT(p, ",\"vector\":"), ev->vector);
+	p = put_number(PUT(p, ",\"uid\":"), ev->uid);
+	if (ev->login != EVENT_NO_LOGIN)
+		p = put_number(PUT(p, ",\"login\":"), ev->login);
+	p = PUT(p, ",\"parent\":");
+	return (ev->parent == EVENT_NONE ? PUT(p, "null") : put_number(p, ev->parent));
+}
+
+void
+event_format(struct event *ev, struct buf *out)
+{
+	size_t room = LINE_OVERHEAD + 2 * ev->element.len + ev->action.len + ev->state.len +
+	    ev->actor.len + ev->cause.len + ev->meta.len + ev->vector.len;
+	char *from, *p;
+
+	if (buf_reserve(out, room) != 0)
+		return;
+	from = out->data + out->len;
+	p = put_front(from, ev);
+	p = put_hash(PUT(p, ",\"prev\":\""), ev->prev);
+	p = PUT(p, "\"");
+	sha256(from, (size_t)(p - from), ev->hash);
+	p = put_hash(PUT(p, ",\"hash\":\""), ev->hash);
+	p = PUT(p, "\"}\n");
+	out->len = (size_t)(p - out->data);
+}

@@ -1,0 +1,298 @@
+/* SHA-256 (FIPS 180-4): portable, or with the processor's SHA extensions where it has them. */
+#include "config.h"
+
+#include <string.h>
+
+#if defined(__x86_64__) || defined(__i386__)
+#define SHA256_X86 1
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+
+#include "sha256.h"
+
+#include "banned.h"
+
+#define BLOCK 64
+
+typedef void compress_fn(uint32_t state[8], const uint8_t *p, size_t blocks);
+
+struct engine {
+	const char *name;
+	compress_fn *compress;
+};
+
+/* Chosen once; whoever races here stores the same pointer. */
+static const struct engine *chosen;
+
+static const uint32_t initial[8] = {
+    0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+
+static const uint32_t K[64] __attribute__((aligned(16))) = {0x428a2f98, 0x71374491, 0xb5c0fbcf,
+    0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be,
+    0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6,
+    0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8,
+    0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967, 0x27b70a85, 0x2e1b2138, 0x4d2c6dfc,
+    0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85, 0xa2bfe8a1, 0xa81a664b, 0xc24b8b70,
+    0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070, 0x19a4c116, 0x1e376c08, 0x2748774c,
+    0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3, 0x748f82ee, 0x78a5636f, 0x84c87814,
+    0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
+
+static inline uint32_t
+rotr(uint32_t x, unsigned n)
+{
+	return (x >> n | x << (32 - n));
+}
+
+static inline uint32_t
+load_be32(const uint8_t *p)
+{
+	return ((uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]);
+}
+
+static inline void
+store_be32(uint8_t *p, uint32_t x)
+{
+	p[0] = (uint8_t)(x >> 24);
+	p[1] = (uint8_t)(x >> 16);
+	p[2] = (uint8_t)(x >> 8);
+	p[3] = (uint8_t)x;
+}
+
+static void
+schedule(uint32_t w[64], const uint8_t *p)
+{
+	uint32_t s0, s1;
+	int i;
+
+	for (i = 0; i < 16; i++)
+		w[i] = load_be32(p + 4 * i);
+	for (; i < 64; i++) {
+		s0 = rotr(w[i - 15], 7) ^ rotr(w[i - 15], 18) ^ w[i - 15] >> 3;
+		s1 = rotr(w[i - 2], 17) ^ rotr(w[i - 2], 19) ^ w[i - 2] >> 10;
+		w[i] = w[i - 16] + s0 + w[i - 7] + s1;
+	}
+}
+
+static void
+compress_portable(uint32_t state[8], const uint8_t *p, size_t blocks)
+{
+	uint32_t w[64], s[8], t1, t2;
+	int i;
+
+	for (; blocks > 0; blocks--, p += BLOCK) {
+		schedule(w, p);
+		memcpy(s, state, sizeof(s));
+		for (i = 0; i < 64; i++) {
+			t1 = s[7] + (rotr(s[4], 6) ^ rotr(s[4], 11) ^ rotr(s[4], 25)) +
+			    (s[6] ^ (s[4] & (s[5] ^ s[6]))) + K[i] + w[i];
+			t2 = (rotr(s[0], 2) ^ rotr(s[0], 13) ^ rotr(s[0], 22)) +
+			    ((s[0] & s[1]) | (s[2] & (s[0] | s[1])));
+			s[7] = s[6];
+			s[6] = s[5];
+			s[5] = s[4];
+			s[4] = s[3] + t1;
+			s[3] = s[2];
+			s[2] = s[1];
+			s[1] = s[0];
+			s[0] = t1 + t2;
+		}
+		for (i = 0; i < 8; i++)
+			state[i] += s[i];
+	}
+}
+
+static const struct engine portable = {"portable", compress_portable};
+
+#ifdef SHA256_X86
+
+/* Rounds 4r to 4r + 3 with the message words m. */
+#define ROUNDS(r, m)                                                                  \
+	do {                                                                          \
+		x = _mm_add_epi32(m, _mm_load_si128((const __m128i *)K + (r)));       \
+		cdgh = _mm_sha256rnds2_epu32(cdgh, abef, x);                          \
+		abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(x, 0x0e)); \
+	} while (0)
+
+/* The message words 16 later than those in m0, from the sixteen in m0 to m3. */
+#define SCHEDULE(m0, m1, m2, m3)    \
+	(m0 = _mm_sha256msg2_epu32( \
+	     _mm_add_epi32(_mm_sha256msg1_epu32(m0, m1), _mm_alignr_epi8(m3, m2, 4)), m3))
+
+#define ROUNDS16(r)                  \
+	do {                         \
+		ROUNDS(r, m0);       \
+		ROUNDS((r) + 1, m1); \
+		ROUNDS((r) + 2, m2); \
+		ROUNDS((r) + 3, m3); \
+	} while (0)
+
+#define SCHEDULE16()                      \
+	do {                              \
+		SCHEDULE(m0, m1, m2, m3); \
+		SCHEDULE(m1, m2, m3, m0); \
+		SCHEDULE(m2, m3, m0, m1); \
+		SCHEDULE(m3, m0, m1, m2); \
+	} while (0)
+
+__attribute__((target("sha,sse4.1,ssse3"))) static void
+compress_ni(uint32_t state[8], const uint8_t *p, size_t blocks)
+{
+	const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
+	__m128i abef, cdgh, abef0, cdgh0, m0, m1, m2, m3, x;
+
+	/* The instructions want the state as ABEF and CDGH. */
+	x = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)state), 0xb1);
+	cdgh = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)(state + 4)), 0x1b);
+	abef = _mm_alignr_epi8(x, cdgh, 8);
+	cdgh = _mm_blend_epi16(cdgh, x, 0xf0);
+	for (; blocks > 0; blocks--, p += BLOCK) {
+		abef0 = abef;
+		cdgh0 = cdgh;
+		m0 = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)p), swap);
+		m1 = _mm_shuffle_epi8(
+		    _mm_loadu_si128((const __m128i *)(const void *)(p + 16)), swap);
+		m2 = _mm_shuffle_epi8(
+		    _mm_loadu_si128((const __m128i *)(const void *)(p + 32)), swap);
+		m3 = _mm_shuffle_epi8(
+		    _mm_loadu_si128((const __m128i *)(const void *)(p + 48)), swap);
+		ROUNDS16(0);
+		SCHEDULE16();
+		ROUNDS16(4);
+		SCHEDULE16();
+		ROUNDS16(8);
+		SCHEDULE16();
+		ROUNDS16(12);
+		abef = _mm_add_epi32(abef, abef0);
+		cdgh = _mm_add_epi32(cdgh, cdgh0);
+	}
+	x = _mm_shuffle_epi32(abef, 0x1b);
+	cdgh = _mm_shuffle_epi32(cdgh, 0xb1);
+	_mm_storeu_si128((__m128i *)(void *)state, _mm_blend_epi16(x, cdgh, 0xf0));
+	_mm_storeu_si128((__m128i *)(void *)(state + 4), _mm_alignr_epi8(cdgh, x, 8));
+}
+
+static const struct engine sha_ni = {"sha-ni", compress_ni};
+
+static int
+have_ni(void)
+{
+	unsigned a, b, c, d;
+
+	if (!__get_cpuid(1, &a, &b, &c, &d) || (c & 1u << 9) == 0 || (c & 1u << 19) == 0)
+		return (0); /* no SSSE3 or no SSE 4.1 */
+	return (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & 1u << 29) != 0);
+}
+
+#endif
+
+static const struct engine *
+engine(void)
+{
+	const struct engine *e = __atomic_load_n(&chosen, __ATOMIC_RELAXED);
+
+	if (e != NULL)
+		return (e);
+	e = &portable;
+#ifdef SHA256_X86
+	if (have_ni())
+		e = &sha_ni;
+#endif
+	__atomic_store_n(&chosen, e, __ATOMIC_RELAXED);
+	return (e);
+}
+
+const char *
+sha256_engine(void)
+{
+	return (engine()->name);
+}
+
+int
+sha256_use(const char *name)
+{
+	const struct engine *e = NULL;
+
+	if (strcmp(name, portable.name) == 0)
+		e = &portable;
+#ifdef SHA256_X86
+	if (strcmp(name, sha_ni.name) == 0 && have_ni())
+		e = &sha_ni;
+#endif
+	if (e == NULL)
+		return (-1);
+	__atomic_store_n(&chosen, e, __ATOMIC_RELAXED);
+	return (0);
+}
+
+/* The last ${len} < 64 bytes of a message of ${total}, padded, and out with the digest. */
+static void
+finish(compress_fn *compress, uint32_t state[8], const uint8_t *p, size_t len, uint64_t total,
+    uint8_t out[SHA256_SIZE])
+{
+	uint8_t pad[2 * BLOCK] __attribute__((aligned(16)));
+	size_t size = len < BLOCK - 8 ? BLOCK : 2 * BLOCK;
+	int i;
+
+	memset(pad, 0, sizeof(pad));
+	if (len > 0)
+		memcpy(pad, p, len);
+	pad[len] = 0x80;
+	store_be32(pad + size - 8, (uint32_t)(total >> 29));
+	store_be32(pad + size - 4, (uint32_t)(total << 3));
+	compress(state, pad, size / BLOCK);
+	for (i = 0; i < 8; i++)
+		store_be32(out + 4 * i, state[i]);
+}
+
+void
+sha256_init(struct sha256 *c)
+{
+	memcpy(c->state, initial, sizeof(c->state));
+	c->total = 0;
+}
+
+void
+sha256_update(struct sha256 *c, const void *p, size_t len)
+{
+	compress_fn *compress = engine()->compress;
+	const uint8_t *bytes = p;
+	size_t have = (size_t)(c->total % BLOCK), take;
+
+	if (len == 0)
+		return;
+	c->total += len;
+	if (have > 0) {
+		take = len < BLOCK - have ? len : BLOCK - have;
+		memcpy(c->block + have, bytes, take);
+		if (have + take < BLOCK)
+			return;
+		compress(c->state, c->block, 1);
+		bytes += take;
+		len -= take;
+	}
+	if (len >= BLOCK)
+		compress(c->state, bytes, len / BLOCK);
+	if (len % BLOCK > 0)
+		memcpy(c->block, bytes + (len - len % BLOCK), len % BLOCK);
+}
+
+void
+sha256_final(struct sha256 *c, uint8_t out[SHA256_SIZE])
+{
+	finish(engine()->compress, c->state, c->block, (size_t)(c->total % BLOCK), c->total, out);
+}
+
+void
+sha256(const void *p, size_t len, uint8_t out[SHA256_SIZE])
+{
+	compress_fn *compress = engine()->compress;
+	const uint8_t *bytes = p;
+	size_t rest = len % BLOCK;
+	uint32_t state[8];
+
+	memcpy(state, initial, sizeof(state));
+	if (len >= BLOCK)
+		compress(state, bytes, len / BLOCK);
+	finish(compress, state, rest > 0 ? bytes + (len - rest) : NULL, rest, len, out);
+}

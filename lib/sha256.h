@@ -1,0 +1,30 @@
+/* SHA-256 (FIPS 180-4): portable, or with the processor's SHA extensions where it has them. */
+#ifndef ECL_SHA256_H_
+#define ECL_SHA256_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SHA256_SIZE 32
+
+struct sha256 {
+	uint32_t state[8];
+	uint64_t total;	   /* bytes so far */
+	uint8_t block[64]; /* the last total % 64 of them */
+};
+
+/** sha256_init(c), sha256_update(c, p, len), sha256_final(c, out): a message in pieces.  O(len). */
+void sha256_init(struct sha256 *c);
+void sha256_update(struct sha256 *c, const void *p, size_t len);
+void sha256_final(struct sha256 *c, uint8_t out[SHA256_SIZE]);
+
+/** sha256(p, len, out): one message. */
+void sha256(const void *p, size_t len, uint8_t out[SHA256_SIZE]);
+
+/** sha256_engine(): the name of what was chosen at run time: "sha-ni" or "portable". */
+const char *sha256_engine(void);
+
+/** sha256_use(name): choose an engine by name, for tests.  Return 0, or -1 where this processor lacks it. */
+int sha256_use(const char *name);
+
+#endif
