@@ -1,0 +1,30 @@
+/* ROOT/durable: how far the log is known to be on the disk, within one boot (DESIGN 4). */
+#ifndef ECL_DURABLE_H_
+#define ECL_DURABLE_H_
+
+#include <stdbool.h>
+
+#include "err.h"
+#include "log.h"
+
+/*
+ * One line of text, written in place by a single pwrite and never synced:
+ *   ecl-durable 1 <clean|dirty> <boot id> <segment> <offset> <size> <time_us> <hash> <crc32c, 8 hex digits> LF
+ * padded with spaces before the checksum so that it is always DURABLE_SIZE bytes.  The checksum covers all before it.
+ */
+#define DURABLE_SIZE 256
+
+struct durable {
+	bool known; /* the file was there, whole, and of this boot */
+	bool dirty; /* a writer began and did not finish: what lies behind end may be in the page cache only */
+	bool stale; /* whole, but of another boot: its end was durable once */
+	struct log_end end;
+};
+
+/** durable_read(root_fd, ret, e): an absent or damaged file gives all false.  Return 0 or -1. */
+int durable_read(int root_fd, struct durable *ret, struct err *e);
+
+/** durable_write(root_fd, end, dirty, e): store.  Return 0 or -1. */
+int durable_write(int root_fd, const struct log_end *end, bool dirty, struct err *e);
+
+#endif

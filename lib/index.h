@@ -1,0 +1,152 @@
+/* What is derived from the log: rows, elements, Merkle hashes; published files and a tail in memory (DESIGN 5). */
+#ifndef ECL_INDEX_H_
+#define ECL_INDEX_H_
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "err.h"
+#include "event.h"
+#include "log.h"
+
+#define ROW_SIZE 32
+#define ROW_STATE 1u  /* flags: the event has a state */
+#define ROW_GONE 2u   /* and it is null */
+#define ROW_OWN 4u    /* the element belongs to ecl (`ecl:`) */
+#define ROW_CREATE 16u
+#define ROW_MODIFY 32u
+#define ROW_DELETE 64u
+
+struct row {
+	int64_t time_us;
+	uint64_t parent; /* EVENT_NONE: none */
+	uint32_t offset; /* in the segment */
+	uint32_t length; /* of the line, LF not counted */
+	uint32_t id;	 /* of the element: elements are numbered in the order of their first events */
+	uint32_t flags;
+};
+
+/* What is known of one element as of the end of the log. */
+struct element {
+	struct span name; /* valid until the index changes or the iteration goes on */
+	uint32_t id;
+	uint64_t first;	     /* seq of its first event */
+	uint64_t last;	     /* of its last */
+	uint64_t last_state; /* of the last that has a state; EVENT_NONE: none has */
+	bool alive;	     /* that state is not null */
+};
+
+struct index;
+
+#define INDEX_TREE 1u	/* the Merkle hashes are needed too */
+#define INDEX_IGNORE 2u /* do not use published files: all from the log */
+#define INDEX_LAZY 4u	/* index_open() does not scan the log's tail: index_advance() does */
+
+/**
+ * index_open(ecl_fd, log, flags, ret, e):
+ * Open the index under ${ecl_fd} and bring it up to the end of ${log} in memory: published files as far as `head`
+ * vouches for them and the log confirms it, then a scan of the log's tail.  A damaged, cut, foreign or missing index
+ * is not an error: the log is scanned instead (here, or later when the damage is met).  Writes nothing.  ${log}
+ * must outlive the index; it is refreshed where `head` is ahead of it.  Return 0 or -1.  O(events behind `head`).
+ */
+int index_open(int ecl_fd, struct log *log, unsigned flags, struct index **ret, struct err *e);
+void index_free(struct index *ix);
+
+/** index_catch_up(ix, e): scan what ${log} has grown by since.  Return 0 or -1. */
+int index_catch_up(struct index *ix, struct err *e);
+
+/** index_advance(ix, max, e): scan at most ${max} events more: to rebuild in bounded memory, with a publish each time.  Return 1 where more are left, 0, or -1. */
+int index_advance(struct index *ix, uint64_t max, struct err *e);
+
+/**
+ * index_feed(ix, ev, segment, offset, length, e):
+ * Take in the next event, which stands (or will stand: it need not be written yet) at ${offset} of the segment whose first
+ * seq is ${segment}, ${length} bytes without LF.  Nothing of ${ev} is kept.  Return 0, or -1 where it does not
+ * follow what is there.  O(1); an element that the index has not met since it was opened costs a look-up.
+ */
+int index_feed(struct index *ix, const struct event *ev, uint64_t segment, uint64_t offset, uint32_t length, struct err *e);
+
+/** index_rollback(ix, size, e): forget the events from ${size} on, which are not, or no longer, in the log.  Slow: scans the tail again. */
+int index_rollback(struct index *ix, uint64_t size, struct err *e);
+
+/** index_size(ix): number of events covered; index_published(ix): of them in the files; index_damage(ix): why the files were not used, or NULL. */
+uint64_t index_size(const struct index *ix);
+uint64_t index_published(const struct index *ix);
+const char *index_damage(const struct index *ix);
+
+/** index_row(ix, seq, ret, e): the row of event ${seq} < size.  Return 0 or -1.  O(1). */
+int index_row(struct index *ix, uint64_t seq, struct row *ret, struct err *e);
+
+/** index_line(ix, seq, out, e): replace ${out} by the line of event ${seq}, LF not included, and check that it is that event.  O(1). */
+int index_line(struct index *ix, uint64_t seq, struct buf *out, struct err *e);
+
+/** index_event(ix, seq, out, ev, e): index_line(), parsed into ${ev} whose spans point into ${out}. */
+int index_event(struct index *ix, uint64_t seq, struct buf *out, struct event *ev, struct err *e);
+
+/** index_event_at(ix, seq, row, out, ev, e): the same, where index_row() has been asked already. */
+int index_event_at(struct index *ix, uint64_t seq, const struct row *row, struct buf *out, struct event *ev, struct err *e);
+
+/** index_lookup(ix, name, ret, e): the element of that name.  Return 1, 0 where there never was one, or -1.  O(log n). */
+int index_lookup(struct index *ix, struct span name, struct element *ret, struct err *e);
+
+/**
+ * index_state(ix, el, scratch, ret, e):
+ * The canonical text of the present state of ${el} (ret->p == NULL where it has none), also where the event that set it
+ * is not written yet.  It stands in the index or in ${scratch} and is valid until either changes.  Return 0 or -1.
+ */
+int index_state(struct index *ix, const struct element *el, struct buf *scratch, struct span *ret, struct err *e);
+
+/**
+ * index_each(ix, prefix, visit, arg, e):
+ * Call ${visit}(${arg}, element) for every element that ever was and whose name begins with ${prefix}, in the order of
+ * bytes.  ${visit} returns 0 to go on, anything else to stop, and index_each then returns that.  Return 0 at the
+ * end, -1 on an error (${visit} should return positive values).  ${visit} may call the index, but not index_each.
+ */
+int index_each(struct index *ix, struct span prefix, int (*visit)(void *arg, const struct element *el), void *arg, struct err *e);
+
+/** index_elements(ix): number of elements that ever were (names: also those of ecl itself). */
+uint64_t index_elements(const struct index *ix);
+
+/** index_born(ix, size, ret, e): number of elements that were there after the first ${size} events: their ids are below it.  O(log n). */
+int index_born(struct index *ix, uint64_t size, uint64_t *ret, struct err *e);
+
+/** index_name(ix, id, out, e): replace ${out} by the name of element ${id}.  O(1). */
+int index_name(struct index *ix, uint32_t id, struct buf *out, struct err *e);
+
+/**
+ * index_at(ix, size, ret_last, ret_state, ret_n, e):
+ * The elements after the first ${size} events, by one scan of the rows backwards: ${*ret_n} elements; for each id the
+ * seq of its last event and of its last event with a state (EVENT_NONE: none), in two arrays that the caller frees.
+ * O(size), and less where all elements changed lately.
+ */
+int index_at(struct index *ix, uint64_t size, uint64_t **ret_last, uint64_t **ret_state, uint64_t *ret_n, struct err *e);
+
+/** index_root(ix, size, out, e): RFC 6962 root over the first ${size} events (needs INDEX_TREE).  O(log n) reads of chunks. */
+int index_root(struct index *ix, uint64_t size, uint8_t out[SHA256_SIZE], struct err *e);
+
+/**
+ * index_publish(ix, lock_fd, e):
+ * Write what the files lack and publish a new `head`.  ${lock_fd} is ROOT/index.lock: where somebody else holds it, do nothing.
+ * Memory of the tail is released.  Only what is in the log, which must be durable: while events are fed that are not
+ * written yet, do nothing.  Return 0 or -1 (a failure costs nothing but time: the old `head` stays).
+ */
+int index_publish(struct index *ix, int lock_fd, struct err *e);
+
+/** index_compact(ix, lock_fd, e): as index_publish(), and merge all runs into one, and remove what no manifest names.  A busy lock is an error (EXIT_RETRY). */
+int index_compact(struct index *ix, int lock_fd, struct err *e);
+
+/**
+ * index_check(ecl_fd, log, step, arg, ret_fault, e):
+ * Read all that is published and compare it with the log.  ${step} (may be NULL) is called now and then with the number of events done.
+ * Return 0 where it is right (or nothing is published), 1 with what is wrong, naming the file, in ${ret_fault}, or -1.
+ */
+int index_check(int ecl_fd, struct log *log, void (*step)(void *arg, uint64_t done), void *arg, struct buf *ret_fault, struct err *e);
+
+/** index_lag(ix): number of events that `head` lacks. */
+uint64_t index_lag(const struct index *ix);
+
+/** index_remove(ecl_fd, lock_fd, e): delete all index files (for a rebuild), under the lock; EXIT_RETRY where it is busy. */
+int index_remove(int ecl_fd, int lock_fd, struct err *e);
+
+#endif

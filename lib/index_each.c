@@ -1,0 +1,209 @@
+/* The index: all elements, now and as they were. */
+#include "config.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index_impl.h"
+#include "le.h"
+
+#include "banned.h"
+
+/* Elements are looked at one by one only where that is less than the rows to be read. */
+#define ROWS_AN_ELEMENT 8
+
+static bool
+has_prefix(struct span name, struct span prefix)
+{
+	return (name.len >= prefix.len && (prefix.len == 0 || memcmp(name.p, prefix.p, prefix.len) == 0));
+}
+
+/* From behind ${after} to the end, or until the files turn out to be damaged. */
+static int
+each_behind(struct index *ix, struct span prefix, struct buf *after, int (*visit)(void *arg, const struct element *el), void *arg,
+    struct err *e)
+{
+	struct run_record rec;
+	struct element el;
+	struct merge m;
+	int rc;
+
+	rc = merge_begin(&m, ix, 0, prefix, after->len > 0 ? (struct span){after->data, after->len} : (struct span){NULL, 0}, e);
+	if (rc != 0)
+		goto done;
+	while ((rc = merge_next(&m, &rec, e)) == 1) {
+		if (!has_prefix(rec.name, prefix)) {
+			rc = 0;
+			break;
+		}
+		buf_reset(after);
+		buf_addspan(after, rec.name);
+		if (after->failed) {
+			rc = err_mem(e);
+			break;
+		}
+		el = (struct element){{after->data, after->len}, rec.id, rec.first, rec.last, rec.last_state, rec.alive};
+		if ((rc = visit(arg, &el)) != 0) {
+			/* A visitor's 2 is no sign of ours. */
+			merge_end(&m);
+			return (rc == INDEX_AGAIN ? INT_MIN : rc);
+		}
+	}
+done:	merge_end(&m);
+	return (rc);
+}
+
+int
+index_each(struct index *ix, struct span prefix, int (*visit)(void *arg, const struct element *el), void *arg, struct err *e)
+{
+	struct buf after = BUF_INIT;
+	int rc;
+
+	do
+		rc = each_behind(ix, prefix, &after, visit, arg, e);
+	while (rc == INDEX_AGAIN);
+	buf_release(&after);
+	return (rc == INT_MIN ? INDEX_AGAIN : rc);
+}
+
+/* ---- index_at ---- */
+
+/* The elements at some size, being found. */
+struct moment {
+	uint64_t size, n;
+	uint64_t *last, *state; /* EVENT_NONE and STATE_UNKNOWN until found */
+	uint64_t missing;	/* of both together */
+};
+
+/* One row, met on the way back.  False where it cannot be. */
+static bool
+meet(struct moment *at, uint64_t seq, uint32_t id, uint64_t parent, uint32_t flags)
+{
+	if (id >= at->n)
+		return (false);
+	if (at->last[id] == EVENT_NONE) {
+		at->last[id] = seq;
+		at->missing--;
+	}
+	if (at->state[id] == STATE_UNKNOWN) {
+		if ((flags & ROW_STATE) != 0)
+			at->state[id] = seq;
+		else if (parent == EVENT_NONE)
+			at->state[id] = EVENT_NONE;
+		else
+			return (true);
+		at->missing--;
+	}
+	return (true);
+}
+
+static int
+back_through_tail(struct index *ix, struct moment *at, struct err *e)
+{
+	const uint8_t *p;
+	uint64_t seq;
+	struct row row;
+
+	for (seq = at->size; seq > ix->published && at->missing > 0;) {
+		p = (const uint8_t *)ix->tail.rows.data + (--seq - ix->published) * ROW_SIZE;
+		index_row_decode(p, &row);
+		if (!meet(at, seq, ix->table->entry[row.id].id, row.parent, row.flags))
+			return (err_set(e, "an element's number is too large"));
+	}
+	return (0);
+}
+
+/* Return 0, -1 or INDEX_AGAIN. */
+static int
+back_through_files(struct index *ix, struct moment *at, struct err *e)
+{
+	uint64_t end = at->size < ix->published ? at->size : ix->published, first, n;
+	const uint8_t *chunk, *p;
+	struct err why;
+
+	for (; end > 0 && at->missing > 0; end = first) {
+		if (column_run(&ix->rows, end - 1, &chunk, &n, &why) != 0)
+			return (index_lost(ix, &why, e));
+		first = (end - 1) / (COLUMN_CHUNK / ROW_SIZE) * (COLUMN_CHUNK / ROW_SIZE);
+		for (p = chunk + (end - first) * ROW_SIZE; p > chunk && at->missing > 0;) {
+			p -= ROW_SIZE;
+			if (!meet(at, first + (uint64_t)(p - chunk) / ROW_SIZE, le32_get(p + 24), le64_get(p + 8), le32_get(p + 28)))
+				goto wrong;
+		}
+	}
+	if (at->missing == 0)
+		return (0);
+wrong:	err_set(&why, "the column 'rows' does not fit the column 'births'");
+	return (index_lost(ix, &why, e));
+}
+
+/* What the present says of the moment: elements that did not change since. */
+static int
+since_then(void *arg, const struct element *el)
+{
+	struct moment *at = arg;
+
+	if (el->id >= at->n)
+		return (0);
+	if (el->last < at->size && at->last[el->id] == EVENT_NONE) {
+		at->last[el->id] = el->last;
+		at->missing--;
+	}
+	if ((el->last_state == EVENT_NONE || el->last_state < at->size) && at->state[el->id] == STATE_UNKNOWN) {
+		at->state[el->id] = el->last_state;
+		at->missing--;
+	}
+	return (0);
+}
+
+static int
+find_moment(struct index *ix, struct moment *at, struct err *e)
+{
+	uint64_t generation, i;
+
+	if (index_resolve_all(ix, e) != 0 || index_born(ix, at->size, &at->n, e) != 0)
+		return (-1);
+	at->last = malloc((at->n + 1) * sizeof(*at->last));
+	at->state = malloc((at->n + 1) * sizeof(*at->state));
+	if (at->last == NULL || at->state == NULL)
+		return (err_mem(e));
+	for (i = 0; i < at->n; i++) {
+		at->last[i] = EVENT_NONE;
+		at->state[i] = STATE_UNKNOWN;
+	}
+	at->missing = 2 * at->n;
+	generation = ix->generation;
+	if (ix->elements < at->size / ROWS_AN_ELEMENT && index_each(ix, (struct span){"", 0}, since_then, at, e) != 0)
+		return (-1);
+	if (ix->generation != generation)
+		return (INDEX_AGAIN);
+	if (back_through_tail(ix, at, e) != 0)
+		return (-1);
+	return (back_through_files(ix, at, e));
+}
+
+int
+index_at(struct index *ix, uint64_t size, uint64_t **ret_last, uint64_t **ret_state, uint64_t *ret_n, struct err *e)
+{
+	struct moment at = {.size = size};
+	int rc;
+
+	if (size > ix->size)
+		return (err_set(e, "the log has %" PRIu64 " events, not %" PRIu64, ix->size, size));
+	while ((rc = find_moment(ix, &at, e)) == INDEX_AGAIN) {
+		free(at.last);
+		free(at.state);
+		at.last = at.state = NULL;
+	}
+	if (rc != 0) {
+		free(at.last);
+		free(at.state);
+		return (-1);
+	}
+	*ret_last = at.last;
+	*ret_state = at.state;
+	*ret_n = at.n;
+	return (0);
+}

@@ -1,0 +1,376 @@
+/* The manifest of the index, and opening what it names; index_impl.h has the format. */
+#include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crc32c.h"
+#include "index_impl.h"
+#include "io.h"
+
+#include "banned.h"
+
+#define HEAD_MAX (1u << 20)
+#define ID_MAX (ID_UNKNOWN - 1)
+
+static void
+format_column(struct buf *out, const char *name, unsigned width, const struct head_column *c)
+{
+	buf_addf(out, "column %s %u %" PRIu64 " %08" PRIx32 "\n", name, width, c->rows, c->crc);
+}
+
+static void
+format_crc(struct buf *out)
+{
+	buf_addf(out, "crc %08" PRIx32 "\n", crc32c(0, out->data, out->len));
+}
+
+void
+head_format(const struct head *h, struct buf *out)
+{
+	char name[RUN_NAME_SIZE];
+	size_t i;
+
+	buf_addf(out, "ecl-index 1\nseed %08" PRIx32 "\nevents %" PRIu64 " ", h->seed, h->events);
+	buf_addhex(out, h->hash, SHA256_SIZE);
+	buf_addf(out, "\nelements %" PRIu64 "\n", h->elements);
+	format_column(out, "rows", ROW_SIZE, &h->rows);
+	format_column(out, "births", 8, &h->births);
+	for (i = 0; i < TREE_LEVELS; i++) {
+		snprintf(name, sizeof(name), "tree.%zu", i);
+		format_column(out, name, SHA256_SIZE, &h->tree[i]);
+	}
+	for (i = 0; i < h->runs; i++) {
+		run_name(h->run[i].number, name);
+		buf_addf(out, "run %s %" PRIu64 " %" PRIu64 "\n", name, h->run[i].bytes, h->run[i].records);
+	}
+	if (!out->failed)
+		format_crc(out);
+}
+
+/* The manifest's numbers as they come; what they mean is checked later. */
+struct text {
+	const char *p, *end;
+};
+
+/* Pass over ${word}. */
+static bool
+take(struct text *t, const char *word)
+{
+	size_t len = strlen(word);
+
+	if ((size_t)(t->end - t->p) < len || memcmp(t->p, word, len) != 0)
+		return (false);
+	t->p += len;
+	return (true);
+}
+
+static bool
+take_number(struct text *t, uint64_t *ret)
+{
+	const char *p = t->p;
+
+	while (p < t->end && *p >= '0' && *p <= '9')
+		p++;
+	if (decimal_parse(t->p, (size_t)(p - t->p), ret) != 0)
+		return (false);
+	t->p = p;
+	return (true);
+}
+
+static bool
+take_hex(struct text *t, size_t n, uint8_t *out)
+{
+	if ((size_t)(t->end - t->p) < 2 * n || hex_decode(t->p, n, out) != 0)
+		return (false);
+	t->p += 2 * n;
+	return (true);
+}
+
+static bool
+take_crc(struct text *t, uint32_t *ret)
+{
+	uint8_t b[4];
+
+	if (!take_hex(t, sizeof(b), b))
+		return (false);
+	*ret = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+	return (true);
+}
+
+static bool
+take_column(struct text *t, const char *name, unsigned width, struct head_column *ret)
+{
+	char start[64];
+
+	snprintf(start, sizeof(start), "column %s %u ", name, width);
+	return (take(t, start) && take_number(t, &ret->rows) && take(t, " ") && take_crc(t, &ret->crc) && take(t, "\n"));
+}
+
+static bool
+take_run(struct text *t, struct head *h)
+{
+	struct head_run *more, run;
+	size_t i;
+
+	if ((size_t)(t->end - t->p) < 12)
+		return (false);
+	for (i = 0; i < 11 && t->p[i] == '0'; i++)
+		;
+	if (decimal_parse(t->p + i, 12 - i, &run.number) != 0)
+		return (false);
+	t->p += 12;
+	if (!take(t, ".run ") || !take_number(t, &run.bytes) || !take(t, " ") || !take_number(t, &run.records) || !take(t, "\n"))
+		return (false);
+	if ((more = realloc(h->run, (h->runs + 1) * sizeof(run))) == NULL)
+		return (false);
+	h->run = more;
+	h->run[h->runs++] = run;
+	return (true);
+}
+
+/* Whether the numbers fit each other. */
+static bool
+consistent(const struct head *h)
+{
+	uint64_t rows = h->events;
+	size_t i;
+
+	if (h->events == 0 || h->events >= STATE_UNKNOWN || h->elements == 0 || h->elements > h->events || h->elements > ID_MAX ||
+	    h->rows.rows != h->events || h->births.rows != h->elements || h->runs == 0)
+		return (false);
+	for (i = 0; i < TREE_LEVELS; i++, rows /= TREE_FAN)
+		if (h->tree[i].rows != rows)
+			return (false);
+	return (true);
+}
+
+int
+head_parse(struct span text, struct head *ret)
+{
+	struct text t = {text.p, text.p + text.len};
+	char name[16];
+	uint32_t crc;
+	size_t i;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!take(&t, "ecl-index 1\nseed ") || !take_crc(&t, &ret->seed) || !take(&t, "\nevents ") ||
+	    !take_number(&t, &ret->events) || !take(&t, " ") || !take_hex(&t, SHA256_SIZE, ret->hash) ||
+	    !take(&t, "\nelements ") || !take_number(&t, &ret->elements) || !take(&t, "\n"))
+		goto err1;
+	if (!take_column(&t, "rows", ROW_SIZE, &ret->rows) || !take_column(&t, "births", 8, &ret->births))
+		goto err1;
+	for (i = 0; i < TREE_LEVELS; i++) {
+		snprintf(name, sizeof(name), "tree.%zu", i);
+		if (!take_column(&t, name, SHA256_SIZE, &ret->tree[i]))
+			goto err1;
+	}
+	while (take(&t, "run elements-"))
+		if (!take_run(&t, ret))
+			goto err1;
+	i = (size_t)(t.p - text.p);
+	if (!take(&t, "crc ") || !take_crc(&t, &crc) || !take(&t, "\n") || t.p != t.end || crc != crc32c(0, text.p, i) ||
+	    !consistent(ret))
+		goto err1;
+	return (0);
+
+err1:	head_release(ret);
+	return (-1);
+}
+
+void
+head_release(struct head *h)
+{
+	free(h->run);
+	memset(h, 0, sizeof(*h));
+}
+
+void
+index_set_damage(struct index *ix, const char *text)
+{
+	ix->damaged = true;
+	snprintf(ix->damage, sizeof(ix->damage), "%s", text);
+}
+
+static void
+init_columns(struct index *ix, const struct head *h)
+{
+	char name[16];
+	size_t i;
+
+	column_init(&ix->rows, ix->dir_fd, "rows", ROW_SIZE, h->seed, h->rows.rows, h->rows.crc);
+	column_init(&ix->births, ix->dir_fd, "births", 8, h->seed, h->births.rows, h->births.crc);
+	for (i = 0; i < TREE_LEVELS; i++) {
+		snprintf(name, sizeof(name), "tree.%zu", i);
+		column_init(&ix->tree[i], ix->dir_fd, name, SHA256_SIZE, h->seed, h->tree[i].rows, h->tree[i].crc);
+	}
+}
+
+void
+index_close_files(struct index *ix)
+{
+	struct head none = {0};
+	size_t i;
+
+	column_release(&ix->rows);
+	column_release(&ix->births);
+	for (i = 0; i < TREE_LEVELS; i++)
+		column_release(&ix->tree[i]);
+	init_columns(ix, &none);
+	for (i = 0; i < ix->runs; i++)
+		run_free(ix->run[i]);
+	free(ix->run);
+	ix->run = NULL;
+	ix->runs = 0;
+	ix->seed = 0;
+	ix->published = ix->published_elements = ix->published_offset = 0;
+	memset(ix->published_hash, 0, SHA256_SIZE);
+	buf_reset(&ix->head);
+}
+
+static int
+open_runs(struct index *ix, const struct head *h, struct err *e)
+{
+	char name[RUN_NAME_SIZE];
+	struct run *r;
+	size_t i;
+
+	if ((ix->run = calloc(h->runs, sizeof(struct run *))) == NULL)
+		return (err_mem(e));
+	for (i = 0; i < h->runs; i++) {
+		if (run_open(ix->dir_fd, h->run[i].number, h->seed, &r, e) != 0)
+			return (-1);
+		ix->run[ix->runs++] = r;
+		run_name(r->number, name);
+		if (r->records != h->run[i].records || run_bytes(r) != h->run[i].bytes)
+			return (err_set(e, "'%s' is not the run that 'head' names", name));
+	}
+	return (0);
+}
+
+/* Whether the log has the event that the manifest ends with. */
+static int
+confirm(struct index *ix, const struct head *h, struct err *e)
+{
+	struct json_fault f;
+	struct event ev;
+	const uint8_t *p;
+	struct row row;
+
+	if (ix->log->end.size < h->events && log_refresh(ix->log, e) != 0)
+		return (-1);
+	if (ix->log->end.size < h->events)
+		return (err_set(e, "the index has %" PRIu64 " events, the log %" PRIu64, h->events, ix->log->end.size));
+	if (column_get(&ix->rows, h->events - 1, &p, e) != 0)
+		return (-1);
+	index_row_decode(p, &row);
+	buf_reset(&ix->line);
+	if (row.length > EVENT_LINE_MAX || buf_reserve(&ix->line, row.length) != 0)
+		return (err_set(e, "the index has a line of %" PRIu32 " bytes", row.length));
+	if (log_pread(ix->log, log_segment_of(ix->log, h->events - 1), ix->line.data, row.length, row.offset, e) != 0)
+		return (-1);
+	if (event_parse((struct span){ix->line.data, row.length}, &ev, &f) != 0 || ev.seq != h->events - 1 ||
+	    memcmp(ev.hash, h->hash, SHA256_SIZE) != 0)
+		return (err_set(e, "the index is that of another log: event %" PRIu64 " is not the one it names", h->events - 1));
+	ix->published_offset = (uint64_t)row.offset + row.length + 1;
+	return (0);
+}
+
+static int
+open_files(struct index *ix, const struct head *h, struct err *e)
+{
+	size_t i;
+
+	init_columns(ix, h);
+	ix->seed = h->seed;
+	if (open_runs(ix, h, e) != 0)
+		return (-1);
+	if (!column_check_sizes(&ix->rows) || !column_check_sizes(&ix->births))
+		return (err_set(e, "a file of the columns 'rows' or 'births' is missing or too short"));
+	for (i = 0; i < TREE_LEVELS && (ix->flags & INDEX_TREE) != 0; i++)
+		if (!column_check_sizes(&ix->tree[i]))
+			return (err_set(e, "a file of the column 'tree.%zu' is missing or too short", i));
+	return (confirm(ix, h, e));
+}
+
+int
+index_head_read(struct index *ix, struct buf *out, uint32_t *ret_crc, struct err *e)
+{
+	struct err why = {0, 0, ""};
+
+	buf_reset(out);
+	*ret_crc = 0;
+	if (io_slurp(ix->dir_fd, "head", HEAD_MAX, out, &why) != 0) {
+		buf_reset(out);
+		if (why.sys == ENOENT)
+			return (0);
+		if (e != NULL)
+			*e = why;
+		return (-1);
+	}
+	*ret_crc = crc32c(0, out->data, out->len);
+	return (0);
+}
+
+/* One try.  Return 1 where the files are open, 0 where there are none, -1 with why they cannot be used. */
+static int
+load(struct index *ix, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	struct head h = {0};
+	int ret = -1;
+
+	if (index_head_read(ix, &text, &ix->head_tried, e) != 0)
+		goto done;
+	if (text.len == 0 && ix->head_tried == 0) {
+		ret = 0;
+		goto done;
+	}
+	if (head_parse((struct span){text.data, text.len}, &h) != 0) {
+		err_set(e, "'head' is damaged");
+		goto done;
+	}
+	if (open_files(ix, &h, e) != 0)
+		goto done;
+	ix->published = h.events;
+	ix->published_elements = h.elements;
+	memcpy(ix->published_hash, h.hash, SHA256_SIZE);
+	buf_reset(&ix->head);
+	buf_add(&ix->head, text.data, text.len);
+	ret = 1;
+done:	head_release(&h);
+	buf_release(&text);
+	return (ret);
+}
+
+int
+index_load(struct index *ix, struct err *e)
+{
+	struct err why = {0, 0, ""};
+	int rc = 0, try;
+
+	index_close_files(ix);
+	if (ix->dir_fd != -1)
+		close(ix->dir_fd);
+	ix->dir_fd = -1;
+	ix->head_tried = 0;
+	/* A second time, since a publisher replaces runs between our reading `head` and opening them. */
+	for (try = 0; try < 2 && (ix->flags & INDEX_IGNORE) == 0; try++) {
+		if (ix->dir_fd == -1 && (ix->dir_fd = io_open_dir(ix->ecl_fd, "index", &why)) == -1) {
+			rc = why.sys == ENOENT ? 0 : -1;
+			break;
+		}
+		why.sys = 0;
+		if ((rc = load(ix, &why)) >= 0)
+			break;
+		index_close_files(ix);
+	}
+	ix->damaged = false;
+	if (rc == -1)
+		index_set_damage(ix, why.text);
+	return (index_tail_reset(ix, e));
+}

@@ -1,0 +1,270 @@
+/* The inside of the index: what its files share. */
+#ifndef ECL_INDEX_IMPL_H_
+#define ECL_INDEX_IMPL_H_
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "column.h"
+#include "index.h"
+#include "runs.h"
+
+#define INDEX_AGAIN 2	/* the published files turned out to be damaged, all is in memory now: look again */
+#define TREE_LEVELS 5	/* tree.0 to tree.4: over 4 G events the rest is hashed at each question */
+#define TREE_FAN 256
+#define RUNS_MAX 24	    /* more than that are merged, whatever their size */
+#define MERGE_RECORDS 262144 /* larger merges belong to ecl-index, while there are few runs */
+#define TABLE_MAX 300000     /* elements kept from one publish to the next */
+#define STATES_MAX (64u << 20) /* bytes of states kept */
+#define RELOAD_LAG 262144	    /* a reader whose tail is longer looks whether somebody published */
+
+#define NO_ENTRY UINT32_MAX
+#define ID_UNKNOWN UINT32_MAX		/* not looked up in the runs yet */
+#define STATE_UNKNOWN (EVENT_NONE - 1)
+
+/* ---- elements in memory (index_table.c) ---- */
+
+/* What is known of one element; one cache line. */
+struct entry {
+	const char *name;
+	char *state;	    /* text of a state, where state_seq is not EVENT_NONE */
+	uint32_t state_len, state_cap;
+	uint64_t state_seq; /* of the event whose state that is */
+	uint64_t first;	    /* while id is unknown: the event before the first one in the tail */
+	uint64_t last, last_state;
+	uint32_t id;
+	uint16_t name_len;
+	bool alive;
+	bool dirty;	    /* the runs do not say this yet */
+};
+
+struct slot {
+	uint32_t tag;
+	uint32_t entry; /* plus one; 0: free */
+};
+
+struct arena;
+
+struct etable {
+	struct entry *entry;
+	size_t n, cap;
+	struct slot *slot;
+	size_t slots; /* a power of two, or 0 */
+	uint32_t *dirty;
+	size_t dirties, dirty_cap;
+	struct arena *arena;
+	size_t state_bytes, state_limit;
+	uint64_t key[2];
+	struct etable *next; /* among those set aside */
+};
+
+/** etable_new(), etable_free(t): an empty table with a random key, or NULL. */
+struct etable *etable_new(void);
+void etable_free(struct etable *t);
+
+/** etable_find(t, name, ret_tag): the entry's number, or NO_ENTRY; ${*ret_tag} is for etable_add(). */
+uint32_t etable_find(const struct etable *t, struct span name, uint32_t *ret_tag);
+
+/** etable_add(t, name, tag): a new entry, all fields but name, state and flags zero; NO_ENTRY when memory ran out. */
+uint32_t etable_add(struct etable *t, struct span name, uint32_t tag);
+
+/** etable_dirty(t, n): mark it.  Return 0 or -1 (memory). */
+int etable_dirty(struct etable *t, uint32_t n);
+
+/** etable_clean(t): no entry is dirty any more. */
+void etable_clean(struct etable *t);
+
+/** etable_keep_state(t, n, seq, state): a copy of the state that event ${seq} set.  Return 0 or -1 (memory). */
+int etable_keep_state(struct etable *t, uint32_t n, uint64_t seq, struct span state);
+
+/** etable_trim(t, seq): where the states take too much memory, drop those of events below ${seq}. */
+void etable_trim(struct etable *t, uint64_t seq);
+
+/** etable_sorted(t, prefix, after, ret, ret_n): numbers of the dirty entries with ${prefix} (above ${after}, where it has a p), by name.  Return 0 or -1. */
+int etable_sorted(const struct etable *t, struct span prefix, struct span after, uint32_t **ret, size_t *ret_n);
+
+static inline struct span
+entry_name(const struct entry *en)
+{
+	return ((struct span){en->name, en->name_len});
+}
+
+/* ---- the manifest (index_head.c) ---- */
+
+struct head_column {
+	uint64_t rows;
+	uint32_t crc;
+};
+
+struct head_run {
+	uint64_t number, bytes, records;
+};
+
+/*
+ * `head`, a text:
+ *   ecl-index 1
+ *   seed <8 hex digits>: random, new with each rebuild; all checksums begin with it
+ *   events <N> <hash of event N-1>
+ *   elements <M>
+ *   column <name> <width> <rows> <CRC-32C of the last, partial chunk>: rows, births, tree.0 to tree.4
+ *   run <name> <bytes> <records>: oldest first, any number
+ *   crc <CRC-32C of all above, 8 hex digits>
+ */
+struct head {
+	uint32_t seed;
+	uint64_t events, elements;
+	uint8_t hash[SHA256_SIZE];
+	struct head_column rows, births, tree[TREE_LEVELS];
+	struct head_run *run;
+	size_t runs;
+};
+
+/** head_format(h, out): append the text. */
+void head_format(const struct head *h, struct buf *out);
+
+/** head_parse(text, ret): strictly.  Return 0, or -1.  To be released with head_release(). */
+int head_parse(struct span text, struct head *ret);
+void head_release(struct head *h);
+
+/* ---- the index ---- */
+
+/* What is beyond the files, from event ${published} on. */
+struct tail {
+	struct buf rows;   /* ROW_SIZE each, as in the file but for the id, which is the number of an entry */
+	struct buf hashes; /* of the events */
+	struct buf births; /* u64 each */
+	struct buf tree[TREE_LEVELS]; /* as far as somebody asked for them */
+};
+
+struct index {
+	int ecl_fd, dir_fd; /* dir_fd: -1 where there is no directory */
+	struct log *log;
+	unsigned flags;
+
+	uint64_t size;	    /* events covered */
+	uint64_t elements;
+	uint8_t hash[SHA256_SIZE]; /* of the last event */
+	uint64_t offset;    /* behind the last line, in its segment */
+
+	uint64_t published; /* of them in the files */
+	uint64_t published_elements;
+	uint8_t published_hash[SHA256_SIZE];
+	uint64_t published_offset;
+	uint32_t seed;
+	struct column rows, births, tree[TREE_LEVELS];
+	struct run **run; /* oldest first */
+	size_t runs;
+	struct buf head; /* text of the manifest that all this came from; empty: none */
+	uint32_t head_tried; /* checksum of the manifest that was looked at last, good or not; 0: none */
+
+	struct tail tail;
+	struct etable *table, *aside; /* aside: tables whose names and states somebody may still hold */
+	uint32_t memo;	   /* the entry that was asked for last */
+	struct buf missed; /* the name that was looked for last, and is nowhere */
+	uint64_t missed_size;
+	struct buf found;  /* the name of an element that got no entry */
+	struct buf line;
+	uint64_t generation; /* changes when entries change their numbers */
+	bool damaged;
+	char damage[sizeof(((struct err *)0)->text)];
+};
+
+/* An event as the index sees it. */
+struct fed {
+	uint64_t seq;
+	struct span name;
+	int64_t time_us;
+	uint64_t parent;
+	uint32_t flags;
+	const uint8_t *prev, *hash;
+	struct span state; /* to be kept; p == NULL: not */
+	uint64_t segment, offset;
+	uint32_t length;
+};
+
+/* index_tail.c */
+
+/** index_feed_one(ix, f, e): the next event.  Return 0 or -1. */
+int index_feed_one(struct index *ix, const struct fed *f, struct err *e);
+
+/** index_row_flags(ev): the flags of its row. */
+uint32_t index_row_flags(const struct event *ev);
+
+/** index_scan(ix, limit, e): read the log up to event ${limit}.  Return 0 or -1. */
+int index_scan(struct index *ix, uint64_t limit, struct err *e);
+
+/** index_lost(ix, why): the files are not to be used: forget them and scan the log again.  Return INDEX_AGAIN, or -1 with ${e}. */
+int index_lost(struct index *ix, const struct err *why, struct err *e);
+
+/** index_tail_reset(ix): back to what is published. */
+int index_tail_reset(struct index *ix, struct err *e);
+
+/** index_tail_release(ix): the arrays of the tail only. */
+void index_tail_release(struct index *ix);
+
+/** index_resolve(ix, n, e): make sure that entry ${n} has an id.  Return 0, -1, or INDEX_AGAIN. */
+int index_resolve(struct index *ix, uint32_t n, struct err *e);
+
+/** index_resolve_all(ix, e): all that are dirty.  Return 0 or -1. */
+int index_resolve_all(struct index *ix, struct err *e);
+
+/** index_run_find(ix, name, ret, e): the newest run's record of ${name}.  Return 1, 0, -1, or INDEX_AGAIN. */
+int index_run_find(struct index *ix, struct span name, struct run_record *ret, struct err *e);
+
+/* index_head.c */
+
+/** index_load(ix, e): take what `head` vouches for; the tail is empty then.  What is wrong goes to index_damage().  Return 0 or -1 (memory). */
+int index_load(struct index *ix, struct err *e);
+
+/** index_head_read(ix, out, ret_crc, e): replace ${out} by the text of `head` and ${*ret_crc} by its checksum; empty and 0 where there is none. */
+int index_head_read(struct index *ix, struct buf *out, uint32_t *ret_crc, struct err *e);
+
+/** index_close_files(ix): forget all that is published; the tail is left alone. */
+void index_close_files(struct index *ix);
+
+/** index_set_damage(ix, text): why the files are not used. */
+void index_set_damage(struct index *ix, const char *text);
+
+/* index.c */
+
+/** index_free_aside(ix): nobody holds names or states of tables that were set aside any more. */
+void index_free_aside(struct index *ix);
+
+/** index_row_encode(out, row), index_row_decode(p, ret): a row as it stands in the file. */
+void index_row_encode(uint8_t out[ROW_SIZE], const struct row *row);
+void index_row_decode(const uint8_t *p, struct row *ret);
+
+/* index_tree.c */
+
+/** index_tree_extend(ix, e): all levels of the tail's tree.  Return 0 or -1. */
+int index_tree_extend(struct index *ix, struct err *e);
+
+/* index_merge.c: several sources of elements as one, in the order of names */
+
+struct merge_source {
+	struct run_iter it;
+	struct run_record rec;
+};
+
+struct merge {
+	struct index *ix;
+	uint64_t generation;
+	uint32_t *entry; /* dirty entries, sorted */
+	size_t entries, at;
+	struct merge_source **source; /* runs, newest first; those at their end are taken out */
+	size_t sources;
+	char name[ELEMENT_MAX]; /* of the record returned last */
+};
+
+/**
+ * merge_begin(m, ix, first_run, prefix, after, e):
+ * All names with ${prefix} (above ${after}, where it has a p) from the dirty entries and the runs from ${first_run}
+ * on.  Return 0, -1, or INDEX_AGAIN; released with merge_end() in any case.
+ */
+int merge_begin(struct merge *m, struct index *ix, size_t first_run, struct span prefix, struct span after, struct err *e);
+
+/** merge_next(m, ret, e): the next, as the newest source has it.  Return 1, 0 at the end (prefix not looked at), -1, or INDEX_AGAIN. */
+int merge_next(struct merge *m, struct run_record *ret, struct err *e);
+void merge_end(struct merge *m);
+
+#endif

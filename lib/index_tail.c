@@ -1,0 +1,405 @@
+/* The part of the index that is in memory: feeding, scanning the log, starting over. */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "index_impl.h"
+#include "le.h"
+
+#include "banned.h"
+
+void
+index_tail_release(struct index *ix)
+{
+	size_t i;
+
+	buf_release(&ix->tail.rows);
+	buf_release(&ix->tail.hashes);
+	buf_release(&ix->tail.births);
+	for (i = 0; i < TREE_LEVELS; i++)
+		buf_release(&ix->tail.tree[i]);
+}
+
+/* What the size says of the place in the log, after the tail was dropped or the files changed. */
+static void
+rewind_to_published(struct index *ix)
+{
+	ix->size = ix->published;
+	ix->elements = ix->published_elements;
+	ix->offset = ix->published_offset;
+	memcpy(ix->hash, ix->published_hash, SHA256_SIZE);
+	ix->memo = NO_ENTRY;
+	ix->missed_size = EVENT_NONE;
+	ix->generation++;
+}
+
+int
+index_tail_reset(struct index *ix, struct err *e)
+{
+	struct etable *fresh;
+
+	if ((fresh = etable_new()) == NULL)
+		return (err_mem(e));
+	etable_free(ix->table);
+	ix->table = fresh;
+	index_tail_release(ix);
+	rewind_to_published(ix);
+	return (0);
+}
+
+/* ---- names that the table lacks ---- */
+
+/* Whether a record can be true of what is published. */
+static bool
+plausible(const struct index *ix, const struct run_record *rec)
+{
+	return (rec->id < ix->published_elements && rec->first <= rec->last && rec->last < ix->published &&
+	    (rec->last_state == EVENT_NONE ? !rec->alive : rec->last_state <= rec->last && rec->last_state >= rec->first));
+}
+
+int
+index_run_find(struct index *ix, struct span name, struct run_record *ret, struct err *e)
+{
+	struct err why = {0, 0, ""};
+	size_t i;
+	int rc;
+
+	for (i = ix->runs; i-- > 0;) {
+		if ((rc = run_find(ix->run[i], name, ret, &why)) == 0)
+			continue;
+		if (rc == 1 && plausible(ix, ret))
+			return (1);
+		if (rc == 1)
+			err_set(&why, "a run has an impossible record");
+		return (index_lost(ix, &why, e));
+	}
+	return (0);
+}
+
+int
+index_resolve(struct index *ix, uint32_t n, struct err *e)
+{
+	struct entry *en = &ix->table->entry[n];
+	struct run_record rec;
+	struct err why;
+	int rc;
+
+	if (en->id != ID_UNKNOWN)
+		return (0);
+	if ((rc = index_run_find(ix, entry_name(en), &rec, e)) == -1 || rc == INDEX_AGAIN)
+		return (rc);
+	if (rc == 0 || rec.last != en->first) {
+		err_set(&why, "the runs do not have event %" PRIu64 " as the last of '%.*s' before it", en->first, (int)en->name_len,
+		    en->name);
+		return (index_lost(ix, &why, e));
+	}
+	en->id = rec.id;
+	en->first = rec.first;
+	if (en->last_state == STATE_UNKNOWN) {
+		en->last_state = rec.last_state;
+		en->alive = rec.alive;
+	}
+	return (0);
+}
+
+int
+index_resolve_all(struct index *ix, struct err *e)
+{
+	size_t i;
+	int rc;
+
+	for (i = 0; i < ix->table->dirties; i++)
+		if ((rc = index_resolve(ix, ix->table->dirty[i], e)) != 0)
+			/* After a new scan all are known. */
+			return (rc == INDEX_AGAIN ? 0 : -1);
+	return (0);
+}
+
+/* ---- feeding ---- */
+
+static int
+corrupt(const struct fed *f, const char *why, struct err *e)
+{
+	char name[LOG_NAME_SIZE];
+
+	log_segment_name(f->segment, name);
+	return (err_set(e, "the log is corrupt at seq %" PRIu64 " (segment '%s', offset %" PRIu64 "): %s; run 'ecl-verify'", f->seq,
+	    name, f->offset, why));
+}
+
+/* An element that the table lacks: new, or one from the files.  Return 0, -1, or INDEX_AGAIN. */
+static int
+new_entry(struct index *ix, const struct fed *f, uint32_t tag, uint32_t *ret, struct err *e)
+{
+	struct run_record rec;
+	struct entry *en;
+	struct err why;
+	bool missed;
+	int rc;
+
+	if (f->parent == EVENT_NONE) {
+		missed = ix->missed_size == ix->size && span_eq(f->name, (struct span){ix->missed.data, ix->missed.len});
+		if (!missed && (rc = index_run_find(ix, f->name, &rec, e)) != 0) {
+			if (rc != 1)
+				return (rc);
+			err_set(&why, "the runs have an element before its first event, %" PRIu64, f->seq);
+			return (index_lost(ix, &why, e));
+		}
+		if (ix->elements >= ID_UNKNOWN - 1)
+			return (err_set(e, "more than %u elements", ID_UNKNOWN - 1));
+	} else if (f->parent >= ix->published)
+		return (corrupt(f, "its parent is an event of another element", e));
+	if ((*ret = etable_add(ix->table, f->name, tag)) == NO_ENTRY)
+		return (err_mem(e));
+	en = &ix->table->entry[*ret];
+	en->last = f->parent;
+	if (f->parent == EVENT_NONE) {
+		en->id = (uint32_t)ix->elements;
+		en->first = f->seq;
+		en->last_state = EVENT_NONE;
+	} else {
+		en->id = ID_UNKNOWN;
+		en->first = f->parent;
+		en->last_state = STATE_UNKNOWN;
+	}
+	return (0);
+}
+
+/* The entry of the event's element, as it was before the event. */
+static int
+find_entry(struct index *ix, const struct fed *f, uint32_t *ret, struct err *e)
+{
+	uint32_t tag = 0;
+	int rc;
+
+	do {
+		if (ix->memo != NO_ENTRY && span_eq(entry_name(&ix->table->entry[ix->memo]), f->name))
+			*ret = ix->memo;
+		else
+			*ret = etable_find(ix->table, f->name, &tag);
+		if (*ret != NO_ENTRY)
+			break;
+		if ((rc = new_entry(ix, f, tag, ret, e)) == 0)
+			return (0);
+	} while (rc == INDEX_AGAIN);
+	if (*ret == NO_ENTRY)
+		return (-1);
+	if (ix->table->entry[*ret].last != f->parent)
+		return (corrupt(f, "its parent is not the event before it of its element", e));
+	return (0);
+}
+
+static int
+store_row(struct index *ix, const struct fed *f, uint32_t n, bool born, struct err *e)
+{
+	struct row row = {f->time_us, f->parent, (uint32_t)f->offset, f->length, n, f->flags};
+	uint8_t seq[8];
+
+	/* Room first: then nothing of it fails half-way. */
+	if (buf_reserve(&ix->tail.rows, ROW_SIZE) != 0 || buf_reserve(&ix->tail.hashes, SHA256_SIZE) != 0 ||
+	    (born && buf_reserve(&ix->tail.births, sizeof(seq)) != 0)) {
+		ix->tail.rows.failed = ix->tail.hashes.failed = ix->tail.births.failed = false;
+		return (err_mem(e));
+	}
+	index_row_encode((uint8_t *)ix->tail.rows.data + ix->tail.rows.len, &row);
+	ix->tail.rows.len += ROW_SIZE;
+	buf_add(&ix->tail.hashes, f->hash, SHA256_SIZE);
+	if (born) {
+		le64_put(seq, f->seq);
+		buf_add(&ix->tail.births, seq, sizeof(seq));
+	}
+	return (0);
+}
+
+int
+index_feed_one(struct index *ix, const struct fed *f, struct err *e)
+{
+	struct entry *en;
+	uint32_t n;
+	bool born = f->parent == EVENT_NONE;
+
+	if (f->seq != ix->size)
+		return (corrupt(f, "its number does not follow the one before", e));
+	if (f->prev != NULL && memcmp(f->prev, ix->hash, SHA256_SIZE) != 0)
+		return (corrupt(f, "its 'prev' is not the hash of the event before", e));
+	if (f->offset > UINT32_MAX)
+		return (corrupt(f, "its segment is too long", e));
+	if (find_entry(ix, f, &n, e) != 0)
+		return (-1);
+	if (etable_dirty(ix->table, n) != 0)
+		return (err_mem(e));
+	if (f->state.p != NULL && etable_keep_state(ix->table, n, f->seq, f->state) != 0)
+		return (err_mem(e));
+	if (store_row(ix, f, n, born, e) != 0)
+		return (-1);
+	en = &ix->table->entry[n];
+	en->last = f->seq;
+	if ((f->flags & ROW_STATE) != 0) {
+		en->last_state = f->seq;
+		en->alive = (f->flags & ROW_GONE) == 0;
+	}
+	ix->elements += born;
+	ix->size++;
+	ix->memo = n;
+	ix->offset = f->offset + f->length + 1;
+	memcpy(ix->hash, f->hash, SHA256_SIZE);
+	return (0);
+}
+
+uint32_t
+index_row_flags(const struct event *ev)
+{
+	uint32_t flags = 0;
+
+	if (ev->state.p != NULL)
+		flags |= event_is_gone(ev->state) ? ROW_STATE | ROW_GONE : ROW_STATE;
+	if (event_reserved(ev->element))
+		flags |= ROW_OWN;
+	if (ev->action.len == 6) {
+		if (memcmp(ev->action.p, "create", 6) == 0)
+			flags |= ROW_CREATE;
+		else if (memcmp(ev->action.p, "modify", 6) == 0)
+			flags |= ROW_MODIFY;
+		else if (memcmp(ev->action.p, "delete", 6) == 0)
+			flags |= ROW_DELETE;
+	}
+	return (flags);
+}
+
+static void
+fed_from_event(struct fed *f, const struct event *ev, uint64_t segment, uint64_t offset, uint32_t length)
+{
+	f->seq = ev->seq;
+	f->name = ev->element;
+	f->time_us = ev->time_us;
+	f->parent = ev->parent;
+	f->flags = index_row_flags(ev);
+	f->prev = ev->prev;
+	f->hash = ev->hash;
+	f->state = (struct span){NULL, 0};
+	f->segment = segment;
+	f->offset = offset;
+	f->length = length;
+}
+
+int
+index_feed(struct index *ix, const struct event *ev, uint64_t segment, uint64_t offset, uint32_t length, struct err *e)
+{
+	struct fed f;
+
+	fed_from_event(&f, ev, segment, offset, length);
+	f.state = ev->state;
+	if (ix->table->state_bytes > ix->table->state_limit)
+		etable_trim(ix->table, ix->log->end.size);
+	return (index_feed_one(ix, &f, e));
+}
+
+/* ---- scanning ---- */
+
+int
+index_scan(struct index *ix, uint64_t limit, struct err *e)
+{
+	struct log_reader r;
+	struct log_line line;
+	struct json_fault fault;
+	struct event ev;
+	struct fed f;
+	size_t segment;
+	int rc = 1;
+
+	if (ix->size >= limit)
+		return (0);
+	segment = log_segment_of(ix->log, ix->size);
+	log_reader_init(&r, ix->log, segment, ix->log->segment[segment].first == ix->size ? 0 : ix->offset);
+	while (ix->size < limit && (rc = log_reader_next(&r, &line, e)) == 1) {
+		if (event_parse(line.text, &ev, &fault) != 0) {
+			f = (struct fed){.seq = ix->size, .segment = line.segment, .offset = line.offset};
+			rc = corrupt(&f, fault.what, e);
+			break;
+		}
+		fed_from_event(&f, &ev, line.segment, line.offset, (uint32_t)line.text.len);
+		if ((rc = index_feed_one(ix, &f, e)) != 0)
+			break;
+	}
+	log_reader_release(&r);
+	if (rc == 0 && ix->size < limit)
+		return (err_set(e, "the log ends before event %" PRIu64 "; run 'ecl-verify'", ix->size));
+	return (rc == -1 ? -1 : 0);
+}
+
+/* ---- starting over ---- */
+
+/* Events that are not in the log yet: from what was known of them. */
+static int
+feed_again(struct index *ix, const struct etable *had, const struct tail *tail, uint64_t first, uint64_t from, uint64_t to,
+    struct err *e)
+{
+	const struct entry *en;
+	uint64_t seq;
+	struct row row;
+	struct fed f;
+
+	for (seq = from; seq < to; seq++) {
+		index_row_decode((const uint8_t *)tail->rows.data + (seq - first) * ROW_SIZE, &row);
+		en = &had->entry[row.id];
+		f = (struct fed){.seq = seq, .name = entry_name(en), .time_us = row.time_us, .parent = row.parent, .flags = row.flags,
+		    .hash = (const uint8_t *)tail->hashes.data + (seq - first) * SHA256_SIZE, .segment = 0, .offset = row.offset,
+		    .length = row.length};
+		if (en->state_seq == seq)
+			f.state = (struct span){en->state, en->state_len};
+		if (index_feed_one(ix, &f, e) != 0)
+			return (-1);
+	}
+	return (0);
+}
+
+int
+index_lost(struct index *ix, const struct err *why, struct err *e)
+{
+	struct etable *had = ix->table, *fresh;
+	struct tail tail = ix->tail;
+	uint64_t first = ix->published, size = ix->size, limit = ix->log->end.size < size ? ix->log->end.size : size;
+	size_t i;
+	int ret = -1;
+
+	if (ix->published == 0 || limit < first) {
+		/* It is not for the files that this is wrong. */
+		if (e != NULL)
+			*e = *why;
+		return (-1);
+	}
+	if ((fresh = etable_new()) == NULL)
+		return (err_mem(e));
+	index_set_damage(ix, why->text);
+	/* Somebody may hold names and states of it. */
+	had->next = ix->aside;
+	ix->aside = had;
+	ix->table = fresh;
+	memset(&ix->tail, 0, sizeof(ix->tail));
+	index_close_files(ix);
+	rewind_to_published(ix);
+	if (index_scan(ix, limit, e) == 0 && feed_again(ix, had, &tail, first, ix->size, size, e) == 0)
+		ret = INDEX_AGAIN;
+	buf_release(&tail.rows);
+	buf_release(&tail.hashes);
+	buf_release(&tail.births);
+	for (i = 0; i < TREE_LEVELS; i++)
+		buf_release(&tail.tree[i]);
+	return (ret);
+}
+
+int
+index_rollback(struct index *ix, uint64_t size, struct err *e)
+{
+	if (size >= ix->size)
+		return (0);
+	if (size < ix->published) {
+		/* The log was cut below what the files say. */
+		index_close_files(ix);
+	}
+	if (index_tail_reset(ix, e) != 0)
+		return (-1);
+	return (index_scan(ix, size, e));
+}

@@ -1,0 +1,302 @@
+/* One `.ecl` directory: log and index together, and what they say of all elements at once. */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "ledger.h"
+#include "merkle.h"
+
+#include "banned.h"
+
+/* Elements whose states are fetched together: their rows in the order of the log, not of the names. */
+#define GROUP 32768
+
+int
+ledger_open(int layer_fd, unsigned flags, struct ledger **ret, struct err *e)
+{
+	struct ledger *l;
+
+	if ((l = calloc(1, sizeof(*l))) == NULL) {
+		err_mem(e);
+		goto err0;
+	}
+	if ((l->ecl_fd = io_open_dir(layer_fd, ".ecl", e)) == -1)
+		goto err1;
+	if (log_open(l->ecl_fd, &l->log, e) != 0)
+		goto err2;
+	if (index_open(l->ecl_fd, l->log, flags, &l->index, e) != 0)
+		goto err3;
+	*ret = l;
+	return (0);
+
+err3:	log_free(l->log);
+err2:	close(l->ecl_fd);
+err1:	free(l);
+err0:	return (-1);
+}
+
+void
+ledger_free(struct ledger *l)
+{
+	if (l == NULL)
+		return;
+	index_free(l->index);
+	log_free(l->log);
+	close(l->ecl_fd);
+	free(l);
+}
+
+int
+ledger_refresh(struct ledger *l, struct err *e)
+{
+	if (log_refresh(l->log, e) != 0)
+		return (-1);
+	return (index_catch_up(l->index, e));
+}
+
+/* ---- all states ---- */
+
+struct wanted {
+	uint64_t seq;
+	size_t name; /* offset in names */
+	uint32_t name_len;
+	struct row row;
+};
+
+struct states {
+	struct ledger *ledger;
+	const uint64_t *state; /* by id: the event of the state at that size; NULL: the present */
+	uint64_t n;
+	int (*visit)(void *arg, struct span name, struct span state, uint64_t seq, int64_t time_us);
+	void *arg;
+	struct wanted *group; /* in the order of names */
+	uint32_t *order;      /* in the order of the log */
+	size_t count;
+	struct buf names, line;
+	struct err *e;
+	bool failed; /* e is filled in: what a visitor returned is not to be believed */
+};
+
+static int
+by_seq(const void *a, const void *b, void *arg)
+{
+	const struct wanted *group = arg;
+	uint64_t x = group[*(const uint32_t *)a].seq, y = group[*(const uint32_t *)b].seq;
+
+	return (x < y ? -1 : x > y);
+}
+
+/* The state of one element, from its event's line. */
+static int
+visit_state(struct states *s, const struct wanted *w)
+{
+	struct span name = {s->names.data + w->name, w->name_len};
+	struct event ev;
+
+	if (index_event_at(s->ledger->index, w->seq, &w->row, &s->line, &ev, s->e) != 0)
+		goto err1;
+	if (!span_eq(ev.element, name) || ev.state.p == NULL) {
+		err_set(s->e, "the index has event %" PRIu64 " as the state of '%.*s'; run 'ecl-index --rebuild'", w->seq, (int)name.len,
+		    name.p);
+		goto err1;
+	}
+	if (event_is_gone(ev.state))
+		return (0);
+	return (s->visit(s->arg, name, ev.state, w->seq, ev.time_us));
+
+err1:	s->failed = true;
+	return (1);
+}
+
+/* Visit the elements that have come together.  Return 0, or what the visitor said. */
+static int
+flush_group(struct states *s)
+{
+	struct wanted *w;
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < s->count; i++)
+		s->order[i] = (uint32_t)i;
+	qsort_r(s->order, s->count, sizeof(*s->order), by_seq, s->group);
+	for (i = 0; i < s->count; i++) {
+		w = &s->group[s->order[i]];
+		if (index_row(s->ledger->index, w->seq, &w->row, s->e) != 0) {
+			s->failed = true;
+			return (1);
+		}
+	}
+	for (i = 0; i < s->count && rc == 0; i++)
+		/* A row says that the element is gone; the visitor need not know it was there. */
+		if ((s->group[i].row.flags & ROW_GONE) == 0)
+			rc = visit_state(s, &s->group[i]);
+	s->count = 0;
+	buf_reset(&s->names);
+	return (rc);
+}
+
+static int
+collect(void *arg, const struct element *el)
+{
+	struct states *s = arg;
+	uint64_t seq = el->last_state;
+
+	if (s->state != NULL)
+		seq = el->id < s->n ? s->state[el->id] : EVENT_NONE;
+	else if (!el->alive)
+		return (0);
+	if (seq == EVENT_NONE)
+		return (0);
+	s->group[s->count] = (struct wanted){.seq = seq, .name = s->names.len, .name_len = (uint32_t)el->name.len};
+	buf_addspan(&s->names, el->name);
+	if (s->names.failed) {
+		err_mem(s->e);
+		s->failed = true;
+		return (1);
+	}
+	return (++s->count == GROUP ? flush_group(s) : 0);
+}
+
+int
+ledger_states_at(struct ledger *l, uint64_t size,
+    int (*visit)(void *arg, struct span name, struct span state, uint64_t seq, int64_t time_us), void *arg, struct err *e)
+{
+	struct states s = {.ledger = l, .visit = visit, .arg = arg, .e = e};
+	uint64_t *last = NULL, *state = NULL;
+	int rc = -1;
+
+	if (size != index_size(l->index)) {
+		if (index_at(l->index, size, &last, &state, &s.n, e) != 0)
+			return (-1);
+		s.state = state;
+	}
+	s.group = malloc(GROUP * sizeof(*s.group));
+	s.order = malloc(GROUP * sizeof(*s.order));
+	if (s.group == NULL || s.order == NULL) {
+		err_mem(e);
+		goto done;
+	}
+	rc = index_each(l->index, (struct span){"", 0}, collect, &s, e);
+	if (rc == 0)
+		rc = flush_group(&s);
+	if (s.failed)
+		rc = -1;
+done:	free(s.group);
+	free(s.order);
+	buf_release(&s.names);
+	buf_release(&s.line);
+	free(last);
+	free(state);
+	return (rc);
+}
+
+static int
+hash_state(void *arg, struct span name, struct span state, uint64_t seq, int64_t time_us)
+{
+	struct sha256 *c = arg;
+
+	(void)seq;
+	(void)time_us;
+	if (event_reserved(name))
+		return (0);
+	sha256_update(c, name.p, name.len);
+	sha256_update(c, "\t", 1);
+	sha256_update(c, state.p, state.len);
+	sha256_update(c, "\n", 1);
+	return (0);
+}
+
+int
+ledger_state_hash_at(struct ledger *l, uint64_t size, uint8_t out[SHA256_SIZE], struct err *e)
+{
+	struct sha256 c;
+
+	sha256_init(&c);
+	if (ledger_states_at(l, size, hash_state, &c, e) != 0)
+		return (-1);
+	sha256_final(&c, out);
+	return (0);
+}
+
+/* ---- the summary ---- */
+
+struct heads {
+	struct merkle tree;
+	uint64_t n;
+};
+
+static int
+add_head(void *arg, const struct element *el)
+{
+	uint8_t leaf[ELEMENT_MAX + 9], hash[SHA256_SIZE];
+	struct heads *h = arg;
+	size_t i;
+
+	memcpy(leaf, el->name.p, el->name.len);
+	leaf[el->name.len] = 0;
+	for (i = 0; i < 8; i++)
+		leaf[el->name.len + 1 + i] = (uint8_t)(el->last >> (56 - 8 * i));
+	merkle_leaf(leaf, el->name.len + 9, hash);
+	merkle_add(&h->tree, hash);
+	h->n++;
+	return (0);
+}
+
+/* What the layer's own element says of the embedder. */
+static int
+find_embedder(struct ledger *l, struct summary *ret, struct err *e)
+{
+	struct buf scratch = BUF_INIT;
+	struct span state = {NULL, 0}, value = {NULL, 0};
+	struct element el;
+	int rc;
+
+	if ((rc = index_lookup(l->index, SPAN("ecl:layer"), &el, e)) == -1)
+		return (-1);
+	if (rc == 1 && index_state(l->index, &el, &scratch, &state, e) != 0) {
+		buf_release(&scratch);
+		return (-1);
+	}
+	if (state.p == NULL || json_get(state, "embedder", &value) != 1 || value.len < 2 || value.p[0] != '"')
+		value = SPAN("\"none\"");
+	buf_addspan(&ret->embedder_text, value);
+	buf_release(&scratch);
+	if (ret->embedder_text.failed)
+		return (err_mem(e));
+	ret->embedder = (struct span){ret->embedder_text.data, ret->embedder_text.len};
+	return (0);
+}
+
+int
+ledger_summary(struct ledger *l, struct summary *ret, struct err *e)
+{
+	struct heads heads = {.n = 0};
+
+	memset(ret, 0, sizeof(*ret));
+	ret->size = index_size(l->index);
+	merkle_init(&heads.tree);
+	memcpy(ret->head, l->log->end.hash, SHA256_SIZE);
+	if (index_root(l->index, ret->size, ret->root, e) != 0)
+		goto err1;
+	if (index_each(l->index, (struct span){"", 0}, add_head, &heads, e) != 0)
+		goto err1;
+	ret->elements = heads.n;
+	merkle_root(&heads.tree, ret->heads);
+	if (ledger_state_hash_at(l, ret->size, ret->state, e) != 0 || find_embedder(l, ret, e) != 0)
+		goto err1;
+	return (0);
+
+err1:	summary_release(ret);
+	return (-1);
+}
+
+void
+summary_release(struct summary *s)
+{
+	buf_release(&s->embedder_text);
+	memset(s, 0, sizeof(*s));
+}

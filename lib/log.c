@@ -1,0 +1,611 @@
+/* The log, read: segments, the end, lines one after the other, bisection. */
+#include "config.h"
+
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "log.h"
+
+#include "banned.h"
+
+#define OPEN_FDS_MAX 64
+#define WINDOW (1u << 20)
+#define PEEK 72 /* enough for {"seq":<20 digits>,"time":"<27>" */
+
+void
+log_segment_name(uint64_t first, char out[LOG_NAME_SIZE])
+{
+	snprintf(out, LOG_NAME_SIZE, "%020" PRIu64 ".ndjson", first);
+}
+
+static int
+segment_number(const char *name, uint64_t *ret)
+{
+	size_t i;
+
+	if (strlen(name) != LOG_NAME_SIZE - 1 || strcmp(name + 20, ".ndjson") != 0)
+		return (-1);
+	for (i = 0; i < 19 && name[i] == '0'; i++)
+		;
+	return (decimal_parse(name + i, 20 - i, ret));
+}
+
+static int
+by_first(const void *a, const void *b)
+{
+	const struct log_segment *x = a, *y = b;
+
+	return (x->first < y->first ? -1 : x->first > y->first);
+}
+
+static int
+add_segment(struct log *log, uint64_t first, uint64_t size, struct err *e)
+{
+	struct log_segment *more;
+
+	if (log->segments == log->cap) {
+		log->cap = log->cap == 0 ? 8 : log->cap * 2;
+		if ((more = realloc(log->segment, log->cap * sizeof(*more))) == NULL) {
+			log->cap = log->segments;
+			return (err_mem(e));
+		}
+		log->segment = more;
+	}
+	log->segment[log->segments++] = (struct log_segment){first, size, -1};
+	return (0);
+}
+
+static void
+close_segments(struct log *log)
+{
+	size_t i;
+
+	for (i = 0; i < log->segments; i++)
+		if (log->segment[i].fd != -1)
+			close(log->segment[i].fd);
+	if (log->append_fd != -1)
+		close(log->append_fd);
+	log->append_fd = -1;
+	log->open_fds = 0;
+	log->segments = 0;
+}
+
+int
+log_list(struct log *log, struct err *e)
+{
+	char name[LOG_NAME_SIZE];
+	struct dirent *d;
+	struct stat st;
+	uint64_t first;
+	size_t i;
+	DIR *dir;
+	int fd;
+
+	close_segments(log);
+	/* A directory stream moves its descriptor's offset: it gets one of its own. */
+	if ((fd = openat(log->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1 || (dir = fdopendir(fd)) == NULL) {
+		err_sys(e, "cannot read the log's directory");
+		goto err1;
+	}
+	while ((d = readdir(dir)) != NULL) {
+		if (segment_number(d->d_name, &first) != 0)
+			continue;
+		if (add_segment(log, first, 0, e) != 0)
+			goto err2;
+	}
+	closedir(dir);
+	if (log->segments > 0)
+		qsort(log->segment, log->segments, sizeof(*log->segment), by_first);
+	/* Sizes only now: a segment is final once there is one behind it. */
+	for (i = 0; i < log->segments; i++) {
+		log_segment_name(log->segment[i].first, name);
+		if (fstatat(log->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+			return (err_sys(e, "cannot stat segment '%s'", name));
+		log->segment[i].size = (uint64_t)st.st_size;
+	}
+	if (log->segments > 0 && log->segment[0].first != 0)
+		return (err_set(e, "the log is corrupt: its first segment '%020d.ndjson' is missing; run 'ecl-verify'", 0));
+	return (0);
+
+err2:	closedir(dir);
+	return (-1);
+err1:	if (fd != -1)
+		close(fd);
+	return (-1);
+}
+
+static int
+segment_fd(struct log *log, size_t i, struct err *e)
+{
+	char name[LOG_NAME_SIZE];
+	size_t k;
+
+	if (log->segment[i].fd != -1)
+		return (log->segment[i].fd);
+	if (log->open_fds >= OPEN_FDS_MAX) {
+		for (k = 0; k < log->segments; k++)
+			if (log->segment[k].fd != -1) {
+				close(log->segment[k].fd);
+				log->segment[k].fd = -1;
+			}
+		log->open_fds = 0;
+	}
+	log_segment_name(log->segment[i].first, name);
+	if ((log->segment[i].fd = io_open_file(log->dirfd, name, O_RDONLY, 0, e)) != -1)
+		log->open_fds++;
+	return (log->segment[i].fd);
+}
+
+/* Read what there is of ${len} bytes. */
+static ssize_t
+read_some(struct log *log, size_t segment, void *p, size_t len, uint64_t offset, struct err *e)
+{
+	char name[LOG_NAME_SIZE];
+	ssize_t n;
+	int fd;
+
+	if ((fd = segment_fd(log, segment, e)) == -1)
+		return (-1);
+	if ((n = io_pread(fd, p, len, offset)) == -1) {
+		log_segment_name(log->segment[segment].first, name);
+		err_sys(e, "cannot read segment '%s' at offset %" PRIu64, name, offset);
+	}
+	return (n);
+}
+
+int
+log_pread(struct log *log, size_t segment, void *p, size_t len, uint64_t offset, struct err *e)
+{
+	char name[LOG_NAME_SIZE];
+	ssize_t n;
+
+	if ((n = read_some(log, segment, p, len, offset, e)) == -1)
+		return (-1);
+	if ((size_t)n != len) {
+		log_segment_name(log->segment[segment].first, name);
+		return (err_set(e, "segment '%s' ends before offset %" PRIu64 "; run 'ecl-verify'", name, offset + len));
+	}
+	return (0);
+}
+
+int
+log_check_line(struct span line, struct event *ret, uint64_t segment, uint64_t offset, struct err *e)
+{
+	char name[LOG_NAME_SIZE];
+	struct json_fault f;
+
+	log_segment_name(segment, name);
+	if (event_parse(line, ret, &f) != 0)
+		return (err_set(e, "the log is corrupt: segment '%s', offset %" PRIu64 ": %s; run 'ecl-verify'", name,
+		    offset + f.at, f.what));
+	if (!event_hash_ok(line))
+		return (err_set(e, "the log is corrupt: segment '%s', offset %" PRIu64 ": the hash of event %" PRIu64
+		    " is wrong; run 'ecl-verify'", name, offset, ret->seq));
+	return (0);
+}
+
+int
+log_line_before(struct log *log, size_t segment, uint64_t offset, struct buf *out, uint64_t *ret_at, struct err *e)
+{
+	char name[LOG_NAME_SIZE];
+	size_t want = 4096;
+	char *lf;
+
+	for (;; want *= 4) {
+		if (want > offset)
+			want = (size_t)offset;
+		buf_reset(out);
+		if (buf_reserve(out, want) != 0)
+			return (err_mem(e));
+		if (log_pread(log, segment, out->data, want, offset - want, e) != 0)
+			return (-1);
+		lf = want < 2 ? NULL : memrchr(out->data, '\n', want - 1);
+		if (lf != NULL || want == offset)
+			break;
+		if (want > EVENT_LINE_MAX) {
+			log_segment_name(log->segment[segment].first, name);
+			return (err_set(e, "the log is corrupt: segment '%s' has a line that is too long before offset %" PRIu64
+			    "; run 'ecl-verify'", name, offset));
+		}
+	}
+	if (lf != NULL) {
+		want -= (size_t)(lf + 1 - out->data);
+		memmove(out->data, lf + 1, want);
+	}
+	out->len = want - 1; /* without its LF */
+	*ret_at = offset - want;
+	return (0);
+}
+
+/* The offset behind the last LF before ${offset}, 0 where there is none. */
+static int
+last_lf(struct log *log, size_t segment, uint64_t offset, uint64_t *ret, struct err *e)
+{
+	char chunk[4096], *lf;
+	size_t n;
+
+	while (offset > 0) {
+		n = offset < sizeof(chunk) ? (size_t)offset : sizeof(chunk);
+		if (log_pread(log, segment, chunk, n, offset - n, e) != 0)
+			return (-1);
+		if ((lf = memrchr(chunk, '\n', n)) != NULL) {
+			*ret = offset - n + (uint64_t)(lf + 1 - chunk);
+			return (0);
+		}
+		offset -= n;
+	}
+	*ret = 0;
+	return (0);
+}
+
+/* Find the end of the last segment, whose file has ${size} bytes: behind the last line that is whole and right. */
+static int
+find_end(struct log *log, uint64_t size, struct err *e)
+{
+	size_t last = log->segments - 1;
+	struct log_segment *s = &log->segment[last];
+	struct buf line = BUF_INIT;
+	char name[LOG_NAME_SIZE];
+	struct event ev;
+	uint64_t end, at;
+
+	log_segment_name(s->first, name);
+	if (last_lf(log, last, size, &end, e) != 0)
+		return (-1);
+	for (;; end = at) {
+		if (end == 0) {
+			/* Segments appear with their first lines in them: this one was damaged. */
+			err_set(e, "the log is corrupt: segment '%s' has no whole event; run 'ecl-verify'", name);
+			goto err1;
+		}
+		if (log_line_before(log, last, end, &line, &at, e) != 0)
+			goto err1;
+		if (log_check_line((struct span){line.data, line.len}, &ev, s->first, at, e) == 0)
+			break;
+		/* NULs are what a crash leaves; anything else was changed. */
+		if (line.len > 0 && memchr(line.data, '\0', line.len) == NULL)
+			goto err1;
+	}
+	s->size = end;
+	log->torn = size - end;
+	log->end.segment = s->first;
+	log->end.offset = end;
+	log->end.size = ev.seq + 1;
+	log->end.time_us = ev.time_us;
+	memcpy(log->end.hash, ev.hash, SHA256_SIZE);
+	buf_release(&line);
+	return (0);
+
+err1:	buf_release(&line);
+	return (-1);
+}
+
+int
+log_open(int ecl_fd, struct log **ret_log, struct err *e)
+{
+	struct log *log;
+
+	if ((log = calloc(1, sizeof(*log))) == NULL) {
+		err_mem(e);
+		goto err0;
+	}
+	log->append_fd = -1;
+	if ((log->dirfd = io_open_dir(ecl_fd, "log", e)) == -1)
+		goto err1;
+	if (log_list(log, e) != 0)
+		goto err2;
+	if (log->segments > 0 && find_end(log, log->segment[log->segments - 1].size, e) != 0)
+		goto err2;
+	*ret_log = log;
+	return (0);
+
+err2:	close_segments(log);
+	free(log->segment);
+	close(log->dirfd);
+err1:	free(log);
+err0:	return (-1);
+}
+
+void
+log_free(struct log *log)
+{
+	if (log == NULL)
+		return;
+	close_segments(log);
+	free(log->segment);
+	close(log->dirfd);
+	free(log);
+}
+
+int
+log_refresh(struct log *log, struct err *e)
+{
+	char name[LOG_NAME_SIZE];
+	struct stat st;
+	uint64_t size;
+	int fd;
+
+	if (log->segments == 0) {
+		if (log_list(log, e) != 0)
+			return (-1);
+		if (log->segments > 0 && find_end(log, log->segment[log->segments - 1].size, e) != 0)
+			return (-1);
+		return (0);
+	}
+	for (;;) {
+		if ((fd = segment_fd(log, log->segments - 1, e)) == -1)
+			return (-1);
+		if (fstat(fd, &st) != 0)
+			return (err_sys(e, "cannot stat the log's last segment"));
+		size = (uint64_t)st.st_size;
+		if (size < log->end.offset)
+			return (err_set(e, "the log is shorter than it was: run 'ecl-verify'"));
+		if (size != log->end.offset + log->torn && find_end(log, size, e) != 0)
+			return (-1);
+		/* The next segment is named by the next seq. */
+		log_segment_name(log->end.size, name);
+		if (fstatat(log->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+			if (errno == ENOENT)
+				return (0);
+			return (err_sys(e, "cannot stat segment '%s'", name));
+		}
+		if (add_segment(log, log->end.size, (uint64_t)st.st_size, e) != 0)
+			return (-1);
+		if (log->append_fd != -1)
+			close(log->append_fd);
+		log->append_fd = -1;
+		if (find_end(log, (uint64_t)st.st_size, e) != 0)
+			return (-1);
+	}
+}
+
+size_t
+log_segment_of(const struct log *log, uint64_t seq)
+{
+	size_t lo = 0, hi = log->segments, mid;
+
+	while (hi - lo > 1) {
+		mid = lo + (hi - lo) / 2;
+		if (log->segment[mid].first <= seq)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return (lo);
+}
+
+void
+log_reader_init(struct log_reader *r, struct log *log, size_t segment, uint64_t offset)
+{
+	memset(r, 0, sizeof(*r));
+	r->log = log;
+	r->segment = segment;
+	r->offset = offset;
+	r->window_at = offset;
+}
+
+void
+log_reader_release(struct log_reader *r)
+{
+	buf_release(&r->window);
+}
+
+/* More of the present segment into the window, which then begins at the reader's offset. */
+static int
+fill_window(struct log_reader *r, uint64_t limit, struct err *e)
+{
+	size_t skip = (size_t)(r->offset - r->window_at), want = WINDOW;
+	uint64_t at;
+
+	if (skip > 0) {
+		r->window.len -= skip;
+		memmove(r->window.data, r->window.data + skip, r->window.len);
+		r->window_at = r->offset;
+	}
+	at = r->window_at + r->window.len;
+	if (want > limit - at)
+		want = (size_t)(limit - at);
+	if (buf_reserve(&r->window, want) != 0)
+		return (err_mem(e));
+	if (log_pread(r->log, r->segment, r->window.data + r->window.len, want, at, e) != 0)
+		return (-1);
+	r->window.len += want;
+	return (0);
+}
+
+int
+log_reader_next(struct log_reader *r, struct log_line *ret, struct err *e)
+{
+	struct log *log = r->log;
+	char name[LOG_NAME_SIZE];
+	uint64_t limit;
+	size_t from;
+	char *p, *lf;
+
+	for (;;) {
+		if (r->segment >= log->segments)
+			return (0);
+		limit = r->segment == log->segments - 1 ? log->end.offset : log->segment[r->segment].size;
+		if (r->offset < limit)
+			break;
+		if (r->segment == log->segments - 1)
+			return (0);
+		r->segment++;
+		r->offset = r->window_at = 0;
+		r->window.len = 0;
+	}
+	for (from = 0;;) {
+		p = r->window.data + (r->offset - r->window_at);
+		from = r->window.len - (size_t)(r->offset - r->window_at);
+		lf = from == 0 ? NULL : memchr(p, '\n', from);
+		if (lf != NULL && (uint64_t)(lf - r->window.data) + r->window_at < limit)
+			break;
+		if (from > EVENT_LINE_MAX || r->window_at + r->window.len >= limit) {
+			log_segment_name(log->segment[r->segment].first, name);
+			return (err_set(e, "the log is corrupt: segment '%s', offset %" PRIu64 ": a line without an end; run 'ecl-verify'",
+			    name, r->offset));
+		}
+		if (fill_window(r, limit, e) != 0)
+			return (-1);
+	}
+	ret->text = (struct span){p, (size_t)(lf - p)};
+	ret->segment = log->segment[r->segment].first;
+	ret->offset = r->offset;
+	r->offset += ret->text.len + 1;
+	return (1);
+}
+
+/* Read seq and time of the line that begins at ${offset}. */
+static int
+peek(struct log *log, size_t segment, uint64_t offset, uint64_t *ret_seq, int64_t *ret_us, struct err *e)
+{
+	char head[PEEK], name[LOG_NAME_SIZE], *comma;
+	ssize_t n;
+
+	if ((n = read_some(log, segment, head, sizeof(head), offset, e)) == -1)
+		return (-1);
+	if (n < 44 || memcmp(head, "{\"seq\":", 7) != 0 || (comma = memchr(head + 7, ',', 21)) == NULL ||
+	    decimal_parse(head + 7, (size_t)(comma - head) - 7, ret_seq) != 0 || comma + 37 > head + n ||
+	    memcmp(comma, ",\"time\":\"", 9) != 0 || event_time_parse(comma + 9, TIME_SIZE - 1, ret_us) != 0) {
+		log_segment_name(log->segment[segment].first, name);
+		return (err_set(e, "the log is corrupt: segment '%s', offset %" PRIu64 ": no event begins here; run 'ecl-verify'",
+		    name, offset));
+	}
+	return (0);
+}
+
+/* The beginning of the first line at or behind ${offset}; ${limit} where there is none. */
+static int
+next_line(struct log *log, size_t segment, uint64_t offset, uint64_t limit, uint64_t *ret, struct err *e)
+{
+	char chunk[2048], *lf;
+	size_t n;
+
+	for (; offset < limit; offset += n) {
+		n = limit - offset < sizeof(chunk) ? (size_t)(limit - offset) : sizeof(chunk);
+		if (log_pread(log, segment, chunk, n, offset, e) != 0)
+			return (-1);
+		if ((lf = memchr(chunk, '\n', n)) != NULL) {
+			*ret = offset + (uint64_t)(lf + 1 - chunk);
+			return (0);
+		}
+	}
+	*ret = limit;
+	return (0);
+}
+
+struct target {
+	bool by_time;
+	uint64_t seq; /* lines below it are before the target */
+	int64_t us;   /* lines at or below it are before the target */
+};
+
+/* Find in a segment the first line that is not before the target: its offset, and its seq where it is not the end. */
+static int
+bisect(struct log *log, size_t segment, struct target t, uint64_t *ret_offset, uint64_t *ret_seq, struct err *e)
+{
+	uint64_t lo = 0, hi, mid, at, seq;
+	uint64_t limit = segment == log->segments - 1 ? log->end.offset : log->segment[segment].size;
+	int64_t us;
+
+	/* Lines that begin below lo are before the target; the one that begins at hi, if any, is not. */
+	hi = limit;
+	*ret_seq = segment == log->segments - 1 ? log->end.size : log->segment[segment + 1].first;
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		at = lo;
+		/* From the middle, else (no line begins behind it) from the beginning. */
+		if (mid > lo && next_line(log, segment, mid - 1, hi, &at, e) != 0)
+			return (-1);
+		if (at >= hi)
+			at = lo;
+		if (peek(log, segment, at, &seq, &us, e) != 0)
+			return (-1);
+		if (t.by_time ? us <= t.us : seq < t.seq) {
+			if (next_line(log, segment, at, limit, &lo, e) != 0)
+				return (-1);
+		} else {
+			hi = at;
+			*ret_seq = seq;
+		}
+	}
+	*ret_offset = hi;
+	return (0);
+}
+
+int
+log_seek(struct log *log, uint64_t seq, struct log_reader *r, struct err *e)
+{
+	struct target t = {false, seq, 0};
+	uint64_t offset, at;
+	size_t segment;
+
+	if (log->segments == 0) {
+		log_reader_init(r, log, 0, 0);
+		return (0);
+	}
+	segment = seq >= log->end.size ? log->segments - 1 : log_segment_of(log, seq);
+	if (seq >= log->end.size)
+		offset = log->end.offset;
+	else if (seq == log->segment[segment].first)
+		offset = 0;
+	else if (bisect(log, segment, t, &offset, &at, e) != 0)
+		return (-1);
+	log_reader_init(r, log, segment, offset);
+	return (0);
+}
+
+int
+log_size_at(struct log *log, int64_t us, uint64_t *ret, struct err *e)
+{
+	struct target t = {true, 0, us};
+	size_t lo = 0, hi = log->segments, mid;
+	uint64_t seq, offset;
+	int64_t first_us;
+
+	if (log->segments == 0 || log->end.time_us <= us) {
+		*ret = log->end.size;
+		return (0);
+	}
+	/* The last segment whose first event is not later. */
+	while (hi - lo > 1) {
+		mid = lo + (hi - lo) / 2;
+		if (peek(log, mid, 0, &seq, &first_us, e) != 0)
+			return (-1);
+		if (first_us <= us)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return (bisect(log, lo, t, &offset, ret, e));
+}
+
+int
+log_line(struct log *log, uint64_t seq, struct buf *out, struct err *e)
+{
+	struct log_reader r;
+	struct log_line line;
+	int n;
+
+	if (seq >= log->end.size)
+		return (err_no(e, "no event %" PRIu64 ": the log has %" PRIu64, seq, log->end.size));
+	if (log_seek(log, seq, &r, e) != 0)
+		return (-1);
+	if ((n = log_reader_next(&r, &line, e)) == 1)
+		buf_addspan(out, line.text);
+	else if (n == 0)
+		err_set(e, "the log is corrupt: event %" PRIu64 " is missing; run 'ecl-verify'", seq);
+	log_reader_release(&r);
+	if (n == 1 && out->failed)
+		return (err_mem(e));
+	return (n == 1 ? 0 : -1);
+}
