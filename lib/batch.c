@@ -1,0 +1,371 @@
+/* A batch of events: what an input means, the chain, the commit. */
+#include "config.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "batch.h"
+#include "durable.h"
+#include "glob.h"
+#include "io.h"
+
+#include "banned.h"
+
+#define MINUTE_US 60000000
+
+/* /proc/self/loginuid: who logged in, whatever uid works now. */
+static uint32_t
+login_uid(void)
+{
+	char text[16];
+	uint64_t n;
+	ssize_t len;
+	int fd;
+
+	if ((fd = open("/proc/self/loginuid", O_RDONLY | O_CLOEXEC)) == -1)
+		return (EVENT_NO_LOGIN);
+	len = io_read(fd, text, sizeof(text));
+	close(fd);
+	if (len > 0 && text[len - 1] == '\n')
+		len--;
+	if (len <= 0 || decimal_parse(text, (size_t)len, &n) != 0 || n >= EVENT_NO_LOGIN)
+		return (EVENT_NO_LOGIN);
+	return ((uint32_t)n);
+}
+
+void
+batch_rules_init(struct batch_rules *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->uid = (uint32_t)getuid();
+	r->login = login_uid();
+	if (r->login == r->uid)
+		r->login = EVENT_NO_LOGIN;
+}
+
+void
+batch_begin(struct batch *b, struct ledger *ledger, const struct batch_rules *rules)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	b->ledger = ledger;
+	b->rules = rules;
+	b->end = ledger->log->end;
+	buf_reset(&b->lines);
+	b->n_pieces = 0;
+	b->events = 0;
+	b->behind_us = 0;
+	b->now_us = (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+	if (b->end.size > 0 && b->now_us < b->end.time_us)
+		b->behind_us = b->end.time_us - b->now_us;
+}
+
+void
+batch_release(struct batch *b)
+{
+	buf_release(&b->lines);
+	buf_release(&b->scratch);
+	free(b->pieces);
+	memset(b, 0, sizeof(*b));
+}
+
+int
+batch_abandon(struct batch *b, struct err *e)
+{
+	buf_reset(&b->lines);
+	b->n_pieces = 0;
+	b->events = 0;
+	b->end = b->ledger->log->end;
+	return (index_rollback(b->ledger->index, b->end.size, e));
+}
+
+/* Where the next line goes: into the piece that is being filled, or into a new one. */
+static int
+next_place(struct batch *b, const struct event *ev, struct err *e)
+{
+	struct log_piece *more;
+	bool fresh = b->end.size == 0 || log_rotates(b->end.offset, ev);
+
+	if (fresh) {
+		b->end.segment = ev->seq;
+		b->end.offset = 0;
+	}
+	if (!fresh && b->n_pieces > 0)
+		return (0);
+	if (b->n_pieces == b->cap_pieces) {
+		if ((more = realloc(b->pieces, (b->cap_pieces + 4) * sizeof(*more))) == NULL)
+			return (err_mem(e));
+		b->pieces = more;
+		b->cap_pieces += 4;
+	}
+	b->pieces[b->n_pieces++] = (struct log_piece){b->end.segment, b->lines.len, 0};
+	return (0);
+}
+
+/* The line of ${ev} stands at the end of b->lines from ${at} on: count it in. */
+static int
+line_added(struct batch *b, const struct event *ev, size_t at, struct err *e)
+{
+	size_t len = b->lines.len - at;
+
+	if (b->lines.failed)
+		return (err_mem(e));
+	if (index_feed(b->ledger->index, ev, b->end.segment, b->end.offset, (uint32_t)len - 1, e) != 0)
+		return (-1);
+	b->pieces[b->n_pieces - 1].len += len;
+	b->end.offset += len;
+	b->end.size = ev->seq + 1;
+	b->end.time_us = ev->time_us;
+	memcpy(b->end.hash, ev->hash, SHA256_SIZE);
+	b->events++;
+	return (0);
+}
+
+/* Chain ${ev}, whose parent and time are known, and format it. */
+static int
+chain(struct batch *b, struct event *ev, struct err *e)
+{
+	size_t at;
+
+	ev->seq = b->end.size;
+	ev->uid = b->rules->uid;
+	ev->login = b->rules->login;
+	memcpy(ev->prev, b->end.hash, SHA256_SIZE);
+	if (next_place(b, ev, e) != 0)
+		return (-1);
+	at = b->lines.len;
+	event_format(ev, &b->lines);
+	return (line_added(b, ev, at, e));
+}
+
+static int64_t
+present(const struct batch *b)
+{
+	return (b->end.size > 0 && b->now_us < b->end.time_us ? b->end.time_us : b->now_us);
+}
+
+int
+batch_add(struct batch *b, struct event *ev, struct err *e)
+{
+	struct element el;
+	int known;
+
+	if ((known = index_lookup(b->ledger->index, ev->element, &el, e)) == -1)
+		return (-1);
+	ev->parent = known == 1 ? el.last : EVENT_NONE;
+	ev->time_us = present(b);
+	return (chain(b, ev, e));
+}
+
+/* What an observation without an action means: the action, or none where nothing changed; -1 with ${e}. */
+static int
+infer(struct batch *b, const struct input *in, const struct element *el, int known, struct span *ret, struct err *e)
+{
+	struct span had;
+
+	if (event_is_gone(in->state)) {
+		if (known == 0 || !el->alive)
+			return (0);
+		*ret = SPAN("delete");
+		return (1);
+	}
+	if (known == 0 || !el->alive) {
+		*ret = SPAN("create");
+		return (1);
+	}
+	if (index_state(b->ledger->index, el, &b->scratch, &had, e) != 0)
+		return (-1);
+	if (span_eq(had, in->state))
+		return (0);
+	*ret = SPAN("modify");
+	return (1);
+}
+
+static int
+event_time(struct batch *b, const struct input *in, int64_t *ret, struct json_fault *f)
+{
+	char last[TIME_SIZE];
+
+	if (!in->has_time || !b->rules->keep_time) {
+		*ret = present(b);
+		return (0);
+	}
+	if (b->end.size > 0 && in->time_us < b->end.time_us) {
+		event_time_format(b->end.time_us, last);
+		return (json_fault_set(f, 0, "the time is earlier than that of the log's last event, %s", last));
+	}
+	if (in->time_us > b->now_us + MINUTE_US && !b->rules->force)
+		return (json_fault_set(f, 0, "the time is more than a minute ahead of the clock (--force records it)"));
+	*ret = in->time_us;
+	return (0);
+}
+
+int
+batch_observe(struct batch *b, const struct input *in, struct json_fault *f, struct err *e)
+{
+	struct element el;
+	struct event ev;
+	size_t len;
+	int known, n;
+
+	if ((known = index_lookup(b->ledger->index, in->element, &el, e)) == -1)
+		return (-2);
+	ev.element = in->element;
+	ev.action = in->action;
+	if (in->action.p == NULL && (n = infer(b, in, &el, known, &ev.action, e)) != 1)
+		return (n == 0 ? 0 : -2);
+	ev.parent = known == 1 ? el.last : EVENT_NONE;
+	ev.state = in->state;
+	ev.actor = in->actor.p != NULL ? in->actor : b->rules->actor;
+	ev.cause = in->cause.p != NULL ? in->cause : b->rules->cause;
+	ev.meta = in->meta;
+	ev.vector = in->vector;
+	len = ev.element.len + ev.state.len + ev.actor.len + ev.cause.len + ev.meta.len + ev.vector.len;
+	if (len > EVENT_INPUT_MAX)
+		return (json_fault_set(f, 0, "the event is longer than %u bytes with its defaults", EVENT_INPUT_MAX));
+	if (event_time(b, in, &ev.time_us, f) != 0)
+		return (-1);
+	if (chain(b, &ev, e) != 0)
+		return (-2);
+	return (1);
+}
+
+/* ---- {"complete":GLOB} ---- */
+
+struct completion {
+	struct span glob;
+	const struct seen *seen;
+	uint64_t first_size;
+	uint64_t living;
+	struct seen own; /* only for its names: those to delete, in the order of bytes */
+};
+
+static int
+complete_one(void *arg, const struct element *el)
+{
+	struct completion *c = arg;
+
+	if (!el->alive || event_reserved(el->name) || !glob_match(c->glob, el->name))
+		return (0);
+	c->living++;
+	if (seen_has(c->seen, el->name) || el->last >= c->first_size)
+		return (0);
+	return (seen_add(&c->own, el->name) == 0 ? 0 : 1);
+}
+
+int
+batch_complete(struct batch *b, struct span glob, const struct seen *seen, uint64_t first_size, struct json_fault *f, struct err *e)
+{
+	struct completion c = {.glob = glob, .seen = seen, .first_size = first_size};
+	struct event ev;
+	uint16_t len;
+	size_t at;
+	int ret = -2;
+
+	switch (index_each(b->ledger->index, glob_prefix(glob), complete_one, &c, e)) {
+	case 0:
+		break;
+	case 1:
+		err_mem(e);
+		/* FALLTHROUGH */
+	default:
+		goto done;
+	}
+	if (c.living > 10 && c.own.count * 2 > c.living && !b->rules->force) {
+		ret = json_fault_set(f, 0, "'complete' would delete %zu of %" PRIu64 " elements (--force does it)", c.own.count, c.living);
+		goto done;
+	}
+	for (at = 0; at < c.own.names.len; at += sizeof(len) + len) {
+		memcpy(&len, c.own.names.data + at, sizeof(len));
+		memset(&ev, 0, sizeof(ev));
+		ev.element = (struct span){c.own.names.data + at + sizeof(len), len};
+		ev.action = SPAN("delete");
+		ev.state = SPAN("null");
+		ev.actor = b->rules->actor;
+		ev.cause = b->rules->cause;
+		if (batch_add(b, &ev, e) != 0)
+			goto done;
+	}
+	ret = c.own.count > 0;
+done:	seen_release(&c.own);
+	return (ret);
+}
+
+/* ---- replicas ---- */
+
+/* A line that the log has already must be the very same. */
+static int
+already_there(struct batch *b, struct span line, uint64_t seq, struct err *e)
+{
+	int same;
+
+	if (index_line(b->ledger->index, seq, &b->scratch, e) != 0)
+		return (-1);
+	same = span_eq(line, (struct span){b->scratch.data, b->scratch.len});
+	return (same ? 0 : err_no(e, "event %" PRIu64 " is another one here: the ledgers have forked", seq));
+}
+
+int
+batch_add_line(struct batch *b, struct span line, struct err *e)
+{
+	struct json_fault f;
+	struct element el;
+	struct event ev;
+	size_t at;
+	int known;
+
+	if (event_parse(line, &ev, &f) != 0)
+		return (err_set(e, "byte %zu: %s", f.at + 1, f.what));
+	if (!event_hash_ok(line))
+		return (err_no(e, "the hash of event %" PRIu64 " is wrong", ev.seq));
+	if (ev.seq < b->ledger->log->end.size)
+		return (already_there(b, line, ev.seq, e));
+	if (ev.seq != b->end.size)
+		return (err_set(e, "event %" PRIu64 " where %" PRIu64 " is next", ev.seq, b->end.size));
+	if (memcmp(ev.prev, b->end.hash, SHA256_SIZE) != 0)
+		return (err_no(e, "event %" PRIu64 " does not follow the one before: the ledgers have forked", ev.seq));
+	if (b->end.size > 0 && ev.time_us < b->end.time_us)
+		return (err_no(e, "the time of event %" PRIu64 " is earlier than that of the one before", ev.seq));
+	if ((known = index_lookup(b->ledger->index, ev.element, &el, e)) == -1)
+		return (-1);
+	if (ev.parent != (known == 1 ? el.last : EVENT_NONE))
+		return (err_no(e, "the parent of event %" PRIu64 " is not the element's event before", ev.seq));
+	if (next_place(b, &ev, e) != 0)
+		return (-1);
+	at = b->lines.len;
+	buf_addspan(&b->lines, line);
+	buf_addc(&b->lines, '\n');
+	return (line_added(b, &ev, at, e) == 0 ? 1 : -1);
+}
+
+int
+batch_commit(struct batch *b, int root_fd, bool sync, enum log_outcome *ret_outcome, struct err *e)
+{
+	struct log *log = b->ledger->log;
+	struct log_end before = log->end;
+
+	*ret_outcome = LOG_RECORDED;
+	if (b->events == 0)
+		return (0);
+	*ret_outcome = LOG_NOT_RECORDED;
+	if (root_fd != -1 && durable_write(root_fd, &before, true, e) != 0)
+		goto err1;
+	if (log_append(log, b->lines.data, b->pieces, b->n_pieces, sync, &b->end, ret_outcome, e) != 0) {
+		/* In doubt, the mark stays: the next writer reads the disk. */
+		if (root_fd != -1 && *ret_outcome == LOG_NOT_RECORDED)
+			durable_write(root_fd, &before, false, NULL);
+		goto err1;
+	}
+	/* The bytes are safe now; a mark that cannot be cleared costs the next writer a second look. */
+	if (root_fd != -1 && sync)
+		durable_write(root_fd, &b->end, false, NULL);
+	return (0);
+
+err1:	index_rollback(b->ledger->index, before.size, NULL);
+	return (-1);
+}

@@ -1,0 +1,86 @@
+/* A batch of events being made under the lock, then committed by one write and one fdatasync. */
+#ifndef ECL_BATCH_H_
+#define ECL_BATCH_H_
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "input.h"
+#include "ledger.h"
+#include "seen.h"
+
+/* What does not change from event to event. */
+struct batch_rules {
+	uint32_t uid, login;
+	bool keep_time;
+	bool force;		  /* times in the future, large completions */
+	struct span actor, cause; /* string tokens, defaults for events that lack them; p == NULL: none */
+};
+
+/* All zeros is a valid unused batch; it may be begun again and again, and keeps its memory. */
+struct batch {
+	struct ledger *ledger; /* whose events these become */
+	const struct batch_rules *rules;
+	struct log_end end; /* where the log will end with what is in the batch */
+	struct buf lines;   /* the event lines, each with its LF */
+	struct log_piece *pieces;
+	size_t n_pieces, cap_pieces;
+	uint64_t events; /* in the batch */
+	int64_t now_us;
+	int64_t behind_us;  /* how far the clock is behind the last event, 0 where it is not */
+	struct buf scratch; /* an element's state, read from the log */
+};
+
+/** batch_rules_init(r): uid and login of this process, nothing else. */
+void batch_rules_init(struct batch_rules *r);
+
+/** batch_begin(b, ledger, rules): an empty batch behind the end of ${ledger}, at the present time.  The caller holds the lock, or only plans. */
+void batch_begin(struct batch *b, struct ledger *ledger, const struct batch_rules *rules);
+
+/** batch_release(b): free its memory.  What was not committed must have been given up with batch_abandon(). */
+void batch_release(struct batch *b);
+
+/** batch_abandon(b, e): forget what is in the batch: the ledger's index goes back to the end of its log.  Return 0 or -1. */
+int batch_abandon(struct batch *b, struct err *e);
+
+/**
+ * batch_observe(b, in, f, e):
+ * Record what ${in} says: an event, or none where it has no action and the state is what the ledger has.
+ * Return 1 where an event was added, 0 where nothing changed, -1 with ${f} where the line is refused (the batch is
+ * as it was), -2 with ${e} where the ledger could not be read.
+ */
+int batch_observe(struct batch *b, const struct input *in, struct json_fault *f, struct err *e);
+
+/**
+ * batch_complete(b, glob, seen, first_size, f, e):
+ * The input so far was the whole truth about the elements that match ${glob}: record as deleted those that live and are not in
+ * ${seen}, unless an event at or behind seq ${first_size} (the ledger's size when this run first read it) says otherwise.
+ * Refused without rules->force where that would delete more than half of more than ten.  Returns as batch_observe().
+ * O(elements that begin like the glob).
+ */
+int batch_complete(struct batch *b, struct span glob, const struct seen *seen, uint64_t first_size, struct json_fault *f, struct err *e);
+
+/**
+ * batch_add(b, ev, e):
+ * Add an event as given: element, action, state, actor, cause, meta and vector; all else is filled in (seq, time, uid, login,
+ * parent, prev, hash).  Return 0 or -1.
+ */
+int batch_add(struct batch *b, struct event *ev, struct err *e);
+
+/**
+ * batch_add_line(b, line, e):
+ * Add a line of another ledger byte for byte, for a replica: it must be right in itself and chain on.  A line that the log
+ * has already is passed over.  Return 1 where it was added, 0 where it was there, -1 on an error (EXIT_NO: it forks).
+ */
+int batch_add_line(struct batch *b, struct span line, struct err *e);
+
+/**
+ * batch_commit(b, root_fd, sync, ret_outcome, e):
+ * Write and sync the batch and keep ROOT/durable (${root_fd} -1: there is none, in a tree that is being built).  The
+ * events are in the log and the index in memory after it; b->lines is what may then be printed.  Return 0; or -1, with the
+ * index back at the log's end and ${*ret_outcome} telling what became of the bytes.
+ */
+int batch_commit(struct batch *b, int root_fd, bool sync, enum log_outcome *ret_outcome, struct err *e);
+
+#endif

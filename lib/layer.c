@@ -1,0 +1,261 @@
+/* A root: where its parts are, who may write, its locks. */
+#include "config.h"
+
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "durable.h"
+#include "io.h"
+#include "layer.h"
+
+#include "banned.h"
+
+static unsigned
+ledger_flags(const struct layer *l)
+{
+	return ((l->flags & LAYER_TREE ? INDEX_TREE : 0) | (l->flags & LAYER_IGNORE_INDEX ? INDEX_IGNORE : 0));
+}
+
+static void
+close_fd(int *fd)
+{
+	if (*fd != -1)
+		close(*fd);
+	*fd = -1;
+}
+
+int
+layer_reopen_live(struct layer *l, struct err *e)
+{
+	struct ledger *ledger = NULL;
+	struct stat st;
+	int live_fd, ecl_fd;
+
+	if ((live_fd = io_open_dir(l->root_fd, "live", e)) == -1)
+		goto err0;
+	if (fstat(live_fd, &st) != 0) {
+		err_sys(e, "cannot stat '%s/live'", l->path);
+		goto err1;
+	}
+	if ((ecl_fd = io_open_dir(live_fd, ".ecl", e)) == -1)
+		goto err1;
+	if ((l->flags & LAYER_NO_INDEX) == 0 && ledger_open(live_fd, ledger_flags(l), &ledger, e) != 0)
+		goto err2;
+	ledger_free(l->ledger);
+	close_fd(&l->live_fd);
+	close_fd(&l->ecl_fd);
+	l->live_fd = live_fd;
+	l->ecl_fd = ecl_fd;
+	l->live_dev = st.st_dev;
+	l->live_ino = st.st_ino;
+	l->ledger = ledger;
+	return (0);
+
+err2:	close(ecl_fd);
+err1:	close(live_fd);
+err0:	return (-1);
+}
+
+/* Say why ${path} cannot be opened as a root, in words that lead on. */
+static int
+no_root(const char *path, struct err *e)
+{
+	if (errno == ENOENT)
+		return (err_set(e, "no ledger at '%s': 'ecl-init %s' makes one", path, path));
+	return (err_sys(e, "cannot open the root '%s'", path));
+}
+
+static int
+check_writer(struct layer *l, const struct stat *st, struct err *e)
+{
+	if (st->st_uid != geteuid() && (l->flags & LAYER_FORCE) == 0)
+		return (err_set(e, "'%s' belongs to uid %u, not to uid %u who runs this: run as its owner, or say --force", l->path,
+		    (unsigned)st->st_uid, (unsigned)geteuid()));
+	if (l->replica && (l->flags & LAYER_REPLICA) == 0)
+		return (err_set(e, "'%s' is a replica of another ledger: only 'ecl-append --replica' may write to it", l->path));
+	if (!l->replica && (l->flags & LAYER_REPLICA) != 0)
+		return (err_set(e, "'%s' is not a replica: 'ecl-init --replica' makes one", l->path));
+	return (0);
+}
+
+int
+layer_open(const char *path, unsigned flags, struct layer **ret, struct err *e)
+{
+	struct layer *l;
+	struct stat st;
+
+	if ((l = calloc(1, sizeof(*l))) == NULL || (l->path = strdup(path)) == NULL) {
+		free(l);
+		return (err_mem(e));
+	}
+	l->flags = flags;
+	l->root_fd = l->live_fd = l->ecl_fd = l->snap_fd = -1;
+	l->gate_fd = l->lock_fd = l->blocks_fd = l->index_fd = -1;
+	if ((l->root_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1) {
+		no_root(path, e);
+		goto err1;
+	}
+	if (fstat(l->root_fd, &st) != 0) {
+		err_sys(e, "cannot stat '%s'", path);
+		goto err1;
+	}
+	l->replica = faccessat(l->root_fd, "replica", F_OK, 0) == 0;
+	if ((flags & LAYER_WRITE) != 0 && check_writer(l, &st, e) != 0)
+		goto err1;
+	if ((l->snap_fd = io_open_dir(l->root_fd, ".snapshots", e)) == -1 || layer_reopen_live(l, e) != 0) {
+		if (errno == ENOENT && (e == NULL || e->sys == ENOENT))
+			err_set(e, "'%s' is no ledger, or a half-made one: 'ecl-init %s' finishes it", path, path);
+		goto err1;
+	}
+	if (l->ledger != NULL && l->ledger->log->end.size == 0 && !l->replica) {
+		err_set(e, "'%s' has no events: a half-made ledger, which 'ecl-init %s' finishes, or one whose log is gone", path, path);
+		goto err1;
+	}
+	*ret = l;
+	return (0);
+
+err1:	layer_free(l);
+	return (-1);
+}
+
+void
+layer_free(struct layer *l)
+{
+	if (l == NULL)
+		return;
+	ledger_free(l->ledger);
+	close_fd(&l->gate_fd);
+	close_fd(&l->lock_fd);
+	close_fd(&l->blocks_fd);
+	close_fd(&l->index_fd);
+	close_fd(&l->snap_fd);
+	close_fd(&l->ecl_fd);
+	close_fd(&l->live_fd);
+	close_fd(&l->root_fd);
+	free(l->path);
+	free(l);
+}
+
+static int
+take(struct layer *l, int *fd, const char *name, int wait_ms, struct err *e)
+{
+	if (*fd == -1 && (*fd = io_open_file(l->root_fd, name, O_RDWR | O_CREAT, 0600, e)) == -1)
+		return (-1);
+	if (io_lock(*fd, true, wait_ms) == 0)
+		return (0);
+	if (errno == EWOULDBLOCK)
+		return (err_retry(e, "'%s' is locked by another program ('%s'); try again later", l->path, name));
+	return (err_sys(e, "cannot lock '%s'", name));
+}
+
+static bool
+same_end(const struct log_end *a, const struct log_end *b)
+{
+	return (a->segment == b->segment && a->offset == b->offset && a->size == b->size &&
+	    memcmp(a->hash, b->hash, SHA256_SIZE) == 0);
+}
+
+/* Read the log again from the last point known to be durable; what the ledger had in memory is dropped. */
+static int
+recover(struct layer *l, const struct durable *d, struct err *e)
+{
+	struct log_end none, end;
+	struct log *log;
+
+	memset(&none, 0, sizeof(none));
+	if ((log = calloc(1, sizeof(*log))) == NULL)
+		return (err_mem(e));
+	log->append_fd = -1;
+	if ((log->dirfd = io_open_dir(l->ecl_fd, "log", e)) == -1) {
+		free(log);
+		return (-1);
+	}
+	if (log_recover(log, l->ecl_fd, d->known || d->stale ? &d->end : &none, &l->torn, e) != 0) {
+		log_free(log);
+		return (-1);
+	}
+	end = log->end;
+	l->torn_seq = end.size;
+	log_free(log);
+	if (layer_reopen_live(l, e) != 0)
+		return (-1);
+	return (durable_write(l->root_fd, &end, false, e));
+}
+
+/* With the lock held: live as it is now, its log durable, the ledger at its end. */
+static int
+settle(struct layer *l, struct err *e)
+{
+	struct durable d;
+	struct stat st;
+
+	if (fstatat(l->root_fd, "live", &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return (err_sys(e, "cannot stat '%s/live'", l->path));
+	if ((st.st_dev != l->live_dev || st.st_ino != l->live_ino) && layer_reopen_live(l, e) != 0)
+		return (-1);
+	if (durable_read(l->root_fd, &d, e) != 0)
+		return (-1);
+	if (d.known && !d.dirty) {
+		if (ledger_refresh(l->ledger, e) != 0)
+			return (-1);
+		if (same_end(&d.end, &l->ledger->log->end) && l->ledger->log->torn == 0)
+			return (0);
+	}
+	return (recover(l, &d, e));
+}
+
+int
+layer_lock(struct layer *l, int wait_ms, struct err *e)
+{
+	l->torn = 0;
+	if (take(l, &l->gate_fd, "gate", wait_ms, e) != 0)
+		goto err0;
+	if (take(l, &l->lock_fd, "lock", wait_ms, e) != 0)
+		goto err1;
+	flock(l->gate_fd, LOCK_UN);
+	if (settle(l, e) != 0)
+		goto err2;
+	l->locked = true;
+	return (0);
+
+err2:	flock(l->lock_fd, LOCK_UN);
+	return (-1);
+err1:	flock(l->gate_fd, LOCK_UN);
+err0:	return (-1);
+}
+
+void
+layer_unlock(struct layer *l)
+{
+	if (l->locked)
+		flock(l->lock_fd, LOCK_UN);
+	l->locked = false;
+}
+
+int
+layer_lock_blocks(struct layer *l, int wait_ms, struct err *e)
+{
+	return (take(l, &l->blocks_fd, "blocks.lock", wait_ms, e));
+}
+
+void
+layer_unlock_blocks(struct layer *l)
+{
+	if (l->blocks_fd != -1)
+		flock(l->blocks_fd, LOCK_UN);
+}
+
+int
+layer_publish(struct layer *l, struct err *e)
+{
+	if (l->index_fd == -1 && (l->index_fd = io_open_file(l->root_fd, "index.lock", O_RDWR | O_CREAT, 0600, e)) == -1)
+		return (-1);
+	return (index_publish(l->ledger->index, l->index_fd, e));
+}

@@ -1,0 +1,64 @@
+/* A root: where its parts are, who may write, its locks (DESIGN 2 and 4). */
+#ifndef ECL_LAYER_H_
+#define ECL_LAYER_H_
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "ledger.h"
+
+#define LAYER_READ 0u
+#define LAYER_WRITE 1u	  /* refuses a root that the effective user does not own (unless LAYER_FORCE) */
+#define LAYER_FORCE 2u
+#define LAYER_REPLICA 4u  /* the writer is a replica's: without it a root marked `replica` refuses, with it an unmarked one does */
+#define LAYER_TREE 8u	  /* the ledger is opened with INDEX_TREE */
+#define LAYER_NO_INDEX 16u /* only the log: layer->ledger is NULL, open a log of your own with log_open(layer->ecl_fd) */
+#define LAYER_IGNORE_INDEX 32u /* the ledger is opened with INDEX_IGNORE */
+
+struct layer {
+	char *path;   /* as the user named it */
+	unsigned flags;
+	int root_fd;
+	int live_fd;
+	int ecl_fd;   /* live/.ecl */
+	int snap_fd;  /* .snapshots */
+	dev_t live_dev;
+	ino_t live_ino;
+	bool replica; /* the root is marked as a replica */
+	struct ledger *ledger;
+	int gate_fd, lock_fd, blocks_fd, index_fd; /* -1 until needed */
+	bool locked;
+	uint64_t torn; /* bytes of a torn tail that layer_lock() saved and cut, to be reported */
+	uint64_t torn_seq;
+};
+
+/**
+ * layer_open(path, flags, ret, e):
+ * Open the root at ${path}.  Return 0, or -1 (an error says whether there is no root, a half-made one, or no permission).
+ */
+int layer_open(const char *path, unsigned flags, struct layer **ret, struct err *e);
+void layer_free(struct layer *l);
+
+/**
+ * layer_lock(l, wait_ms, e):
+ * Become the one writer: gate, then lock, then release gate; look whether live is still the same subvolume (else open
+ * the new one); make sure that what is there is durable, and recover (a torn tail is saved, cut and noted in l->torn); bring
+ * the ledger up to date.  Return 0, or -1 (EXIT_RETRY where it is locked for longer than ${wait_ms}).
+ */
+int layer_lock(struct layer *l, int wait_ms, struct err *e);
+void layer_unlock(struct layer *l);
+
+/** layer_lock_blocks(l, wait_ms, e), layer_unlock_blocks(l): ROOT/blocks.lock; taken before layer_lock(). */
+int layer_lock_blocks(struct layer *l, int wait_ms, struct err *e);
+void layer_unlock_blocks(struct layer *l);
+
+/** layer_reopen_live(l, e): after an exchange: open what is `live` now.  Return 0 or -1. */
+int layer_reopen_live(struct layer *l, struct err *e);
+
+/** layer_publish(l, e): publish the ledger's index under index.lock (skipped where it is busy). */
+int layer_publish(struct layer *l, struct err *e);
+
+#endif
