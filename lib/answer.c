@@ -1,0 +1,336 @@
+/* The answers of ecl-query. */
+#include "config.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer.h"
+#include "event.h"
+
+#include "banned.h"
+
+#define NAME(column, span) {column, CELL_NAME, span, 0}
+#define JSON(column, span) {column, CELL_JSON, span, 0}
+#define TEXT(column, span) {column, CELL_TEXT, span, 0}
+#define HASH(column, span) {column, CELL_HASH, span, 0}
+#define NUMBER(column, value) {column, CELL_NUMBER, {NULL, 0}, value}
+#define TIME(column, us) {column, CELL_TIME, {NULL, 0}, us}
+#define FLAG(column, value) {column, CELL_FLAG, {NULL, 0}, value}
+#define COUNT(cells) (sizeof(cells) / sizeof((cells)[0]))
+
+/* A presenter that wants no more is no error; its own error is that memory ran out, and only that leaves ${e} empty. */
+static int
+finished(int rc, struct err *e)
+{
+	if (rc != -1)
+		return (0);
+	return (e->exit == 0 ? err_mem(e) : -1);
+}
+
+static int
+give_state(void *arg, const struct query_state *s)
+{
+	struct cell cells[] = {
+		NAME("element", s->name),
+		JSON("state", s->state),
+		NUMBER("seq", s->seq),
+		TIME("time", (uint64_t)s->time_us),
+	};
+
+	return (present_answer(arg, NULL, cells, COUNT(cells)));
+}
+
+int
+answer_states(struct query *q, struct present *p, struct err *e)
+{
+	p->flex = 1;
+	return (finished(query_states(q, give_state, p, e), e));
+}
+
+static int
+give_event(void *arg, struct span line, const struct event *ev)
+{
+	struct cell cells[] = {
+		NUMBER("seq", ev->seq),
+		TIME("time", (uint64_t)ev->time_us),
+		NAME("element", ev->element),
+		NAME("action", ev->action),
+		JSON("state", ev->state),
+		TEXT("actor", ev->actor),
+		TEXT("cause", ev->cause),
+	};
+
+	return (present_answer(arg, &line, cells, COUNT(cells)));
+}
+
+int
+answer_history(struct query *q, struct present *p, struct err *e)
+{
+	p->flex = 4;
+	return (finished(query_events(q, give_event, p, e), e));
+}
+
+/* A hash as a JSON token, in ${out}. */
+static struct span
+hex_token(const uint8_t hash[SHA256_SIZE], struct buf *out)
+{
+	buf_addc(out, '"');
+	buf_addhex(out, hash, SHA256_SIZE);
+	buf_addc(out, '"');
+	return ((struct span){out->failed ? "\"\"" : out->data, out->failed ? 2 : out->len});
+}
+
+/* For people: all of one event. */
+static int
+show_event(struct present *p, const struct event *ev)
+{
+	struct buf prev = BUF_INIT, hash = BUF_INIT;
+	struct cell cells[] = {
+		NUMBER("seq", ev->seq),
+		TIME("time", (uint64_t)ev->time_us),
+		NAME("element", ev->element),
+		NAME("action", ev->action),
+		JSON("state", ev->state),
+		TEXT("actor", ev->actor),
+		TEXT("cause", ev->cause),
+		JSON("meta", ev->meta),
+		NUMBER("uid", ev->uid),
+		NUMBER("login", ev->login == EVENT_NO_LOGIN ? PRESENT_NONE : ev->login),
+		NUMBER("parent", ev->parent),
+		HASH("prev", hex_token(ev->prev, &prev)),
+		HASH("hash", hex_token(ev->hash, &hash)),
+	};
+	int rc;
+
+	p->facts = true;
+	rc = prev.failed || hash.failed ? -1 : present_answer(p, NULL, cells, COUNT(cells));
+	buf_release(&prev);
+	buf_release(&hash);
+	return (rc);
+}
+
+int
+answer_event(struct query *q, const char *what, struct present *p, struct err *e)
+{
+	struct buf line = BUF_INIT;
+	struct event ev;
+	int rc;
+
+	if ((rc = query_event(q, what, &line, &ev, e)) == 1)
+		rc = p->format == PRESENT_TABLE ? show_event(p, &ev) : give_event(p, (struct span){line.data, line.len}, &ev);
+	buf_release(&line);
+	return (finished(rc, e));
+}
+
+static int
+give_element(void *arg, const struct query_element *el)
+{
+	struct cell cells[] = {
+		NAME("element", el->name),
+		NUMBER("first", el->first),
+		NUMBER("last", el->last),
+		NUMBER("events", el->events),
+	};
+
+	return (present_answer(arg, NULL, cells, COUNT(cells)));
+}
+
+int
+answer_elements(struct query *q, struct present *p, struct err *e)
+{
+	p->flex = 0;
+	return (finished(query_elements(q, give_element, p, e), e));
+}
+
+/* The header as it stands, with two members more; of a damaged one what is known. */
+static int
+give_block(struct present *p, const struct block *b, const char *snapshots, bool present)
+{
+	const struct block_header *h = &b->header;
+	struct buf line = BUF_INIT, path = BUF_INIT;
+	struct span text;
+	int rc;
+	struct cell cells[] = {
+		NUMBER("height", b->height),
+		TIME("time", b->good ? (uint64_t)h->time_us : PRESENT_NONE),
+		NUMBER("size", b->good ? h->size : PRESENT_NONE),
+		NUMBER("elements", b->good ? h->elements : PRESENT_NONE),
+		NUMBER("entries", b->good ? h->entries : PRESENT_NONE),
+		NAME("block", ((struct span){b->name, strlen(b->name)})),
+		FLAG("present", present),
+	};
+
+	if (b->good)
+		buf_add(&line, b->line.data, b->line.len - 1);
+	else
+		buf_addf(&line, "{\"height\":%" PRIu64, b->height);
+	buf_adds(&line, ",\"path\":");
+	buf_addf(&path, "%s/%s", snapshots, b->name);
+	if (present)
+		cli_json_string((struct span){path.data, path.len}, &line);
+	else
+		buf_adds(&line, "null");
+	buf_addf(&line, ",\"present\":%s}", present ? "true" : "false");
+	text = (struct span){line.data, line.len};
+	rc = line.failed || path.failed ? -1 : present_answer(p, &text, cells, COUNT(cells));
+	buf_release(&line);
+	buf_release(&path);
+	return (rc);
+}
+
+int
+answer_blocks(const struct blocks *blocks, const char *snapshots, struct present *p, struct err *e)
+{
+	size_t i;
+	int rc = 0;
+
+	p->flex = 5;
+	for (i = 0; rc == 0 && i < blocks->list.n; i++)
+		rc = give_block(p, &blocks->list.block[i], snapshots, blocks->present[i]);
+	return (finished(rc, e));
+}
+
+/* The time of an event, PRESENT_NONE where there is none. */
+static int
+event_time(struct index *ix, uint64_t seq, uint64_t *ret, struct err *e)
+{
+	struct row row;
+
+	*ret = PRESENT_NONE;
+	if (seq >= index_size(ix))
+		return (0);
+	if (index_row(ix, seq, &row, e) != 0)
+		return (-1);
+	*ret = (uint64_t)row.time_us;
+	return (0);
+}
+
+int
+answer_layer(struct query *q, struct present *p, struct err *e)
+{
+	struct ledger *l = q->ledger;
+	struct buf state_text = BUF_INIT, root_text = BUF_INIT;
+	uint8_t state[SHA256_SIZE], root[SHA256_SIZE];
+	uint64_t seq = q->size == 0 ? PRESENT_NONE : q->size - 1, time;
+	int rc;
+
+	if (event_time(l->index, seq, &time, e) != 0 || ledger_state_hash_at(l, q->size, state, e) != 0 ||
+	    index_root(l->index, q->size, root, e) != 0)
+		return (-1);
+	struct cell cells[] = {
+		NUMBER("seq", seq),
+		TIME("time", time),
+		HASH("state", hex_token(state, &state_text)),
+		HASH("root", hex_token(root, &root_text)),
+	};
+	p->facts = true;
+	rc = state_text.failed || root_text.failed ? -1 : present_answer(p, NULL, cells, COUNT(cells));
+	buf_release(&state_text);
+	buf_release(&root_text);
+	return (finished(rc, e));
+}
+
+static int
+count_living(void *arg, const struct element *el)
+{
+	uint64_t *living = arg;
+
+	*living += el->alive && !event_reserved(el->name);
+	return (0);
+}
+
+int
+answer_stat(struct query *q, const struct blocks *blocks, struct present *p, struct err *e)
+{
+	struct index *ix = q->ledger->index;
+	const struct log *log = q->ledger->log;
+	struct buf head = BUF_INIT;
+	uint64_t n = index_size(ix), first, last, living = 0, bytes = 0, present = 0;
+	size_t i;
+	int rc;
+
+	if (event_time(ix, 0, &first, e) != 0 || event_time(ix, n - 1, &last, e) != 0 ||
+	    index_each(ix, SPAN(""), count_living, &living, e) != 0)
+		return (-1);
+	for (i = 0; i < log->segments; i++)
+		bytes += log->segment[i].size;
+	for (i = 0; i < blocks->list.n; i++)
+		present += blocks->present[i];
+	struct cell cells[] = {
+		NUMBER("events", n),
+		NUMBER("elements", index_elements(ix)),
+		NUMBER("living", living),
+		TIME("first", first),
+		TIME("last", last),
+		NUMBER("size", bytes),
+		NUMBER("segments", log->segments),
+		NUMBER("blocks", present),
+		HASH("head", n == 0 ? ((struct span){NULL, 0}) : hex_token(log->end.hash, &head)),
+		NUMBER("index_lag", index_lag(ix)),
+	};
+	p->facts = true;
+	rc = head.failed ? -1 : present_answer(p, NULL, cells, COUNT(cells));
+	buf_release(&head);
+	return (finished(rc, e));
+}
+
+/* Names, one a line. */
+
+struct names {
+	struct present *present;
+	bool own; /* those of ecl itself too */
+	int rc;
+};
+
+static int
+give_name(void *arg, const struct element *el)
+{
+	struct names *n = arg;
+	struct cell cells[] = {NAME("name", el->name)};
+
+	if (event_reserved(el->name) && !n->own)
+		return (0);
+	n->rc = present_answer(n->present, NULL, cells, COUNT(cells));
+	return (n->rc != 0);
+}
+
+int
+answer_element_names(struct query *q, const char *prefix, struct present *p, struct err *e)
+{
+	struct span text = {prefix, strlen(prefix)};
+	struct names n = {p, event_reserved(text), 0};
+	int rc;
+
+	p->format = PRESENT_TSV;
+	rc = index_each(q->ledger->index, text, give_name, &n, e);
+	return (finished(rc == 1 ? n.rc : rc, e));
+}
+
+static int
+is_block(const struct dirent *d)
+{
+	return (strncmp(d->d_name, "block-", 6) == 0);
+}
+
+int
+answer_block_names(int snap_fd, const char *prefix, struct present *p, struct err *e)
+{
+	struct dirent **entry;
+	size_t len = strlen(prefix);
+	int i, n, rc = 0;
+
+	p->format = PRESENT_TSV;
+	if ((n = scandirat(snap_fd, ".", &entry, is_block, alphasort)) == -1)
+		return (err_sys(e, "cannot read the directory of the blocks"));
+	for (i = 0; i < n; i++) {
+		struct cell cells[] = {NAME("name", ((struct span){entry[i]->d_name, strlen(entry[i]->d_name)}))};
+
+		if (rc == 0 && strncmp(entry[i]->d_name, prefix, len) == 0)
+			rc = present_answer(p, NULL, cells, COUNT(cells));
+		free(entry[i]);
+	}
+	free(entry);
+	return (finished(rc, e));
+}

@@ -1,0 +1,39 @@
+/* The answers of ecl-query: what a question finds, cell by cell, to a presenter. */
+#ifndef ECL_ANSWER_H_
+#define ECL_ANSWER_H_
+
+#include "blocks.h"
+#include "err.h"
+#include "present.h"
+#include "query.h"
+
+/*
+ * All return 0, also where the presenter wants no more or there is nothing to say (p->count tells), or -1 with ${e}.
+ */
+
+/** answer_states(q, p, e): element, state, seq, time of what lives. */
+int answer_states(struct query *q, struct present *p, struct err *e);
+
+/** answer_history(q, p, e): the events as stored. */
+int answer_history(struct query *q, struct present *p, struct err *e);
+
+/** answer_event(q, what, p, e): one event by seq or hash. */
+int answer_event(struct query *q, const char *what, struct present *p, struct err *e);
+
+/** answer_elements(q, p, e): element, first, last, events. */
+int answer_elements(struct query *q, struct present *p, struct err *e);
+
+/** answer_blocks(blocks, snapshots, p, e): the headers with path and present; ${snapshots} is the path of their directory. */
+int answer_blocks(const struct blocks *blocks, const char *snapshots, struct present *p, struct err *e);
+
+/** answer_layer(q, p, e): seq, time, state hash and Merkle root as of q->size.  Needs INDEX_TREE. */
+int answer_layer(struct query *q, struct present *p, struct err *e);
+
+/** answer_stat(q, blocks, p, e): the ledger in figures. */
+int answer_stat(struct query *q, const struct blocks *blocks, struct present *p, struct err *e);
+
+/** answer_element_names(q, prefix, p, e), answer_block_names(snap_fd, prefix, p, e): names alone, those that begin with ${prefix}. */
+int answer_element_names(struct query *q, const char *prefix, struct present *p, struct err *e);
+int answer_block_names(int snap_fd, const char *prefix, struct present *p, struct err *e);
+
+#endif

@@ -1,0 +1,282 @@
+/* Which events are asked for. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "filter.h"
+#include "glob.h"
+#include "json.h"
+
+#include "banned.h"
+
+#define CHUNK (1u << 20)
+
+int
+filter_add(struct filter *f, const char *glob)
+{
+	struct filter_glob *more, *g;
+
+	if ((more = realloc(f->glob, (f->globs + 1) * sizeof(*more))) == NULL)
+		return (-1);
+	f->glob = more;
+	g = &f->glob[f->globs++];
+	g->text = (struct span){glob, strlen(glob)};
+	g->literal = glob_prefix(g->text).len;
+	g->exact = g->literal == g->text.len;
+	g->prefix = g->literal + 1 == g->text.len && glob[g->literal] == '*';
+	g->own = event_reserved(g->text);
+	return (0);
+}
+
+int
+filter_set_actor(struct filter *f, const char *actor)
+{
+	buf_reset(&f->token);
+	json_escape(&f->token, (struct span){actor, strlen(actor)});
+	f->actor = (struct span){f->token.data, f->token.len};
+	return (f->token.failed ? -1 : 0);
+}
+
+void
+filter_release(struct filter *f)
+{
+	free(f->glob);
+	buf_release(&f->token);
+	memset(f, 0, sizeof(*f));
+}
+
+bool
+filter_empty(const struct filter *f)
+{
+	return (f->globs == 0 && f->action.p == NULL && f->actor.p == NULL);
+}
+
+static void
+make_exact(struct filter_glob *g)
+{
+	g->exact = true;
+	g->literal = g->text.len;
+}
+
+int
+filter_settle(struct filter *f, struct index *ix, struct err *e)
+{
+	struct element el;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < f->globs; i++) {
+		if (f->glob[i].exact)
+			continue;
+		rc = index_lookup(ix, f->glob[i].text, &el, e);
+		if (rc < 0)
+			return (-1);
+		if (rc > 0)
+			make_exact(&f->glob[i]);
+	}
+	return (0);
+}
+
+/* Whether ${needle} stands in the bytes of the log before ${end}, a place in the segment ${last}. */
+static int
+log_holds(struct log *log, struct span needle, size_t last, uint64_t end, struct buf *chunk, struct err *e)
+{
+	uint64_t at, limit;
+	size_t i, want;
+
+	for (i = 0; i <= last && i < log->segments; i++) {
+		limit = i == last ? end : log->segment[i].size;
+		for (at = 0; at + needle.len <= limit; at += want - (needle.len - 1)) {
+			want = limit - at < CHUNK ? (size_t)(limit - at) : CHUNK;
+			buf_reset(chunk);
+			if (buf_reserve(chunk, want) != 0)
+				return (err_mem(e));
+			if (log_pread(log, i, chunk->data, want, at, e) != 0)
+				return (-1);
+			if (memmem(chunk->data, want, needle.p, needle.len) != NULL)
+				return (1);
+		}
+	}
+	return (0);
+}
+
+int
+filter_settle_by_log(struct filter *f, struct log *log, uint64_t size, struct err *e)
+{
+	struct buf needle = BUF_INIT, chunk = BUF_INIT;
+	struct log_reader r;
+	size_t i, last = 0;
+	uint64_t end = 0;
+	int rc = 0;
+
+	for (i = 0; i < f->globs && rc >= 0; i++) {
+		if (f->glob[i].exact || event_name_fault(f->glob[i].text) != NULL)
+			continue;
+		if (end == 0) {
+			if ((rc = log_seek(log, size, &r, e)) != 0)
+				break;
+			last = r.segment;
+			end = r.offset;
+			log_reader_release(&r);
+		}
+		/* Nowhere else do these bytes stand: canonical JSON has no member `action` behind `element`. */
+		buf_reset(&needle);
+		buf_adds(&needle, ",\"element\":");
+		json_escape(&needle, f->glob[i].text);
+		buf_adds(&needle, ",\"action\":\"");
+		if (needle.failed)
+			rc = err_mem(e);
+		else if ((rc = log_holds(log, (struct span){needle.data, needle.len}, last, end, &chunk, e)) > 0)
+			make_exact(&f->glob[i]);
+	}
+	buf_release(&needle);
+	buf_release(&chunk);
+	return (rc < 0 ? -1 : 0);
+}
+
+bool
+filter_all_exact(const struct filter *f)
+{
+	size_t i;
+
+	for (i = 0; i < f->globs; i++) {
+		if (!f->glob[i].exact)
+			return (false);
+	}
+	return (f->globs > 0);
+}
+
+struct span
+filter_common(const struct filter *f)
+{
+	struct span s = {"", 0};
+	size_t i, n;
+
+	if (f->globs > 0)
+		s = (struct span){f->glob[0].text.p, f->glob[0].literal};
+	for (i = 1; i < f->globs; i++) {
+		for (n = 0; n < s.len && n < f->glob[i].literal && s.p[n] == f->glob[i].text.p[n]; n++)
+			;
+		s.len = n;
+	}
+	return (s);
+}
+
+static bool
+glob_fits(const struct filter_glob *g, struct span name)
+{
+	if (g->exact)
+		return (span_eq(name, g->text));
+	if (name.len < g->literal || memcmp(name.p, g->text.p, g->literal) != 0)
+		return (false);
+	return (g->prefix ? g->own || !event_reserved(name) : glob_match(g->text, name));
+}
+
+bool
+filter_name(const struct filter *f, struct span name)
+{
+	size_t i;
+
+	for (i = 0; i < f->globs; i++) {
+		if (glob_fits(&f->glob[i], name))
+			return (true);
+	}
+	return (f->globs == 0 && !event_reserved(name));
+}
+
+bool
+filter_event(const struct filter *f, const struct event *ev)
+{
+	return ((f->action.p == NULL || span_eq(f->action, ev->action)) &&
+	    (f->actor.p == NULL || (ev->actor.p != NULL && span_eq(f->actor, ev->actor))));
+}
+
+/* Moves ${*p} behind ${text}. */
+static bool
+skip(const char **p, const char *end, const char *text, size_t len)
+{
+	if ((size_t)(end - *p) < len || memcmp(*p, text, len) != 0)
+		return (false);
+	*p += len;
+	return (true);
+}
+#define SKIP(p, end, text) skip(p, end, text, sizeof(text) - 1)
+
+/* The string whose first quote is at ${*p}; moves ${*p} behind its last. */
+static int
+take_string(const char **p, const char *end, struct span *ret)
+{
+	const char *start = *p, *q = start + 1;
+
+	if (start >= end || *start != '"')
+		return (-1);
+	while (q < end && *q != '"')
+		q += *q == '\\' ? 2 : 1;
+	if (q >= end)
+		return (-1);
+	*p = q + 1;
+	*ret = (struct span){start, (size_t)(*p - start)};
+	return (0);
+}
+
+int
+glance_line(struct span line, struct glance *ret)
+{
+	const char *p = line.p, *end = line.p + line.len, *start;
+	struct span action;
+
+	if (!SKIP(&p, end, "{\"seq\":"))
+		return (-1);
+	for (start = p; p < end && *p >= '0' && *p <= '9'; p++)
+		;
+	if (decimal_parse(start, (size_t)(p - start), &ret->seq) != 0 || !SKIP(&p, end, ",\"time\":\"") ||
+	    end - p < TIME_SIZE)
+		return (-1);
+	ret->time = (struct span){p, TIME_SIZE - 1};
+	p += TIME_SIZE - 1;
+	if (!SKIP(&p, end, "\",\"element\":") || take_string(&p, end, &ret->element) != 0 ||
+	    !SKIP(&p, end, ",\"action\":") || take_string(&p, end, &action) != 0)
+		return (-1);
+	ret->action = (struct span){action.p + 1, action.len - 2};
+	return (0);
+}
+
+/* The name that a token stands for, in ${scratch} where it has escapes. */
+static struct span
+name_of(struct span token, struct buf *scratch)
+{
+	if (memchr(token.p, '\\', token.len) == NULL)
+		return ((struct span){token.p + 1, token.len - 2});
+	buf_reset(scratch);
+	json_unescape(token, scratch);
+	return ((struct span){scratch->data, scratch->len});
+}
+
+int
+filter_line(const struct filter *f, struct span line, struct err *e)
+{
+	struct buf name = BUF_INIT;
+	struct json_fault fault;
+	struct glance g;
+	struct event ev;
+	bool fits = true;
+
+	if (glance_line(line, &g) != 0)
+		return (err_set(e, "the log is corrupt: a line is no event; run 'ecl-verify'"));
+	if (f->action.p != NULL && !span_eq(f->action, g.action))
+		return (0);
+	if (f->globs > 0) {
+		fits = filter_name(f, name_of(g.element, &name));
+		if (name.failed)
+			return (err_mem(e));
+		buf_release(&name);
+	}
+	if (!fits || f->actor.p == NULL)
+		return (fits);
+	if (memmem(line.p, line.len, f->actor.p, f->actor.len) == NULL)
+		return (0);
+	if (event_parse(line, &ev, &fault) != 0)
+		return (err_set(e, "the log is corrupt: event %llu: %s; run 'ecl-verify'", (unsigned long long)g.seq, fault.what));
+	return (filter_event(f, &ev));
+}

@@ -1,0 +1,308 @@
+/* How answers look. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "event.h"
+#include "json.h"
+#include "present.h"
+
+#include "banned.h"
+
+#define HASH_SHOWN 12
+
+void
+present_init(struct present *p, const struct cli *cli, enum present_format format, FILE *out)
+{
+	memset(p, 0, sizeof(*p));
+	p->format = format;
+	p->out = out;
+	p->limit = UINT64_MAX;
+	p->width = cli_width(fileno(out));
+	p->color = cli_want_color(cli, fileno(out));
+}
+
+static bool
+is_absent(const struct cell *c)
+{
+	switch (c->kind) {
+	case CELL_NUMBER:
+	case CELL_TIME:
+		return (c->n == PRESENT_NONE);
+	case CELL_FLAG:
+		return (false);
+	default:
+		return (c->text.p == NULL);
+	}
+}
+
+static void
+add_json(struct buf *b, const struct cell *c)
+{
+	char time[TIME_SIZE];
+
+	if (is_absent(c)) {
+		buf_adds(b, "null");
+		return;
+	}
+	switch (c->kind) {
+	case CELL_NAME:
+		json_escape(b, c->text);
+		break;
+	case CELL_NUMBER:
+		buf_addu64(b, c->n);
+		break;
+	case CELL_TIME:
+		event_time_format((int64_t)c->n, time);
+		buf_addf(b, "\"%s\"", time);
+		break;
+	case CELL_FLAG:
+		buf_adds(b, c->n != 0 ? "true" : "false");
+		break;
+	default:
+		buf_addspan(b, c->text);
+		break;
+	}
+}
+
+/* A string that must not part cells or lines. */
+static void
+add_escaped(struct buf *b, struct span text)
+{
+	static const char special[] = "\t\n\r\\", letter[] = "tnr\\";
+	const char *found;
+	size_t i;
+
+	for (i = 0; i < text.len; i++) {
+		found = text.p[i] == '\0' ? NULL : strchr(special, text.p[i]);
+		if (found != NULL)
+			buf_addc(b, '\\');
+		buf_addc(b, found != NULL ? letter[found - special] : text.p[i]);
+	}
+}
+
+static void
+add_tsv(struct buf *b, const struct cell *c)
+{
+	struct buf decoded = BUF_INIT;
+	char time[TIME_SIZE];
+
+	if (is_absent(c))
+		return;
+	switch (c->kind) {
+	case CELL_TEXT:
+		json_unescape(c->text, &decoded);
+		add_escaped(b, (struct span){decoded.data, decoded.len});
+		b->failed = b->failed || decoded.failed;
+		buf_release(&decoded);
+		break;
+	case CELL_HASH:
+		buf_add(b, c->text.p + 1, c->text.len - 2);
+		break;
+	case CELL_TIME:
+		event_time_format((int64_t)c->n, time);
+		buf_adds(b, time);
+		break;
+	case CELL_NAME:
+	case CELL_JSON:
+		buf_addspan(b, c->text);
+		break;
+	default:
+		add_json(b, c);
+		break;
+	}
+}
+
+/* What the eye gets; not yet made printable. */
+static void
+add_shown(struct buf *b, const struct cell *c, bool whole)
+{
+	if (is_absent(c))
+		return;
+	switch (c->kind) {
+	case CELL_TEXT:
+		json_unescape(c->text, b);
+		break;
+	case CELL_HASH:
+		buf_add(b, c->text.p + 1, whole || c->text.len < HASH_SHOWN + 2 ? c->text.len - 2 : HASH_SHOWN);
+		break;
+	case CELL_TIME:
+		cli_time_local((int64_t)c->n, b);
+		break;
+	case CELL_FLAG:
+		buf_adds(b, c->n != 0 ? "yes" : "no");
+		break;
+	default:
+		add_tsv(b, c);
+		break;
+	}
+}
+
+static const char *
+style_of(const char *column, struct span shown)
+{
+	if (strcmp(column, "action") != 0)
+		return (NULL);
+	return (span_is(shown, "create") ? "32" : span_is(shown, "delete") ? "31" : span_is(shown, "modify") ? "33" : "36");
+}
+
+static int
+start_table(struct present *p, const struct cell *cells, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		p->headers[i] = cells[i].name;
+	if ((p->table = cli_table_new(p->headers, p->out, p->width, p->color)) == NULL)
+		return (-1);
+	p->columns = n;
+	for (i = 0; i < n; i++) {
+		if (cells[i].kind == CELL_NUMBER)
+			cli_table_right(p->table, i);
+	}
+	cli_table_flex(p->table, p->flex);
+	return (0);
+}
+
+/* With reverse: put aside what is in p->text. */
+static int
+keep(struct present *p)
+{
+	size_t *more;
+
+	if (p->n_ends == p->cap_ends) {
+		p->cap_ends = p->cap_ends == 0 ? 64 : p->cap_ends * 2;
+		if ((more = realloc(p->ends, p->cap_ends * sizeof(*more))) == NULL)
+			return (-1);
+		p->ends = more;
+	}
+	buf_add(&p->kept, p->text.data, p->text.len);
+	p->ends[p->n_ends++] = p->kept.len;
+	return (p->kept.failed ? -1 : 0);
+}
+
+static struct span
+kept(const struct present *p, size_t i)
+{
+	size_t at = i == 0 ? 0 : p->ends[i - 1];
+
+	return ((struct span){p->kept.data + at, p->ends[i] - at});
+}
+
+static int
+add_row(struct present *p, const struct cell *cells, size_t n)
+{
+	struct span shown;
+	size_t i;
+
+	if (p->table == NULL && start_table(p, cells, n) != 0)
+		return (-1);
+	for (i = 0; i < n; i++) {
+		buf_reset(&p->text);
+		add_shown(&p->text, &cells[i], false);
+		if (p->text.failed || (p->reverse && keep(p) != 0))
+			return (-1);
+		shown = (struct span){p->text.data, p->text.len};
+		if (!p->reverse)
+			cli_table_add(p->table, shown, style_of(cells[i].name, shown));
+	}
+	return (0);
+}
+
+/* `name  value', a line each. */
+static void
+add_facts(struct present *p, const struct cell *cells, size_t n)
+{
+	struct buf shown = BUF_INIT;
+	size_t i, width = 0;
+
+	for (i = 0; i < n; i++)
+		width = strlen(cells[i].name) > width ? strlen(cells[i].name) : width;
+	for (i = 0; i < n; i++) {
+		if (is_absent(&cells[i]))
+			continue;
+		buf_reset(&shown);
+		add_shown(&shown, &cells[i], true);
+		buf_addf(&p->text, p->color ? "\033[1m%-*s\033[0m  " : "%-*s  ", (int)width, cells[i].name);
+		cli_printable((struct span){shown.data, shown.len}, &p->text);
+		buf_addc(&p->text, '\n');
+	}
+	p->text.failed = p->text.failed || shown.failed;
+	buf_release(&shown);
+}
+
+static void
+add_line(struct present *p, const struct span *line, const struct cell *cells, size_t n)
+{
+	struct buf *b = &p->text;
+	size_t i;
+
+	if (p->format == PRESENT_JSON && line != NULL)
+		buf_addspan(b, *line);
+	else if (p->format == PRESENT_JSON) {
+		for (i = 0; i < n; i++) {
+			buf_addf(b, "%c\"%s\":", i == 0 ? '{' : ',', cells[i].name);
+			add_json(b, &cells[i]);
+		}
+		buf_addc(b, '}');
+	} else {
+		for (i = 0; i < n && (p->format != PRESENT_STATE || i < 2); i++) {
+			if (i > 0)
+				buf_addc(b, '\t');
+			add_tsv(b, &cells[i]);
+		}
+	}
+	buf_addc(b, '\n');
+}
+
+int
+present_answer(struct present *p, const struct span *line, const struct cell *cells, size_t n)
+{
+	bool row = p->format == PRESENT_TABLE && !p->facts;
+
+	if (!p->reverse && p->count >= p->limit)
+		return (1);
+	buf_reset(&p->text);
+	if (row && add_row(p, cells, n) != 0)
+		return (-1);
+	if (p->format == PRESENT_TABLE && p->facts)
+		add_facts(p, cells, n);
+	else if (!row)
+		add_line(p, line, cells, n);
+	if (p->text.failed)
+		return (-1);
+	if (!row && p->reverse && keep(p) != 0)
+		return (-1);
+	if (!row && !p->reverse)
+		fwrite(p->text.data, 1, p->text.len, p->out);
+	p->count++;
+	return ((!p->reverse && p->count == p->limit) || ferror(p->out));
+}
+
+int
+present_end(struct present *p)
+{
+	size_t i, k, per = p->table != NULL ? p->columns : 1, answers = p->n_ends / per;
+	struct span text;
+
+	for (i = 0; i < answers && i < p->limit && !ferror(p->out); i++) {
+		for (k = 0; k < per; k++) {
+			text = kept(p, (answers - 1 - i) * per + k);
+			if (p->table != NULL)
+				cli_table_add(p->table, text, style_of(p->headers[k], text));
+			else
+				fwrite(text.p, 1, text.len, p->out);
+		}
+	}
+	return (p->table != NULL ? cli_table_flush(p->table) : 0);
+}
+
+void
+present_release(struct present *p)
+{
+	cli_table_free(p->table);
+	buf_release(&p->text);
+	buf_release(&p->kept);
+	free(p->ends);
+}

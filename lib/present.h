@@ -1,0 +1,69 @@
+/* How answers look: NDJSON, tab-separated values, a table for people, or the text that the state hash is over. */
+#ifndef ECL_PRESENT_H_
+#define ECL_PRESENT_H_
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "buf.h"
+#include "cli.h"
+
+enum present_format { PRESENT_JSON, PRESENT_TSV, PRESENT_TABLE, PRESENT_STATE };
+
+/*
+ * What stands in a cell, and how it is written in JSON / TSV / a table:
+ * NAME    a string (an element, a path): escaped / as it is / printable
+ * JSON    a JSON value: as it is in all three
+ * TEXT    a JSON string token: as it is / decoded, with \t \n \r \\ for what would part cells / decoded and printable
+ * HASH    a JSON string token of hex digits: as it is / without quotes / its first 12 digits
+ * NUMBER  ${n}; PRESENT_NONE is null / empty / empty
+ * TIME    microseconds in ${n}: UTC / UTC / local time
+ * FLAG    ${n}: true or false
+ * A cell whose ${text.p} is NULL (not NUMBER, TIME, FLAG) is null / empty / empty.
+ */
+enum cell_kind { CELL_NAME, CELL_JSON, CELL_TEXT, CELL_HASH, CELL_NUMBER, CELL_TIME, CELL_FLAG };
+
+#define PRESENT_NONE UINT64_MAX
+
+struct cell {
+	const char *name; /* of the member and of the column */
+	enum cell_kind kind;
+	struct span text;
+	uint64_t n;
+};
+
+struct present {
+	enum present_format format;
+	FILE *out;
+	size_t width;   /* of tables */
+	bool color;
+	bool reverse;   /* keep the answers, give the last one first */
+	bool facts;	/* a table has a line for each cell, not for each answer */
+	uint64_t limit; /* at most so many answers */
+	uint64_t count; /* answers so far */
+	size_t flex;	/* the column of a table that is cut where it is too long */
+	const char *headers[16];
+	struct table *table;
+	size_t columns;
+	struct buf text;  /* of one answer */
+	struct buf kept;  /* with reverse: all of them */
+	size_t *ends;
+	size_t n_ends, cap_ends;
+};
+
+/** present_init(p, cli, format, out): how to answer, and where to. */
+void present_init(struct present *p, const struct cli *cli, enum present_format format, FILE *out);
+
+/**
+ * present_answer(p, line, cells, n):
+ * One answer of ${n} (at most 15) cells, the same columns each time.  In JSON it is ${line} where that is not NULL.  In
+ * PRESENT_STATE the first two cells alone count.  Return 0, 1 where no more are wanted (limit, or the output fails), or -1 where memory ran out.
+ */
+int present_answer(struct present *p, const struct span *line, const struct cell *cells, size_t n);
+
+/** present_end(p): give what was kept.  Return 0, or -1 where memory ran out. */
+int present_end(struct present *p);
+void present_release(struct present *p);
+
+#endif

@@ -1,0 +1,61 @@
+/* Questions to a ledger: states, events and elements, each answer given to a visitor. */
+#ifndef ECL_QUERY_H_
+#define ECL_QUERY_H_
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "event.h"
+#include "filter.h"
+#include "ledger.h"
+
+/* What is asked for. */
+struct query {
+	struct ledger *ledger;
+	struct filter filter; /* settled */
+	uint64_t size;	      /* as of the first so many events */
+	uint64_t since;	      /* only events from this seq on: of a state, the event that set it */
+	uint64_t until;	      /* only events below this seq */
+	bool reverse;	      /* of events: the newest first */
+};
+
+struct query_state {
+	struct span name;
+	struct span state; /* canonical JSON, as stored */
+	uint64_t seq;	   /* of the event that set it */
+	int64_t time_us;
+};
+
+struct query_element {
+	struct span name;
+	uint64_t first, last; /* seqs */
+	uint64_t events;
+};
+
+/*
+ * A visitor returns 0 to go on, 1 to stop, -1 on an error.  What it is given lives until it returns.  The questions
+ * return 0 at the end, 1 where the visitor stopped them, -1 on an error.
+ */
+
+/** query_states(q, visit, arg, e): the states of the living elements that pass, in byte order.  O(log n) for names at the present, O(elements) for patterns. */
+int query_states(struct query *q, int (*visit)(void *arg, const struct query_state *s), void *arg, struct err *e);
+
+/**
+ * query_events(q, visit, arg, e):
+ * The events that pass, from since to until, in the order of seq or the other way: ${visit} gets the line, without its
+ * LF, and what it says.  For names along their chains of parents, else by one scan of the rows.
+ */
+int query_events(struct query *q, int (*visit)(void *arg, struct span line, const struct event *ev), void *arg, struct err *e);
+
+/** query_elements(q, visit, arg, e): the elements that ever were and pass by name, in byte order.  O(events), along the chain for names. */
+int query_elements(struct query *q, int (*visit)(void *arg, const struct query_element *el), void *arg, struct err *e);
+
+/**
+ * query_event(q, what, out, ev, e):
+ * The event with the seq (digits only) or the hash, or its beginning of at least 8 hex digits, that ${what} names: its line in ${out}, parsed
+ * in ${ev}.  Return 1, 0 where there is none, -1 on an error: also where several hashes begin so.  O(1) for a seq, O(bytes of the log) for a hash.
+ */
+int query_event(struct query *q, const char *what, struct buf *out, struct event *ev, struct err *e);
+
+#endif

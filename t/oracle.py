@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""What ecl-query must answer, computed from the lines of a log on standard input and from nothing else.
+
+usage: oracle.py states SIZE [GLOB...]     the living elements after the first SIZE events, as NDJSON
+       oracle.py text SIZE                 the same as the text of the state hash
+       oracle.py history [GLOB...]         the lines of the elements that match
+       oracle.py elements [GLOB...]        element, first, last, events
+       oracle.py sizes COUNT               COUNT lines `TIME SIZE': events up to that time, times taken at random
+"""
+import datetime, fnmatch, json, random, sys
+
+DECODER = json.JSONDecoder()
+
+
+def events():
+    """(seq, time, element, raw name token, raw state or None, line) of each line; states stay text."""
+    for raw in sys.stdin.buffer:
+        line = raw.decode()
+        name_at = line.index('"element":') + 10
+        name, end = DECODER.raw_decode(line, name_at)
+        token = line[name_at:end]
+        _, end = DECODER.raw_decode(line, end + len(',"action":'))
+        state = None
+        if line.startswith(',"state":', end):
+            at = end + 9
+            state = line[at:DECODER.raw_decode(line, at)[1]]
+        head = json.loads(line)
+        yield head['seq'], head['time'], name, token, state, line
+
+
+def wanted(name, globs):
+    if not globs:
+        return not name.startswith('ecl:')
+    for g in globs:
+        if name == g or (fnmatch.fnmatchcase(name, g) and (g.startswith('ecl:') or not name.startswith('ecl:'))):
+            return True
+    return False
+
+
+def states(size):
+    living = {}
+    for seq, time, name, token, state, _ in events():
+        if seq >= size:
+            break
+        if state == 'null':
+            living.pop(name, None)
+        elif state is not None:
+            living[name] = (token, state, seq, time)
+    return sorted(living.items(), key=lambda item: item[0].encode())
+
+
+def main():
+    what, args = sys.argv[1], sys.argv[2:]
+    out = []
+    if what == 'states':
+        for name, (token, state, seq, time) in states(int(args[0])):
+            if wanted(name, args[1:]):
+                out.append('{"element":%s,"state":%s,"seq":%d,"time":"%s"}\n' % (token, state, seq, time))
+    elif what == 'text':
+        for name, (_, state, _, _) in states(int(args[0])):
+            if wanted(name, []):
+                out.append('%s\t%s\n' % (name, state))
+    elif what == 'history':
+        out = [e[5] for e in events() if wanted(e[2], args)]
+    elif what == 'elements':
+        found = {}
+        for seq, _, name, token, _, _ in events():
+            first, _, n, _ = found.get(name, (seq, 0, 0, token))
+            found[name] = (first, seq, n + 1, token)
+        for name, (first, last, n, token) in sorted(found.items(), key=lambda item: item[0].encode()):
+            if wanted(name, args):
+                out.append('{"element":%s,"first":%d,"last":%d,"events":%d}\n' % (token, first, last, n))
+    elif what == 'sizes':
+        rng = random.Random(7)
+        times = [e[1] for e in events()]
+        for i in range(int(args[0])):
+            t = datetime.datetime.strptime(rng.choice(times), '%Y-%m-%dT%H:%M:%S.%fZ')
+            t += datetime.timedelta(microseconds=rng.choice((-1, 0, 0, 1, 10**6)))
+            text = t.strftime('%Y-%m-%dT%H:%M:%S.%fZ')
+            out.append('%s %d\n' % (text, sum(1 for x in times if x <= text)))
+    sys.stdout.buffer.write(''.join(out).encode())
+
+
+main()
