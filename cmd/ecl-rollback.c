@@ -1,0 +1,244 @@
+/* ecl-rollback: live becomes what a block was. */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "blocks.h"
+#include "cli.h"
+#include "present.h"
+#include "rollback.h"
+#include "when.h"
+
+#include "banned.h"
+
+#define CAUSE_MAX 4096 /* with it, every state still fits into a line */
+
+static const char help[] =
+    "usage: ecl-rollback [options] BLOCK\n"
+    "\n"
+    "  ecl-rollback --dry-run block-7   what would be recorded\n"
+    "  ecl-rollback block-7             asks, then does it\n"
+    "  ecl-rollback --yes 2h | apply    to the last block that is two hours old\n"
+    "\n"
+    "The files of live become those of BLOCK, the elements' states too; the log grows by\n"
+    "the events that say so, which are printed.  What was live becomes a block, so that\n"
+    "another rollback undoes this one.  BLOCK is a block, or a seq, a time or an age,\n"
+    "which mean the last block at or before it.\n"
+    "\n"
+    "  -n, --dry-run         print what would be recorded, change nothing\n"
+    "  -y, --yes             do not ask; needed where standard input is no terminal\n"
+    "      --cause TEXT      why (rollback to BLOCK)\n"
+    "      --no-snap         delete what was live: no block of it\n" CLI_HELP_COMMON;
+
+enum { OPT_CAUSE = CLI_LONG, OPT_NO_SNAP };
+
+static const struct cli_option options[] = {
+    {'n', "dry-run", false},
+    {'y', "yes", false},
+    {OPT_CAUSE, "cause", true},
+    {OPT_NO_SNAP, "no-snap", false},
+    {0, NULL, false},
+};
+
+struct run {
+	struct cli cli;
+	struct rollback_options opt;
+	const char *cause;
+	bool yes;
+	struct layer *layer;
+	struct blocks blocks;
+	const struct block *block;
+	struct buf cause_token, lines;
+};
+
+static int
+parse_options(struct run *r, char **argv)
+{
+	struct cli *cli = &r->cli;
+	int key;
+
+	cli_init(cli, "ecl-rollback", help, argv);
+	while ((key = cli_next(cli, options)) > 0) {
+		switch (key) {
+		case 'n':
+			r->opt.dry_run = true;
+			break;
+		case 'y':
+			r->yes = true;
+			break;
+		case OPT_CAUSE:
+			r->cause = cli->value;
+			break;
+		case OPT_NO_SNAP:
+			r->opt.no_snap = true;
+			break;
+		}
+	}
+	return (key);
+}
+
+static int
+check_options(struct run *r)
+{
+	struct cli *cli = &r->cli;
+	size_t len = r->cause == NULL ? 0 : strlen(r->cause);
+
+	if (cli->noperands != 1)
+		return (cli_usage(cli, "one BLOCK is expected"));
+	if (json_utf8(r->cause, len) != len)
+		return (cli_usage(cli, "--cause is not UTF-8"));
+	if (len > CAUSE_MAX)
+		return (cli_usage(cli, "--cause is longer than %d bytes", CAUSE_MAX));
+	if (!r->yes && !r->opt.dry_run && isatty(STDIN_FILENO) == 0)
+		return (cli_usage(cli, "nobody can be asked, for standard input is no terminal: --yes does it, --dry-run shows it"));
+	return (0);
+}
+
+static int
+find_block(struct run *r, struct err *e)
+{
+	struct timespec now;
+	struct layer *l;
+	unsigned flags = r->opt.dry_run ? LAYER_READ : LAYER_WRITE | LAYER_TREE;
+
+	if (layer_open(r->cli.root, flags | (r->cli.force ? LAYER_FORCE : 0), &r->layer, e) != 0)
+		return (-1);
+	l = r->layer;
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (blocks_read(l->snap_fd, l->ledger->log, l->ledger->index, &r->blocks, e) != 0 ||
+	    when_block(r->cli.operands[0], l->ledger->log, &r->blocks.list,
+		(int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, &r->block, e) != 0)
+		return (-1);
+	if (!r->blocks.present[r->block - r->blocks.list.block])
+		return (err_no(e, "the snapshot of '%s' is gone: there is nothing to go back to", r->block->name));
+	if (r->cause != NULL) {
+		json_escape(&r->cause_token, (struct span){r->cause, strlen(r->cause)});
+		if (r->cause_token.failed)
+			return (err_mem(e));
+		r->opt.cause = (struct span){r->cause_token.data, r->cause_token.len};
+	}
+	r->opt.wait_ms = r->cli.wait_ms;
+	return (0);
+}
+
+static size_t
+count_lines(struct span text)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < text.len; i++)
+		n += text.p[i] == '\n';
+	return (n);
+}
+
+/* Show what will happen and ask.  Return 0 to go on, 1 not to, -1 with ${e}. */
+static int
+ask(struct run *r, struct err *e)
+{
+	struct rollback_options look = r->opt;
+	struct buf lines = BUF_INIT, time = BUF_INIT;
+	char answer[16];
+	size_t n;
+
+	look.dry_run = true;
+	if (rollback_to(r->layer, r->block, &look, &lines, e) != 0) {
+		buf_release(&lines);
+		return (-1);
+	}
+	n = count_lines((struct span){lines.data, lines.len}) - 1;
+	buf_release(&lines);
+	cli_time_local(r->block->header.time_us, &time);
+	fprintf(stderr, "Roll '%s' back to %s of %s?\n", r->layer->path, r->block->name, buf_cstr(&time));
+	fprintf(stderr, "All files become those of the block, and %zu element%s change%s.  What is there now %s.  [y/N] ", n,
+	    n == 1 ? "" : "s", n == 1 ? "s" : "", r->opt.no_snap ? "IS LOST" : "becomes a block");
+	buf_release(&time);
+	if (fgets(answer, sizeof(answer), stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y')) {
+		cli_info(&r->cli, "nothing was changed");
+		return (1);
+	}
+	return (0);
+}
+
+static int
+show_event(struct present *p, struct span line)
+{
+	struct json_fault f;
+	struct event ev;
+
+	if (event_parse(line, &ev, &f) != 0)
+		return (0); /* it was written by us: it parses */
+	struct cell cells[] = {
+	    {.name = "seq", .kind = CELL_NUMBER, .n = ev.seq},
+	    {.name = "time", .kind = CELL_TIME, .n = (uint64_t)ev.time_us},
+	    {.name = "action", .kind = CELL_NAME, .text = ev.action},
+	    {.name = "element", .kind = CELL_NAME, .text = ev.element},
+	    {.name = "state", .kind = CELL_JSON, .text = ev.state},
+	};
+
+	return (present_answer(p, &line, cells, sizeof(cells) / sizeof(cells[0])));
+}
+
+static int
+show(struct run *r, struct err *e)
+{
+	struct present p;
+	struct span line;
+	size_t at;
+	int rc = 0;
+
+	present_init(&p, &r->cli, cli_want_table(&r->cli) ? PRESENT_TABLE : PRESENT_JSON, stdout);
+	for (at = 0; rc == 0 && !r->cli.quiet && at < r->lines.len; at += line.len + 1) {
+		line.p = r->lines.data + at;
+		line.len = (size_t)((const char *)memchr(line.p, '\n', r->lines.len - at) - line.p);
+		rc = show_event(&p, line);
+	}
+	if (rc != -1)
+		rc = present_end(&p);
+	present_release(&p);
+	return (rc == -1 ? err_mem(e) : 0);
+}
+
+/* Return the exit code. */
+static int
+run(struct run *r, struct err *e)
+{
+	int n, rc;
+
+	if (find_block(r, e) != 0)
+		return (cli_error(&r->cli, e));
+	if (!r->yes && !r->opt.dry_run && (n = ask(r, e)) != 0)
+		return (n == 1 ? EXIT_NO : cli_error(&r->cli, e));
+	rc = rollback_to(r->layer, r->block, &r->opt, &r->lines, e);
+	if (r->layer->torn > 0)
+		cli_warn(&r->cli, "a torn tail of %ju bytes was cut off; it is kept as 'live/.ecl/torn-%ju'", (uintmax_t)r->layer->torn,
+		    (uintmax_t)r->layer->torn_seq);
+	/* What was recorded is told, also where something failed after it. */
+	if (rc != 0)
+		cli_error(&r->cli, e);
+	if (show(r, e) != 0)
+		return (cli_error(&r->cli, e));
+	return (rc == 0 ? 0 : e->exit);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct run r = {.layer = NULL};
+	struct err e = {0, 0, ""};
+	int code;
+
+	(void)argc;
+	if (parse_options(&r, argv) == -1)
+		return (r.cli.exit);
+	if ((code = check_options(&r)) != 0)
+		return (code);
+	code = run(&r, &e);
+	buf_release(&r.lines);
+	buf_release(&r.cause_token);
+	blocks_release(&r.blocks);
+	layer_free(r.layer);
+	return (cli_close_stdout(&r.cli, code));
+}

@@ -1,0 +1,201 @@
+/* ecl-snap: make blocks, and say which there are. */
+#include "config.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "answer.h"
+#include "blocks.h"
+#include "cli.h"
+#include "present.h"
+#include "snap.h"
+#include "when.h"
+
+#include "banned.h"
+
+static const char help[] =
+    "usage: ecl-snap [options]\n"
+    "\n"
+    "  ecl-snap                       make a block, print its header\n"
+    "  ecl-snap --if-changed -q       from cron: one only where something changed\n"
+    "  ecl-snap --list                the blocks, those that were pruned too\n"
+    "  cd \"$(ecl-snap --path 2h)\"     the files as they were two hours ago\n"
+    "\n"
+    "A block is a read-only snapshot of live, with a header that commits to everything\n"
+    "in it: the log, the elements, their states, the files.\n"
+    "\n"
+    "      --if-changed      none where neither log nor files changed since the last\n"
+    "      --list            the headers of all blocks, oldest first\n"
+    "      --path WHEN       the path of the block's snapshot: a block, or for a seq, a\n"
+    "                        time or an age the last block at or before it\n" CLI_HELP_COMMON;
+
+enum { OPT_IF_CHANGED = CLI_LONG, OPT_LIST, OPT_PATH };
+
+static const struct cli_option options[] = {
+    {OPT_IF_CHANGED, "if-changed", false},
+    {OPT_LIST, "list", false},
+    {OPT_PATH, "path", true},
+    {0, NULL, false},
+};
+
+struct run {
+	struct cli cli;
+	bool if_changed, list;
+	const char *path; /* WHEN */
+	struct layer *layer;
+	char snapshots[PATH_MAX + 16]; /* their directory */
+	struct blocks blocks;
+};
+
+static int
+parse_options(struct run *r, char **argv)
+{
+	struct cli *cli = &r->cli;
+	int key;
+
+	cli_init(cli, "ecl-snap", help, argv);
+	while ((key = cli_next(cli, options)) > 0) {
+		switch (key) {
+		case OPT_IF_CHANGED:
+			r->if_changed = true;
+			break;
+		case OPT_LIST:
+			r->list = true;
+			break;
+		case OPT_PATH:
+			r->path = cli->value;
+			break;
+		}
+	}
+	if (key == -1)
+		return (-1);
+	cli->exit = EXIT_ERROR;
+	if (cli->noperands > 0)
+		return (cli_usage(cli, "no operand is expected: '%s'", cli->operands[0]), -1);
+	if (r->if_changed + r->list + (r->path != NULL) > 1)
+		return (cli_usage(cli, "--if-changed, --list and --path do not go together"), -1);
+	return (0);
+}
+
+static int
+show_block(struct present *p, const struct block *b, struct span line)
+{
+	const struct block_header *h = &b->header;
+	struct cell cells[] = {
+	    {.name = "height", .kind = CELL_NUMBER, .n = h->height},
+	    {.name = "time", .kind = CELL_TIME, .n = (uint64_t)h->time_us},
+	    {.name = "size", .kind = CELL_NUMBER, .n = h->size},
+	    {.name = "elements", .kind = CELL_NUMBER, .n = h->elements},
+	    {.name = "entries", .kind = CELL_NUMBER, .n = h->entries},
+	    {.name = "block", .kind = CELL_NAME, .text = {b->name, strlen(b->name)}},
+	};
+
+	return (present_answer(p, &line, cells, sizeof(cells) / sizeof(cells[0])));
+}
+
+static int
+list(struct run *r, struct present *p, struct err *e)
+{
+	const struct block *b;
+	size_t i;
+	int code = 0;
+
+	for (i = 0; i < r->blocks.list.n; i++) {
+		b = &r->blocks.list.block[i];
+		if (b->good)
+			continue;
+		cli_warn(&r->cli, "block '%s' is damaged: %s; run 'ecl-verify'", b->name, b->fault);
+		code = EXIT_NO;
+	}
+	return (answer_blocks(&r->blocks, r->snapshots, p, e) == 0 ? code : -1);
+}
+
+static int
+print_path(struct run *r, struct err *e)
+{
+	struct timespec now;
+	const struct block *b;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (when_block(r->path, r->layer->ledger->log, &r->blocks.list, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, &b, e) != 0)
+		return (-1);
+	if (!r->blocks.present[b - r->blocks.list.block])
+		return (err_no(e, "the snapshot of '%s' is gone: only its header is left, in the log", b->name));
+	printf("%s/%s\n", r->snapshots, b->name);
+	return (0);
+}
+
+static void
+report_torn(struct run *r)
+{
+	if (r->layer->torn > 0)
+		cli_warn(&r->cli, "a torn tail of %ju bytes was cut off; it is kept as 'live/.ecl/torn-%ju'", (uintmax_t)r->layer->torn,
+		    (uintmax_t)r->layer->torn_seq);
+}
+
+static int
+make(struct run *r, struct present *p, struct err *e)
+{
+	struct snap_options opt = {.wait_ms = r->cli.wait_ms, .if_changed = r->if_changed};
+	struct block b = {.good = true};
+	int made;
+
+	made = snap_make(r->layer, &opt, &b.header, &b.line, e);
+	report_torn(r);
+	if (made >= 0) {
+		block_name(&b.header, b.name);
+		b.line.len--; /* its LF */
+		if (made == 0 && p->format == PRESENT_TABLE)
+			cli_info(&r->cli, "nothing has changed since '%s'", b.name);
+		if (made == 1 && !r->cli.quiet && show_block(p, &b, (struct span){b.line.data, b.line.len}) == -1)
+			err_mem(e);
+	}
+	buf_release(&b.line);
+	return (e->exit == 0 ? 0 : -1);
+}
+
+/* Return 0, EXIT_NO, or -1 with ${e}. */
+static int
+run(struct run *r, struct present *p, struct err *e)
+{
+	bool write = !r->list && r->path == NULL;
+	char root[PATH_MAX];
+
+	if (layer_open(r->cli.root, (write ? LAYER_WRITE | LAYER_TREE : LAYER_READ) | (r->cli.force ? LAYER_FORCE : 0), &r->layer, e) != 0)
+		return (-1);
+	if (write)
+		return (make(r, p, e));
+	if (realpath(r->layer->path, root) == NULL)
+		return (err_sys(e, "cannot find the path of '%s'", r->layer->path));
+	snprintf(r->snapshots, sizeof(r->snapshots), "%s/.snapshots", root);
+	if (blocks_read(r->layer->snap_fd, r->layer->ledger->log, r->layer->ledger->index, &r->blocks, e) != 0)
+		return (-1);
+	return (r->list ? list(r, p, e) : print_path(r, e));
+}
+
+int
+main(int argc, char **argv)
+{
+	struct run r = {.layer = NULL};
+	struct present p;
+	struct err e = {0, 0, ""};
+	int code;
+
+	(void)argc;
+	if (parse_options(&r, argv) == -1)
+		return (r.cli.exit);
+	present_init(&p, &r.cli, cli_want_table(&r.cli) ? PRESENT_TABLE : PRESENT_JSON, stdout);
+	code = run(&r, &p, &e);
+	if (present_end(&p) != 0 && code != -1)
+		code = err_mem(&e);
+	if (code == -1)
+		code = cli_error(&r.cli, &e);
+	present_release(&p);
+	blocks_release(&r.blocks);
+	layer_free(r.layer);
+	return (cli_close_stdout(&r.cli, code));
+}

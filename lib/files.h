@@ -1,0 +1,17 @@
+/* The tree of managed files: one hash over names, types, modes, owners, contents and xattrs (DESIGN 6, `files`). */
+#ifndef ECL_FILES_H_
+#define ECL_FILES_H_
+
+#include <stdint.h>
+
+#include "err.h"
+#include "sha256.h"
+
+/**
+ * files_root(layer_fd, ret_entries, ret_root, e):
+ * Number of, and RFC 6962 root over, the managed files below ${layer_fd}: all but `.ecl` and the directory itself, sorted by path as
+ * bytes.  Nested subvolumes and mounts are refused by name.  Return 0 or -1.  O(bytes).
+ */
+int files_root(int layer_fd, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE], struct err *e);
+
+#endif

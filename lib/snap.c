@@ -1,0 +1,430 @@
+/* Making blocks. */
+#include "config.h"
+
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "batch.h"
+#include "files.h"
+#include "io.h"
+#include "snap.h"
+#include "subvol.h"
+
+#include "banned.h"
+
+/* A block in the making. */
+struct making {
+	struct layer *l;
+	enum backend backend;
+	char first[32];		  /* the snapshot that is hashed, under .snapshots */
+	char second[40];	  /* the writable one of it, that gets the header; the same on copy */
+	bool has_last;
+	struct block_header last; /* the block before */
+	struct buf last_text;
+	struct block_header header;
+	struct summary summary;
+	struct buf line;
+};
+
+int
+snap_last(struct layer *l, struct buf *text, struct block_header *ret, struct err *e)
+{
+	struct json_fault f;
+	struct element el;
+	struct event ev;
+	uint64_t seq;
+	int rc;
+
+	if ((rc = index_lookup(l->ledger->index, SPAN(SNAP_ELEMENT), &el, e)) != 1)
+		return (rc);
+	for (seq = el.last; seq != EVENT_NONE; seq = ev.parent) {
+		if (index_event(l->ledger->index, seq, text, &ev, e) != 0)
+			return (-1);
+		if (!span_is(ev.action, SNAP_ACTION))
+			continue;
+		if (ev.state.p == NULL || block_from_canonical(ev.state, ret, &f) != 0)
+			return (err_set(e, "event %ju records a block, but not its header", (uintmax_t)seq));
+		return (1);
+	}
+	return (0);
+}
+
+int
+snap_record(struct layer *l, const struct block_header *h, struct err *e)
+{
+	struct batch_rules rules;
+	struct batch b = {0};
+	struct buf state = BUF_INIT;
+	struct event ev = {0};
+	enum log_outcome outcome;
+	int rc = -1;
+
+	batch_rules_init(&rules);
+	block_canonical(h, &state);
+	if (state.failed) {
+		err_mem(e);
+		goto out;
+	}
+	ev.element = SPAN(SNAP_ELEMENT);
+	ev.action = SPAN(SNAP_ACTION);
+	ev.state = (struct span){state.data, state.len};
+	batch_begin(&b, l->ledger, &rules);
+	if (batch_add(&b, &ev, e) == 0)
+		rc = batch_commit(&b, l->root_fd, true, &outcome, e);
+	else
+		batch_abandon(&b, NULL);
+out:	batch_release(&b);
+	buf_release(&state);
+	return (rc);
+}
+
+int
+snap_lock(struct layer *l, int wait_ms, struct err *e)
+{
+	uint64_t torn = l->torn, torn_seq = l->torn_seq;
+	int rc;
+
+	rc = layer_lock(l, wait_ms, e);
+	if (l->torn == 0) {
+		l->torn = torn;
+		l->torn_seq = torn_seq;
+	}
+	return (rc);
+}
+
+int
+snap_discard(int dirfd, const char *name, struct err *e)
+{
+	char garbage[80];
+	enum backend b;
+	int fd, rc;
+
+	if ((fd = io_open_dir(dirfd, name, e)) == -1)
+		return (-1);
+	rc = subvol_backend(fd, &b, e);
+	close(fd);
+	if (rc != 0)
+		return (-1);
+	if (strncmp(name, ".tmp-", 5) != 0) {
+		snprintf(garbage, sizeof(garbage), ".tmp-%.64s", name + (name[0] == '.'));
+		if (renameat(dirfd, name, dirfd, garbage) != 0)
+			return (err_sys(e, "cannot rename '%s' to '%s'", name, garbage));
+		name = garbage;
+	}
+	return (subvol_delete(b, dirfd, name, e));
+}
+
+static void
+making_init(struct making *m, struct layer *l)
+{
+	memset(m, 0, sizeof(*m));
+	m->l = l;
+	snprintf(m->first, sizeof(m->first), ".tmp-%ld", (long)getpid());
+}
+
+static void
+making_release(struct making *m)
+{
+	summary_release(&m->summary);
+	buf_release(&m->last_text);
+	buf_release(&m->line);
+}
+
+/* The first snapshot: what the block will be, and nobody can change any more. */
+static int
+take_first(struct making *m, int source_fd, struct err *e)
+{
+	if (subvol_backend(source_fd, &m->backend, e) != 0 || subvol_check_whole(m->backend, source_fd, e) != 0)
+		return (-1);
+	snprintf(m->second, sizeof(m->second), "%s%s", m->first, m->backend == BACKEND_BTRFS ? "-block" : "");
+	return (subvol_snapshot(m->backend, source_fd, m->l->snap_fd, m->first, true, e));
+}
+
+static int64_t
+present_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return ((int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000);
+}
+
+/* Fill in the header from the ledger and the files of the snapshot itself. */
+static int
+describe(struct making *m, struct err *e)
+{
+	struct block_header *h = &m->header;
+	const struct summary *s = &m->summary;
+	struct ledger *ledger;
+	int fd, rc = -1;
+
+	if ((fd = io_open_dir(m->l->snap_fd, m->first, e)) == -1)
+		goto err0;
+	if (ledger_open(fd, INDEX_TREE, &ledger, e) != 0)
+		goto err1;
+	if (ledger_summary(ledger, &m->summary, e) != 0 || files_root(fd, &h->entries, h->files, e) != 0)
+		goto err2;
+	h->height = m->has_last ? m->last.height + 1 : 0;
+	h->time_us = present_us();
+	if (h->time_us < ledger->log->end.time_us)
+		h->time_us = ledger->log->end.time_us;
+	if (m->has_last && h->time_us < m->last.time_us)
+		h->time_us = m->last.time_us;
+	h->backend = m->backend;
+	h->size = s->size;
+	memcpy(h->head, s->head, SHA256_SIZE);
+	memcpy(h->root, s->root, SHA256_SIZE);
+	h->elements = s->elements;
+	memcpy(h->heads, s->heads, SHA256_SIZE);
+	memcpy(h->state, s->state, SHA256_SIZE);
+	h->embedder = s->embedder;
+	if (m->has_last)
+		memcpy(h->prev, m->last.hash, SHA256_SIZE);
+	block_format(h, &m->line);
+	rc = m->line.failed ? err_mem(e) : 0;
+err2:	ledger_free(ledger);
+err1:	close(fd);
+err0:	return (rc);
+}
+
+/* Put the header into the second snapshot, on the disk before it is set read-only. */
+static int
+write_header(struct making *m, int dir, struct err *e)
+{
+	static const char *const own[] = {"block", "checkpoint", "block.note"};
+	int ecl, fd, rc = -1;
+	size_t i;
+
+	if ((ecl = io_open_dir(dir, ".ecl", e)) == -1)
+		goto err0;
+	for (i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		if (unlinkat(ecl, own[i], 0) != 0 && errno != ENOENT) {
+			err_sys(e, "cannot remove a foreign '.ecl/%s'", own[i]);
+			goto err1;
+		}
+	}
+	if ((fd = io_open_file(ecl, "block", O_WRONLY | O_CREAT | O_EXCL, 0640, e)) == -1)
+		goto err1;
+	if (io_write(fd, m->line.data, m->line.len) != 0 || io_fdatasync(fd) != 0 || io_fsync(ecl) != 0)
+		err_sys(e, "cannot write the header of a block");
+	else
+		rc = 0;
+	close(fd);
+err1:	close(ecl);
+err0:	return (rc);
+}
+
+static int
+rename_block(int snap_fd, const char *from, const char *to, struct err *e)
+{
+	if (syscall(SYS_renameat2, snap_fd, from, snap_fd, to, RENAME_NOREPLACE) == 0)
+		return (0);
+	/* Where the file system has no such rename: a directory with something in it is never replaced. */
+	if ((errno == EINVAL || errno == ENOSYS) && renameat(snap_fd, from, snap_fd, to) == 0)
+		return (0);
+	return (err_sys(e, "cannot rename '%s' to '%s'", from, to));
+}
+
+/* The second snapshot, its header, its name: from here on there is a block. */
+static int
+seal(struct making *m, struct err *e)
+{
+	char name[BLOCK_NAME_SIZE];
+	int snap_fd = m->l->snap_fd, fd, rc = -1;
+
+	if (m->backend == BACKEND_BTRFS) {
+		if ((fd = io_open_dir(snap_fd, m->first, e)) == -1)
+			return (-1);
+		rc = subvol_snapshot(m->backend, fd, snap_fd, m->second, false, e);
+		close(fd);
+		if (rc != 0)
+			return (-1);
+		rc = -1;
+	}
+	if ((fd = io_open_dir(snap_fd, m->second, e)) == -1)
+		return (-1);
+	block_name(&m->header, name);
+	if (write_header(m, fd, e) != 0 || subvol_set_read_only(m->backend, fd, true, e) != 0 ||
+	    rename_block(snap_fd, m->second, name, e) != 0)
+		goto out;
+	if (io_fsync(snap_fd) != 0)
+		err_sys(e, "'%s' was made, but may not be on the disk", name);
+	else
+		rc = 0;
+out:	close(fd);
+	return (rc);
+}
+
+static void
+discard_quietly(int dirfd, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		(void)snap_discard(dirfd, name, NULL);
+}
+
+/* What is left of an attempt.  What cannot be removed is the next one's business. */
+static void
+clean(struct making *m)
+{
+	int sys = errno;
+
+	discard_quietly(m->l->snap_fd, m->second);
+	if (strcmp(m->first, m->second) != 0)
+		discard_quietly(m->l->snap_fd, m->first);
+	errno = sys;
+}
+
+/* The block is there: say so in the log. */
+static int
+record(struct making *m, int wait_ms, struct err *e)
+{
+	char name[BLOCK_NAME_SIZE], why[sizeof(e->text)];
+	int rc = -1;
+
+	if (snap_lock(m->l, wait_ms, e) == 0) {
+		rc = snap_record(m->l, &m->header, e);
+		layer_unlock(m->l);
+	}
+	if (rc != 0 && e != NULL) {
+		block_name(&m->header, name);
+		memcpy(why, e->text, sizeof(why));
+		snprintf(e->text, sizeof(e->text), "'%s' was made; the next ecl-snap will record it: %.600s", name, why);
+	}
+	return (rc);
+}
+
+/* Hand out the header line, with a parsed view of it. */
+static int
+hand_out(struct block_header *h, struct block_header *ret, struct buf *out, struct err *e)
+{
+	struct json_fault f;
+	size_t at = out->len;
+
+	block_format(h, out);
+	if (out->failed)
+		return (err_mem(e));
+	if (block_parse((struct span){out->data + at, out->len - at - 1}, ret, &f) != 0)
+		return (err_set(e, "a block header of our own is bad: %s", f.what));
+	return (0);
+}
+
+/* From the first snapshot to the recorded block. */
+static int
+complete(struct making *m, int wait_ms, struct block_header *ret_header, struct buf *out, struct err *e)
+{
+	if (seal(m, e) != 0) {
+		clean(m);
+		return (-1);
+	}
+	clean(m);
+	if (record(m, wait_ms, e) != 0)
+		return (-1);
+	return (hand_out(&m->header, ret_header, out, e));
+}
+
+int
+snap_finish(struct layer *l, int source_fd, int wait_ms, struct block_header *ret_header, struct buf *out, struct err *e)
+{
+	struct making m;
+	int n, rc = -1;
+
+	making_init(&m, l);
+	if ((n = snap_last(l, &m.last_text, &m.last, e)) == -1)
+		goto out;
+	m.has_last = n == 1;
+	if (take_first(&m, source_fd, e) != 0)
+		goto out;
+	if (describe(&m, e) != 0) {
+		clean(&m);
+		goto out;
+	}
+	rc = complete(&m, wait_ms, ret_header, out, e);
+out:	making_release(&m);
+	return (rc);
+}
+
+/* Whether the log holds anything but ecl:block events behind the first ${size}.  Return 1, 0 or -1. */
+static int
+log_changed(struct layer *l, uint64_t size, struct err *e)
+{
+	struct index *ix = l->ledger->index;
+	struct element el;
+	struct row row;
+	uint64_t seq;
+	int rc;
+
+	if ((rc = index_lookup(ix, SPAN(SNAP_ELEMENT), &el, e)) != 1)
+		return (rc == 0 ? 1 : -1);
+	for (seq = index_size(ix); seq-- > size;) {
+		if (index_row(ix, seq, &row, e) != 0)
+			return (-1);
+		if (row.id != el.id)
+			return (1);
+	}
+	return (0);
+}
+
+/* Under the lock: the block before, whether the log changed since, and the first snapshot. */
+static int
+begin(struct making *m, int wait_ms, int *ret_changed, struct err *e)
+{
+	int n, rc = -1;
+
+	if (snap_lock(m->l, wait_ms, e) != 0)
+		return (-1);
+	if ((n = snap_last(m->l, &m->last_text, &m->last, e)) == -1)
+		goto out;
+	m->has_last = n == 1;
+	*ret_changed = 1;
+	if (m->has_last && (*ret_changed = log_changed(m->l, m->last.size, e)) == -1)
+		goto out;
+	(void)layer_publish(m->l, NULL); /* a block without it is as good, only slower to read */
+	rc = take_first(m, m->l->live_fd, e);
+out:	layer_unlock(m->l);
+	return (rc);
+}
+
+static int
+make(struct making *m, const struct snap_options *opt, struct block_header *ret_header, struct buf *out, struct err *e)
+{
+	int changed;
+
+	if (begin(m, opt->wait_ms, &changed, e) != 0)
+		return (-1);
+	if (describe(m, e) != 0) {
+		clean(m);
+		return (-1);
+	}
+	if (opt->if_changed && !changed && m->header.entries == m->last.entries &&
+	    memcmp(m->header.files, m->last.files, SHA256_SIZE) == 0) {
+		clean(m);
+		return (hand_out(&m->last, ret_header, out, e));
+	}
+	return (complete(m, opt->wait_ms, ret_header, out, e) == 0 ? 1 : -1);
+}
+
+int
+snap_make(struct layer *l, const struct snap_options *opt, struct block_header *ret_header, struct buf *out, struct err *e)
+{
+	struct making m;
+	int rc = -1;
+
+	if (layer_lock_blocks(l, opt->wait_ms, e) != 0)
+		return (-1);
+	making_init(&m, l);
+	if (snap_tidy(l, opt->wait_ms, e) == 0)
+		rc = make(&m, opt, ret_header, out, e);
+	making_release(&m);
+	layer_unlock_blocks(l);
+	return (rc);
+}

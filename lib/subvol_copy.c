@@ -1,0 +1,368 @@
+/* Copies of whole trees, by descriptors: reflinks where the file system has them, never hard links. */
+#include "config.h"
+
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "io.h"
+#include "subvol_internal.h"
+#include "xattrs.h"
+
+#include "banned.h"
+
+#define WINDOW (1u << 20)
+
+struct copy {
+	dev_t dev;
+	bool reflink;	 /* worth trying: both ends are on one file system that has them */
+	bool splice;	 /* so is copy_file_range */
+	struct buf path; /* of what is being copied, for messages; "" is the top */
+	struct xattrs xattrs;
+	struct buf target;
+	char *window;
+	unsigned depth;
+	struct err *e;
+};
+
+static int copy_entry(struct copy *c, int from_dir, int to_dir, const char *name);
+
+static int
+failed(struct copy *c, const char *what)
+{
+	int sys = errno;
+	const char *path = buf_cstr(&c->path);
+
+	errno = sys;
+	return (err_sys(c->e, "cannot %s '%s'", what, path[0] == '\0' ? "." : path));
+}
+
+/* Bytes from ${at} to ${end} of ${in}.  Ends early, with success, where ${in} is shorter now. */
+static int
+copy_range(struct copy *c, int in, int out, off_t at, off_t end)
+{
+	off_t from = at, to = at;
+	ssize_t n;
+
+	while (c->splice && from < end) {
+		n = copy_file_range(in, &from, out, &to, (size_t)(end - from), 0);
+		if (n == -1 && (errno == EXDEV || errno == ENOSYS || errno == EOPNOTSUPP))
+			c->splice = false;
+		if (n == 0 || (n == -1 && errno != EINTR))
+			break;
+	}
+	while (from < end) {
+		n = io_pread(in, c->window, end - from < WINDOW ? (size_t)(end - from) : WINDOW, (uint64_t)from);
+		if (n == 0)
+			break;
+		if (n == -1)
+			return (failed(c, "read"));
+		if (io_pwrite(out, c->window, (size_t)n, (uint64_t)from) != 0)
+			return (failed(c, "copy"));
+		from += n;
+	}
+	return (0);
+}
+
+static int
+copy_content(struct copy *c, int in, int out, off_t size)
+{
+	off_t data, hole;
+
+	if (size == 0)
+		return (0);
+	if (c->reflink) {
+		if (ioctl(out, FICLONE, in) == 0)
+			return (0);
+		if (errno == EOPNOTSUPP || errno == EXDEV || errno == ENOTTY || errno == ENOSYS)
+			c->reflink = false;
+	}
+	for (hole = 0; hole < size;) {
+		if ((data = lseek(in, hole, SEEK_DATA)) == -1) {
+			if (errno == ENXIO) /* a hole up to the end */
+				break;
+			data = hole;
+			hole = size;
+		} else if ((hole = lseek(in, data, SEEK_HOLE)) == -1 || hole > size)
+			hole = size;
+		if (data < hole && copy_range(c, in, out, data, hole) != 0)
+			return (-1);
+	}
+	if (ftruncate(out, size) != 0)
+		return (failed(c, "copy"));
+	return (0);
+}
+
+static int
+set_xattr(int fd, const char *path, const char *name, const struct buf *value)
+{
+	if (fd != -1)
+		return (fsetxattr(fd, name, value->data, value->len, 0));
+	return (lsetxattr(path, name, value->data, value->len, 0));
+}
+
+/* The attributes with ${user} or those without: user.* needs a mode that lets us write, the rest the final owner. */
+static int
+copy_xattrs(struct copy *c, int in, const char *in_path, int out, const char *out_path, bool user)
+{
+	struct xattrs *x = &c->xattrs;
+	size_t i;
+
+	if (xattrs_list(x, in, in_path) != 0)
+		return (failed(c, "list the extended attributes of"));
+	for (i = 0; i < x->n; i++) {
+		if ((strncmp(x->name[i], "user.", 5) == 0) != user)
+			continue;
+		if (xattrs_get(x, i, in, in_path) != 0) {
+			if (errno == ENODATA)
+				continue;
+			return (failed(c, "read the extended attributes of"));
+		}
+		if (set_xattr(out, out_path, x->name[i], &x->value) == 0)
+			continue;
+		/* As with owners: what only root may set is left out by others. */
+		if (errno == EPERM && geteuid() != 0 && strcmp(x->name[i], "security.capability") == 0)
+			continue;
+		return (failed(c, "copy the extended attributes of"));
+	}
+	return (0);
+}
+
+/* Return the mode to be set: without set-id bits where the owner could not be kept. */
+static int
+copy_owner(struct copy *c, int dir, const char *name, const struct stat *st, mode_t *ret_mode)
+{
+	*ret_mode = st->st_mode & 07777;
+	if (fchownat(dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) == 0)
+		return (0);
+	if (errno != EPERM && errno != EINVAL)
+		return (failed(c, "set the owner of the copy of"));
+	(void)!fchownat(dir, name, (uid_t)-1, st->st_gid, AT_SYMLINK_NOFOLLOW);
+	*ret_mode &= ~(mode_t)06000;
+	return (0);
+}
+
+/* Owner, mode, xattrs and times of a file or directory, last of all. */
+static int
+copy_attributes(struct copy *c, int in, int out, int to_dir, const char *name, const struct stat *st)
+{
+	struct timespec times[2] = {st->st_atim, st->st_mtim};
+	mode_t mode;
+
+	if (copy_xattrs(c, in, NULL, out, NULL, true) != 0 || copy_owner(c, to_dir, name, st, &mode) != 0)
+		return (-1);
+	if (fchmod(out, mode) != 0)
+		return (failed(c, "set the mode of the copy of"));
+	if (copy_xattrs(c, in, NULL, out, NULL, false) != 0)
+		return (-1);
+	if (futimens(out, times) != 0)
+		return (failed(c, "set the times of the copy of"));
+	return (0);
+}
+
+static int
+copy_regular(struct copy *c, int from_dir, int to_dir, const char *name)
+{
+	struct stat st;
+	int in, out, rc = -1;
+
+	if ((in = openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)) == -1)
+		return (errno == ENOENT ? 0 : failed(c, "open"));
+	if (fstat(in, &st) != 0 || !S_ISREG(st.st_mode)) {
+		err_set(c->e, "'%s' changed its type meanwhile", buf_cstr(&c->path));
+		goto err1;
+	}
+	if ((out = openat(to_dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) == -1) {
+		failed(c, "make a copy of");
+		goto err1;
+	}
+	if (copy_content(c, in, out, st.st_size) == 0)
+		rc = copy_attributes(c, in, out, to_dir, name, &st);
+	if (close(out) != 0 && rc == 0)
+		rc = failed(c, "copy");
+err1:	close(in);
+	return (rc);
+}
+
+/* Names first, then their files: at any depth a directory takes one descriptor and no more. */
+static int
+list_names(struct copy *c, int fd, struct buf *names)
+{
+	const struct dirent *d;
+	DIR *dir;
+	int again, rc = 0;
+
+	if ((again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+		return (failed(c, "read directory"));
+	if ((dir = fdopendir(again)) == NULL) {
+		close(again);
+		return (failed(c, "read directory"));
+	}
+	while ((errno = 0, d = readdir(dir)) != NULL) {
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+			buf_add(names, d->d_name, strlen(d->d_name) + 1);
+	}
+	if (errno != 0)
+		rc = failed(c, "read directory");
+	else if (names->failed)
+		rc = err_mem(c->e);
+	closedir(dir);
+	return (rc);
+}
+
+static int
+copy_below(struct copy *c, int from_fd, int to_fd)
+{
+	struct buf names = BUF_INIT;
+	const char *name;
+	size_t len = c->path.len;
+	int rc;
+
+	rc = list_names(c, from_fd, &names);
+	for (name = names.data; rc == 0 && name < names.data + names.len; name += strlen(name) + 1) {
+		if (len > 0)
+			buf_addc(&c->path, '/');
+		buf_adds(&c->path, name);
+		rc = copy_entry(c, from_fd, to_fd, name);
+		c->path.len = len;
+	}
+	buf_release(&names);
+	return (rc);
+}
+
+/* The directory ${in} as ${name} under ${to_dir}. */
+static int
+copy_dir(struct copy *c, int in, int to_dir, const char *name)
+{
+	struct stat st;
+	int out, rc = -1;
+
+	if (c->depth == SUBVOL_DEPTH_MAX)
+		return (err_set(c->e, "'%s': too many directories in each other", buf_cstr(&c->path)));
+	if (fstat(in, &st) != 0)
+		return (failed(c, "stat"));
+	if (st.st_dev != c->dev)
+		return (err_set(c->e, "'%s' is a mount or a subvolume of its own", buf_cstr(&c->path)));
+	if (mkdirat(to_dir, name, 0700) != 0)
+		return (failed(c, "make a copy of"));
+	if ((out = openat(to_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
+		return (failed(c, "make a copy of"));
+	if (c->depth == 0) { /* what it inherited is not the original's */
+		(void)fremovexattr(out, "system.posix_acl_default");
+		(void)fremovexattr(out, "system.posix_acl_access");
+	}
+	c->depth++;
+	if (copy_below(c, in, out) == 0)
+		rc = copy_attributes(c, in, out, to_dir, name, &st);
+	c->depth--;
+	close(out);
+	return (rc);
+}
+
+static int
+copy_link(struct copy *c, int from_dir, int to_dir, const char *name)
+{
+	ssize_t n;
+
+	buf_reset(&c->target);
+	if (buf_reserve(&c->target, PATH_MAX) != 0)
+		return (err_mem(c->e));
+	if ((n = readlinkat(from_dir, name, c->target.data, PATH_MAX - 1)) == -1)
+		return (errno == ENOENT ? 0 : failed(c, "read link"));
+	c->target.len = (size_t)n;
+	if (symlinkat(buf_cstr(&c->target), to_dir, name) != 0)
+		return (failed(c, "make a copy of"));
+	return (0);
+}
+
+/* Links, FIFOs, sockets, devices: what is not opened. */
+static int
+copy_special(struct copy *c, int from_dir, int to_dir, const char *name, const struct stat *st)
+{
+	char in_path[XATTRS_PATH_SIZE], out_path[XATTRS_PATH_SIZE];
+	struct timespec times[2] = {st->st_atim, st->st_mtim};
+	mode_t mode;
+
+	if (S_ISLNK(st->st_mode)) {
+		if (copy_link(c, from_dir, to_dir, name) != 0)
+			return (-1);
+	} else if (mknodat(to_dir, name, (st->st_mode & S_IFMT) | 0600, st->st_rdev) != 0)
+		return (failed(c, S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode) ? "make a copy of the device" :
+										 "make a copy of"));
+	xattrs_path(from_dir, name, in_path);
+	xattrs_path(to_dir, name, out_path);
+	if (copy_owner(c, to_dir, name, st, &mode) != 0)
+		return (-1);
+	if (!S_ISLNK(st->st_mode) && fchmodat(to_dir, name, mode, 0) != 0)
+		return (failed(c, "set the mode of the copy of"));
+	if (copy_xattrs(c, -1, in_path, -1, out_path, false) != 0)
+		return (-1);
+	if (utimensat(to_dir, name, times, AT_SYMLINK_NOFOLLOW) != 0)
+		return (failed(c, "set the times of the copy of"));
+	return (0);
+}
+
+static int
+copy_entry(struct copy *c, int from_dir, int to_dir, const char *name)
+{
+	struct stat st;
+	int in, rc;
+
+	if (fstatat(from_dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return (errno == ENOENT ? 0 : failed(c, "stat"));
+	if (S_ISREG(st.st_mode))
+		return (copy_regular(c, from_dir, to_dir, name));
+	if (!S_ISDIR(st.st_mode))
+		return (copy_special(c, from_dir, to_dir, name, &st));
+	if ((in = openat(from_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
+		return (errno == ENOENT ? 0 : failed(c, "open directory"));
+	rc = copy_dir(c, in, to_dir, name);
+	close(in);
+	return (rc);
+}
+
+/* All of the copy is on the disk: one sync of the file system is faster than one a file. */
+static int
+sync_copy(int dirfd, const char *name, struct err *e)
+{
+	if (syncfs(dirfd) != 0)
+		return (err_sys(e, "cannot sync '%s'", name));
+	return (0);
+}
+
+int
+subvol_copy(int src_fd, int dirfd, const char *name, struct err *e)
+{
+	struct copy c;
+	struct stat st;
+	int rc = -1;
+
+	if (fstat(src_fd, &st) != 0)
+		return (err_sys(e, "cannot stat what is to be copied to '%s'", name));
+	c = (struct copy){.dev = st.st_dev, .reflink = true, .splice = true, .e = e};
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return (err_set(e, "'%s' exists", name));
+	if ((c.window = malloc(WINDOW)) == NULL)
+		return (err_mem(e));
+	if (copy_dir(&c, src_fd, dirfd, name) == 0)
+		rc = sync_copy(dirfd, name, e);
+	if (rc != 0 && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		(void)subvol_remove_tree(dirfd, name, NULL);
+	free(c.window);
+	xattrs_release(&c.xattrs);
+	buf_release(&c.target);
+	buf_release(&c.path);
+	return (rc);
+}

@@ -1,0 +1,268 @@
+test_description='ecl-snap: blocks, what they commit to, and what they leave when they die'
+. "${0%/*}/test-lib.sh"
+. "$top_srcdir/t/block-lib.sh"
+
+test_btrfs
+
+header() { cat "$1/.ecl/block"; }
+
+for backend in btrfs copy; do
+	pre=
+	test $backend = copy || pre=BTRFS
+
+	test_expect_success "$pre" "$backend: a block is what its header says, by other means" '
+		R=$(ecl_backend_root '$backend')
+		ecl-init --backend '$backend' "$R" >/dev/null
+		fill "$R/live"
+		for i in 1 2 3 4 5; do echo "{\"element\":\"a:$i\",\"state\":{\"n\":$i}}"; done | ecl-append -d "$R" -q
+		ecl-append -d "$R" -q -e a:3 -s null
+		ecl-append -d "$R" -q -e "odd:\"quoted\" \\ ü" -s "[\"}\",{\"a\":\"\\\\\"}]"
+		ecl-append -d "$R" -q -e a:1 -a restart
+		ecl-snap -d "$R" >out
+		test_line_count = 1 out
+		test_cmp out "$R"/.snapshots/block-000000-*/.ecl/block
+		test "$(jq -r .backend out)" = '$backend'
+		check_blocks "$R"
+	'
+
+	test_expect_success "$pre" "$backend: it is recorded in the log, and the next follows it" '
+		ecl-replay -d "$R" | tail -n 1 >last
+		test "$(jq -r ".element, .action, .state.hash" last | xargs)" = "ecl:block snap $(jq -r .hash out)"
+		ecl-append -d "$R" -q -e a:6 -s 6
+		ecl-snap -d "$R" >out2
+		test "$(jq .height out2)" = 1
+		test "$(jq -r .prev out2)" = "$(jq -r .hash out)"
+		test "$(jq .size out2)" = $(($(jq .size out) + 2))
+		check_blocks "$R"
+	'
+
+	test_expect_success "$pre" "$backend: --if-changed makes none without a change, and one for each" '
+		snap() { ecl-snap -d "$R" --if-changed; }
+		snap >no
+		test_line_count = 0 no
+		ecl-snap -d "$R" -q >no
+		test_line_count = 0 no
+		n=$(ecl-replay -d "$R" | wc -l)
+		snap >no
+		snap >no
+		test_line_count = 0 no
+		test "$(ecl-replay -d "$R" | wc -l)" = $n
+		ecl-append -d "$R" -q -e a:7 -s 7
+		snap | test_line_count = 1 /dev/stdin
+		echo more >>"$R/live/a/f"
+		snap | test_line_count = 1 /dev/stdin
+		chmod 600 "$R/live/empty"
+		snap | test_line_count = 1 /dev/stdin
+		rm "$R/live/gone"
+		snap | test_line_count = 1 /dev/stdin
+		mv "$R/live/a.d" "$R/live/a.e"
+		snap | test_line_count = 1 /dev/stdin
+		touch "$R/live/big"
+		snap >no
+		test_line_count = 0 no
+		ecl-append -d "$R" -q -e a:7 -a restart
+		snap | test_line_count = 1 /dev/stdin
+		check_blocks "$R"
+	'
+
+	test_expect_success "$pre" "$backend: --list and --path" '
+		ecl-snap -d "$R" --list >list
+		ls "$R/.snapshots" | test_line_count = $(wc -l <list) /dev/stdin
+		jq -r .height list >have
+		seq 0 $(($(wc -l <list) - 1)) >want
+		test_cmp want have
+		ls -d "$R"/.snapshots/block-* >want
+		jq -r .path list >have
+		test_cmp want have
+		test "$(ecl-snap -d "$R" --path block-0)" = "$(head -n 1 have)"
+		test "$(ecl-snap -d "$R" --path "hash:$(jq -r .hash out)")" = "$(head -n 1 have)"
+		test "$(ecl-snap -d "$R" --path now)" = "$(tail -n 1 have)"
+		test "$(cat "$(ecl-snap -d "$R" --path block-0)/a/f")" = first
+		test_expect_code 2 ecl-snap -d "$R" --path block-99
+		test_expect_code 2 ecl-snap -d "$R" --path 1970-01-01T00:00:00Z
+		ecl-snap -d "$R" --list --table >table
+		test_line_count = $(($(wc -l <list) + 1)) table
+	'
+
+	test_expect_success "$pre" "$backend: a block whose snapshot is gone is still in the log" '
+		delete_tree "$R"/.snapshots/block-000001-*
+		ecl-snap -d "$R" --list >gone
+		test_line_count = $(wc -l <list) gone
+		test "$(jq -c "select(.height == 1) | [.path, .present]" gone)" = "[null,false]"
+		test_expect_code 1 ecl-snap -d "$R" --path block-1 2>err
+		test_grep "gone" err
+		ecl-snap -d "$R" >out3
+		test "$(jq .height out3)" = $(wc -l <list)
+		check_blocks "$R"
+	'
+
+	test_expect_success "$pre" "$backend: two at once" '
+		ecl-snap -d "$R" >one & first=$!
+		ecl-snap -d "$R" >two
+		wait $first
+		test "$(jq .height one)" != "$(jq .height two)"
+		check_blocks "$R"
+	'
+
+	test_expect_success "$pre" "$backend: blocks while others write" '
+		for i in $(seq 60); do echo "{\"element\":\"w:$i\",\"state\":$i}" | ecl-append -d "$R" || exit; done >acked & writer=$!
+		for i in 1 2 3 4 5; do ecl-snap -d "$R" -q; done
+		wait $writer
+		ecl-replay -d "$R" >log
+		test_line_count = 60 acked
+		test "$(grep -cxFf acked log)" = 60
+		check_blocks "$R"
+	'
+
+	test_expect_success "$pre" "$backend: locked is 75" '
+		test_expect_code 75 flock "$R/blocks.lock" ecl-snap -d "$R" --wait 0 2>err
+		test_grep "blocks.lock" err
+		test_expect_code 75 flock "$R/lock" ecl-snap -d "$R" --wait 0
+		check_blocks "$R"
+	'
+
+	test_expect_success "$pre" "$backend: left-overs go, other things stay" '
+		case '$backend' in
+		btrfs)
+			btrfs subvolume snapshot -r "$R/live" "$R/.snapshots/.tmp-77" >/dev/null
+			btrfs subvolume snapshot "$R/live" "$R/.tmp-78" >/dev/null
+			;;
+		copy)
+			cp -a "$R/live" "$R/.snapshots/.tmp-77"
+			cp -a "$R/live" "$R/.tmp-78"
+			;;
+		esac
+		mkdir "$R/.snapshots/mine"
+		touch "$R/.tmp-file" "$R/live/.ecl/block"
+		ecl-snap -d "$R" -q
+		test -d "$R/.snapshots/mine"
+		test -f "$R/.tmp-file"
+		rm -r "$R/.snapshots/mine" "$R/.tmp-file"
+		check_blocks "$R"
+	'
+
+	test_expect_success "$pre,ROOT" "$backend: a mount inside live is named" '
+		mkdir "$R/live/mnt"
+		mount -t tmpfs none "$R/live/mnt"
+		test_when_finished "umount \"$R/live/mnt\""
+		test_expect_code 2 ecl-snap -d "$R" 2>err
+		test_grep "$R/live/mnt.* is mounted inside live" err
+		check_blocks "$R"
+	'
+
+	test_expect_success "$pre" "$backend: usage" '
+		test_expect_code 2 ecl-snap -d "$R" operand
+		test_expect_code 2 ecl-snap -d "$R" --list --if-changed
+		test_expect_code 2 ecl-snap -d "$TRASH/nowhere"
+		ecl-snap --help >help
+		test_grep "usage: ecl-snap" help
+	'
+
+	test_expect_success "$pre" "$backend: a failed write to stdout is an error" '
+		test_expect_code 2 ecl-snap -d "$R" >/dev/full
+		check_blocks "$R"
+	'
+
+	test_expect_success "${pre:+$pre,}NONROOT,ROOT" "$backend: for an ordinary user, who owns the root" '
+		U=$(ecl_backend_root '$backend')
+		chown 65534:65534 "$U"
+		as_user ecl-init --backend '$backend' "$U" >/dev/null
+		as_user ecl-append -d "$U" -q -e a:1 -s 1
+		as_user bash -c "umask 077; mkdir $U/live/d; echo x >$U/live/d/f; chmod 500 $U/live/d"
+		as_user ecl-snap -d "$U" >out
+		as_user ecl-snap -d "$U" -q
+		check_blocks "$U"
+		ls -A "$U/.snapshots" | test_line_count = 2 /dev/stdin
+		test_expect_code 2 as_user ecl-snap -d "$R" 2>err
+		mkdir -m 700 "$U/live/secret"
+		test_expect_code 2 as_user ecl-snap -d "$U" 2>err
+		test_grep "secret" err
+		rmdir "$U/live/secret"
+		as_user ecl-snap -d "$U" -q
+		check_blocks "$U"
+	'
+
+	test_expect_success "${pre:+$pre,}STRACE" "$backend: killed at every step: all or nothing, and the next run puts it in order" '
+		K=$(ecl_backend_root '$backend')
+		ecl-init --backend '$backend' "$K" >/dev/null
+		mkdir "$K/live/d"
+		echo x >"$K/live/d/f"
+		calls=ioctl,renameat,renameat2,fsync,fdatasync,syncfs,mkdirat,unlinkat,write,pwrite64,flock
+		ecl-append -d "$K" -q -e k:0 -s 0
+		ecl-snap -d "$K" -q
+		rm -f acked
+		kill_points points $calls ecl-snap -d "$K" -q
+		test $(wc -l <points) -gt 15
+		i=0
+		while read -r call n; do
+			i=$((i + 1))
+			ecl-append -d "$K" -e k:$i -s $i >>acked
+			killed_at $call $n ecl-snap -d "$K" -q || exit
+			if test $((i % 2)) = 0; then
+				ecl-append -d "$K" -e k:$i -s null >>acked
+			fi
+			ecl-snap -d "$K" >out || exit
+			test $((i % 4)) != 0 || check_blocks "$K" || { echo "after $call $n"; exit 1; }
+		done <points
+		check_blocks "$K"
+		ecl-replay -d "$K" >log
+		test "$(grep -cxFf acked log)" = $(wc -l <acked)
+		echo "# $i places"
+	'
+done
+
+test_expect_success BTRFS 'btrfs: a block cannot be written to' '
+	R=$(ecl_backend_root btrfs)
+	ecl-init "$R" >/dev/null
+	ecl-snap -d "$R" -q
+	test_must_fail touch "$R"/.snapshots/block-*/x
+	test_must_fail touch "$R"/.snapshots/block-*/.ecl/block
+'
+
+test_expect_success BTRFS 'btrfs: a subvolume inside live is named' '
+	mkdir "$R/live/d"
+	btrfs subvolume create "$R/live/d/nested" >/dev/null
+	test_expect_code 2 ecl-snap -d "$R" 2>err
+	test_grep "d/nested.* is a subvolume inside live" err
+	btrfs subvolume delete "$R/live/d/nested" >/dev/null
+	ecl-snap -d "$R" -q
+	check_blocks "$R"
+'
+
+test_expect_success BTRFS 'btrfs: it holds what was written just before, synced or not' '
+	for i in 1 2 3; do
+		head -c 3000000 /dev/urandom >"$R/live/fresh"
+		ecl-snap -d "$R" -q
+	done
+	check_blocks "$R"
+'
+
+test_expect_success 'a damaged block does not stand in the way; one that the log does not know is named' '
+	R=$(ecl_backend_root copy)
+	ecl-init --backend copy "$R" >/dev/null
+	ecl-snap -d "$R" -q
+	ecl-snap -d "$R" -q
+	sed -i "s/\"size\":1,/\"size\":9,/" "$R"/.snapshots/block-000000-*/.ecl/block
+	ecl-snap -d "$R" --list >out
+	test "$(jq -c .size out | xargs)" = "1 2"
+	cp -a "$R"/.snapshots/block-000001-* "$R/.snapshots/block-000002-00000000"
+	test_expect_code 1 ecl-snap -d "$R" --list >out 2>err
+	test_grep "block-000002-00000000. is damaged: its header is that of another block" err
+	test_line_count = 3 out
+	ecl-snap -d "$R" -q
+	rm -r "$R/.snapshots/block-000002-00000000"
+	ecl-snap -d "$R" --path block-2
+'
+
+test_expect_success 'a block of another ledger is not recorded' '
+	A=$(ecl_backend_root copy)
+	ecl-init --backend copy "$A" >/dev/null
+	for i in 1 2 3 4; do ecl-snap -d "$A" -q; done
+	cp -a "$A"/.snapshots/block-000003-* "$R/.snapshots/"
+	n=$(ecl-replay -d "$R" | wc -l)
+	ecl-snap -d "$R" >out
+	test "$(jq .height out)" = 3
+	test "$(ecl-replay -d "$R" | wc -l)" = $((n + 1))
+'
+
+test_done
