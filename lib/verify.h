@@ -1,0 +1,87 @@
+/* Verification: whether a ledger is what it was when it was written, from its own bytes alone. */
+#ifndef ECL_VERIFY_H_
+#define ECL_VERIFY_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "block.h"
+#include "err.h"
+#include "sha256.h"
+
+/* In order of weight: the verdict is the heaviest one found. */
+enum verify_class {
+	VERIFY_OK, /* no class of a finding */
+
+	/* Notes: nothing is wrong. */
+	VERIFY_PRUNED,		 /* blocks of which the log says that they were pruned */
+	VERIFY_BLOCK_WRITABLE,	 /* a btrfs snapshot that is not read-only */
+	VERIFY_UNRECORDED_BLOCK, /* a block without an event: its maker died before it wrote one */
+
+	VERIFY_UNCHECKED, /* something could not be read, so nothing is known of it */
+
+	/* Something is wrong. */
+	VERIFY_TORN,	      /* the log's tail is no whole line, and no writer is at work */
+	VERIFY_BLOCK_DAMAGED, /* a block is not what its header says, or is missing */
+	VERIFY_CORRUPT,	      /* bytes that are no event, or not the event that their hash is of */
+	VERIFY_TRUNCATED,     /* events that there were once are missing */
+	VERIFY_REWRITTEN,     /* lines that are right in themselves, but not the ones there were */
+	VERIFY_CLASSES
+};
+
+#define VERIFY_NONE UINT64_MAX	/* a number that does not apply */
+#define VERIFY_FINDINGS_MAX 1000 /* findings kept; the others are only counted */
+
+struct verify_finding {
+	enum verify_class class;
+	uint64_t seq;	  /* of the event, or the one expected here; VERIFY_NONE: none */
+	uint64_t segment; /* first seq, as in the segment's name; VERIFY_NONE: none */
+	uint64_t offset;  /* in the segment, or in the stream; VERIFY_NONE: none */
+	char block[BLOCK_NAME_SIZE]; /* "" = none */
+	char path[64];		     /* below the block, or below the root; "" = none */
+	char message[256];
+};
+
+struct verify_result {
+	struct verify_finding *finding; /* in the order they were found */
+	size_t n;
+	uint64_t count[VERIFY_CLASSES]; /* of all that were found */
+	uint64_t more;			/* not kept in ${finding} */
+	enum verify_class verdict;	/* VERIFY_OK, VERIFY_UNCHECKED or worse */
+	uint64_t events;		/* seen, up to the end of the log */
+	uint64_t blocks;		/* looked at */
+	uint64_t bytes;			/* of the log */
+	uint64_t anchored;		/* events covered by the newest block that is right */
+	uint8_t head[SHA256_SIZE];	/* hash of the last event; zeros where there is none */
+};
+
+struct verify_options {
+	bool quick;   /* lines and chain of the log only */
+	void (*progress)(void *arg, uint64_t bytes, uint64_t total); /* may be NULL; ${total} 0: not known */
+	void *arg;
+};
+
+/**
+ * verify_root(path, opt, ret, e):
+ * Check the ledger of the root at ${path}: its log, and its blocks unless ${opt} is quick.  Reads only, believes
+ * no index, takes no lock for longer than it takes to list the log.  What is wrong with the ledger is in
+ * ${ret}, not an error; to be released with verify_release().  Writers may be at work meanwhile: the log is looked at
+ * as far as it went at the start, blocks that come or go are let be.  Return 0, or -1 where there was no checking it.
+ * O(bytes of the log and of the blocks); memory for the elements, not for the log.
+ */
+int verify_root(const char *path, const struct verify_options *opt, struct verify_result *ret, struct err *e);
+
+/**
+ * verify_stream(fd, opt, ret, e):
+ * Check the event lines that come from ${fd}: each in itself, the chain, times, parents.  Where they do not begin
+ * with event 0, what came before is taken on trust.  Otherwise as verify_root().
+ */
+int verify_stream(int fd, const struct verify_options *opt, struct verify_result *ret, struct err *e);
+
+void verify_release(struct verify_result *r);
+
+/** verify_class_name(class): as in the findings, such as "block-damaged"; "ok" for VERIFY_OK. */
+const char *verify_class_name(enum verify_class class);
+
+#endif

@@ -1,0 +1,142 @@
+/* The blocks that are there against those that the log tells of. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "verify_internal.h"
+
+#include "banned.h"
+
+static void
+tell(struct verify *v, enum verify_class class, const char *block, const char *path, uint64_t seq, const char *what)
+{
+	struct verify_place place = PLACE_NONE;
+
+	place.seq = seq;
+	place.block = block;
+	place.path = path;
+	verify_found(v, class, &place, "%s", what);
+}
+
+/* A block whose header is bad, or that of another block. */
+static void
+bad_header(struct verify *v, const struct block *b)
+{
+	struct buf name = BUF_INIT;
+	struct err e = {0};
+	bool denied = false;
+	int fd;
+
+	buf_addf(&name, "%s/.ecl/block", b->name);
+	if ((fd = io_open_file(v->layer->snap_fd, buf_cstr(&name), O_RDONLY, 0, &e)) != -1)
+		close(fd);
+	else
+		denied = verify_is_denied(e.sys);
+	buf_release(&name);
+	if (verify_block_gone(v, b->name))
+		return;
+	v->result->blocks++;
+	tell(v, denied ? VERIFY_UNCHECKED : VERIFY_BLOCK_DAMAGED, b->name, ".ecl/block", VERIFY_NONE, b->fault);
+}
+
+static const struct verify_record *
+at_height(const struct verify_records *r, uint64_t height)
+{
+	size_t i;
+
+	for (i = r->n; i-- > 0;)
+		if (r->record[i].height == height)
+			return (&r->record[i]);
+	return (NULL);
+}
+
+/* A good block without an event: it may be the next one, whose maker died before it wrote one. */
+static void
+unrecorded(struct verify_pass *p, const struct block *b)
+{
+	static const uint8_t zeros[SHA256_SIZE];
+	const struct block_header *h = &b->header;
+	const struct verify_records *r = &p->v->records;
+	const struct verify_record *last = r->n > 0 ? &r->record[r->n - 1] : NULL;
+	const struct verify_record *other = at_height(r, h->height);
+
+	if (other != NULL)
+		tell(p->v, VERIFY_BLOCK_DAMAGED, b->name, ".ecl/block", other->seq,
+		    "the log records another block of this height");
+	else if (!p->elements_lost && (h->height != (last == NULL ? 0 : last->height + 1) ||
+	    memcmp(h->prev, last == NULL ? zeros : last->hash, SHA256_SIZE) != 0))
+		tell(p->v, VERIFY_BLOCK_DAMAGED, b->name, ".ecl/block", VERIFY_NONE,
+		    "the log does not record this block, and it does not follow the last one recorded");
+	else
+		tell(p->v, VERIFY_UNRECORDED_BLOCK, b->name, "", VERIFY_NONE,
+		    "the log does not record this block yet; the next ecl-snap will");
+}
+
+static bool
+is_missing(const struct verify *v, const struct verify_record *rec)
+{
+	return (!rec->pruned && verify_block_gone(v, rec->name));
+}
+
+/* How many blocks lack their event, or events their block. */
+static size_t
+unmatched(struct verify *v)
+{
+	size_t i, lacking = 0;
+
+	for (i = 0; i < v->blocks.n; i++) {
+		if (!v->blocks.block[i].good)
+			continue;
+		if (verify_records_find(&v->records, v->blocks.block[i].header.hash) == NULL)
+			lacking++;
+	}
+	for (i = 0; i < v->records.n; i++)
+		lacking += is_missing(v, &v->records.record[i]);
+	return (lacking);
+}
+
+int
+verify_blocks_finish(struct verify_pass *p, struct err *e)
+{
+	struct verify *v = p->v;
+	const struct verify_record *rec;
+	const struct block *b;
+	uint64_t pruned = 0;
+	int waited_ms = 0;
+	size_t i;
+
+	/* Who makes or prunes a block writes its event last. */
+	while (unmatched(v) > 0) {
+		bool more = verify_wait_blocks(v, &waited_ms);
+
+		if (verify_extend(p, e) != 0)
+			return (-1);
+		if (!more)
+			break;
+	}
+	for (i = 0; i < v->blocks.n; i++) {
+		b = &v->blocks.block[i];
+		if (!b->good)
+			bad_header(v, b);
+		else if (verify_records_find(&v->records, b->header.hash) == NULL && !verify_block_gone(v, b->name))
+			unrecorded(p, b);
+	}
+	for (i = 0; i < v->records.n; i++) {
+		rec = &v->records.record[i];
+		pruned += rec->pruned;
+		if (is_missing(v, rec))
+			tell(v, VERIFY_BLOCK_DAMAGED, rec->name, "", rec->seq,
+			    "the block is missing, and no event says that it was pruned");
+	}
+	if (pruned > 0) {
+		struct verify_place none = PLACE_NONE;
+
+		verify_found(v, VERIFY_PRUNED, &none, "%" PRIu64 " blocks were pruned; the log has their headers", pruned);
+	}
+	return (0);
+}

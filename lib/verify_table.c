@@ -1,0 +1,191 @@
+/* The elements met while a log is verified: a hash table that is sorted when a block asks for it. */
+#include "config.h"
+
+#include <sys/random.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "event.h"
+#include "merkle.h"
+#include "siphash.h"
+#include "verify_table.h"
+
+#include "banned.h"
+
+#define CHUNK_SIZE 65536
+
+/* Memory that is given back all at once, so that names and elements stay where they are. */
+struct verify_chunk {
+	struct verify_chunk *next;
+	size_t used;
+	char data[CHUNK_SIZE] __attribute__((aligned(16)));
+};
+
+void
+verify_table_init(struct verify_table *t)
+{
+	memset(t, 0, sizeof(*t));
+	if (getrandom(t->seed, sizeof(t->seed), GRND_NONBLOCK) != (ssize_t)sizeof(t->seed)) {
+		t->seed[0] = (uint64_t)time(NULL);
+		t->seed[1] = (uint64_t)(uintptr_t)t;
+	}
+}
+
+static void
+free_chunks(struct verify_chunk *c)
+{
+	struct verify_chunk *next;
+
+	for (; c != NULL; c = next) {
+		next = c->next;
+		free(c);
+	}
+}
+
+void
+verify_table_release(struct verify_table *t)
+{
+	free_chunks(t->names);
+	free_chunks(t->elements);
+	free(t->slot);
+	free(t->sorted);
+	memset(t, 0, sizeof(*t));
+}
+
+static void *
+take(struct verify_chunk **chunk, size_t len)
+{
+	struct verify_chunk *c = *chunk;
+	void *p;
+
+	if (c == NULL || CHUNK_SIZE - c->used < len) {
+		if ((c = malloc(sizeof(*c))) == NULL)
+			return (NULL);
+		c->next = *chunk;
+		c->used = 0;
+		*chunk = c;
+	}
+	p = c->data + c->used;
+	c->used += len;
+	return (p);
+}
+
+static int
+grow(struct verify_table *t)
+{
+	size_t slots = t->slots == 0 ? 1024 : t->slots * 2, i, k;
+	struct verify_element **sorted;
+	struct verify_slot *slot;
+
+	if ((sorted = realloc(t->sorted, slots * sizeof(struct verify_element *))) == NULL)
+		return (-1);
+	t->sorted = sorted;
+	if ((slot = calloc(slots, sizeof(*slot))) == NULL)
+		return (-1);
+	for (i = 0; i < t->slots; i++) {
+		if (t->slot[i].element == NULL)
+			continue;
+		for (k = t->slot[i].hash & (slots - 1); slot[k].element != NULL; k = (k + 1) & (slots - 1))
+			;
+		slot[k] = t->slot[i];
+	}
+	free(t->slot);
+	t->slot = slot;
+	t->slots = slots;
+	return (0);
+}
+
+static struct verify_element *
+add(struct verify_table *t, struct verify_slot *slot, uint64_t hash, struct span name)
+{
+	struct verify_element *el;
+	char *copy;
+
+	if ((el = take(&t->elements, sizeof(*el))) == NULL || (copy = take(&t->names, name.len)) == NULL)
+		return (NULL);
+	memset(el, 0, sizeof(*el));
+	memcpy(copy, name.p, name.len);
+	el->name = copy;
+	el->name_len = (uint16_t)name.len;
+	el->last = EVENT_NONE;
+	el->own = event_reserved(name);
+	slot->hash = hash;
+	slot->element = el;
+	t->sorted[t->n++] = el;
+	return (el);
+}
+
+struct verify_element *
+verify_table_get(struct verify_table *t, struct span name)
+{
+	uint64_t hash = siphash(t->seed, name);
+	struct verify_element *el;
+	size_t k;
+
+	if (t->n >= t->slots / 2 && grow(t) != 0)
+		return (NULL);
+	for (k = hash & (t->slots - 1); (el = t->slot[k].element) != NULL; k = (k + 1) & (t->slots - 1))
+		if (t->slot[k].hash == hash && el->name_len == name.len &&
+		    memcmp(el->name, name.p, name.len) == 0)
+			return (el);
+	return (add(t, &t->slot[k], hash, name));
+}
+
+static int
+cmp(const struct verify_element *a, const struct verify_element *b)
+{
+	return (span_cmp((struct span){a->name, a->name_len}, (struct span){b->name, b->name_len}));
+}
+
+static int
+cmp_pointers(const void *a, const void *b)
+{
+	return (cmp(*(struct verify_element *const *)a, *(struct verify_element *const *)b));
+}
+
+int
+verify_table_sort(struct verify_table *t)
+{
+	size_t fresh = t->n - t->n_sorted, to = t->n, i = t->n_sorted, k = fresh;
+	struct verify_element **copy;
+
+	if (fresh == 0)
+		return (0);
+	qsort(t->sorted + t->n_sorted, fresh, sizeof(struct verify_element *), cmp_pointers);
+	if ((copy = malloc(fresh * sizeof(struct verify_element *))) == NULL)
+		return (-1);
+	memcpy(copy, t->sorted + t->n_sorted, fresh * sizeof(struct verify_element *));
+	/* Merge from the end, where there is room. */
+	while (k > 0) {
+		if (i > 0 && cmp(t->sorted[i - 1], copy[k - 1]) > 0)
+			t->sorted[--to] = t->sorted[--i];
+		else
+			t->sorted[--to] = copy[--k];
+	}
+	free(copy);
+	t->n_sorted = t->n;
+	return (0);
+}
+
+void
+verify_table_heads(const struct verify_table *t, uint8_t out[SHA256_SIZE])
+{
+	uint8_t data[ELEMENT_MAX + 9], leaf[SHA256_SIZE];
+	const struct verify_element *el;
+	struct merkle tree;
+	size_t i, k;
+
+	merkle_init(&tree);
+	for (i = 0; i < t->n; i++) {
+		el = t->sorted[i];
+		memcpy(data, el->name, el->name_len);
+		data[el->name_len] = 0x00;
+		for (k = 0; k < 8; k++)
+			data[el->name_len + 1u + k] = (uint8_t)(el->last >> (56 - 8 * k));
+		merkle_leaf(data, el->name_len + 9u, leaf);
+		merkle_add(&tree, leaf);
+	}
+	merkle_root(&tree, out);
+}
