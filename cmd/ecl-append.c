@@ -561,8 +561,8 @@ main(int argc, char **argv)
 		cli_error(&r.cli, &e);
 	else if (r.rejected > 0)
 		code = EXIT_NO;
-	if (r.table)
-		cli_info(&r.cli, r.dry_run ? "%" PRIu64 " events would be recorded" : "%" PRIu64 " events recorded", r.recorded);
+	if (r.table && r.element == NULL && (code == 0 || r.recorded > 0))
+		cli_info(&r.cli, "%" PRIu64 " event%s %srecorded", r.recorded, r.recorded == 1 ? "" : "s", r.dry_run ? "would be " : "");
 	if (code == 0 && r.snap)
 		code = snap(&r);
 	release(&r);

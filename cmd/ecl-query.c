@@ -144,7 +144,8 @@ set_question(struct ask *a, int key)
 	for (i = 0; questions[i].key != key; i++)
 		;
 	if (a->question != NULL && a->question != &questions[i])
-		return (cli_usage(&a->cli, "'%s' does not go with '%s'", questions[i].name, a->question->name));
+		return (cli_usage(
+		    &a->cli, "'%s' does not go with '%s'", questions[i].name, a->question->name));
 	a->question = &questions[i];
 	return (0);
 }
@@ -179,7 +180,8 @@ set_option(struct ask *a, int key)
 		break;
 	case OPT_LIMIT:
 		if (decimal_parse(value, strlen(value), &a->limit) != 0 || a->limit == 0)
-			return (cli_usage(&a->cli, "option '--limit' takes a number from 1 on, not '%s'", value));
+			return (cli_usage(
+			    &a->cli, "option '--limit' takes a number from 1 on, not '%s'", value));
 		break;
 	case OPT_EVENT:
 	case OPT_NAMES:
@@ -199,21 +201,29 @@ check_takes(struct ask *a)
 		unsigned takes;
 		const char *name;
 	} check[] = {
-		{a->cli.noperands > 0, TAKES_GLOBS, "a GLOB"},
-		{a->at != NULL, TAKES_AT, "'--at'"},
-		{a->since != NULL, TAKES_RANGE, "'--since'"},
-		{a->until != NULL, TAKES_RANGE, "'--until'"},
-		{a->action != NULL, TAKES_RANGE, "'--action'"},
-		{a->actor != NULL, TAKES_RANGE, "'--actor'"},
-		{a->limit != 0, TAKES_ORDER, "'--limit'"},
-		{a->reverse, TAKES_ORDER, "'--reverse'"},
-		{a->format != NULL, TAKES_FORMAT, "'--format'"},
+	    {a->cli.noperands > 0, TAKES_GLOBS, "a GLOB"},
+	    {a->at != NULL, TAKES_AT, "'--at'"},
+	    {a->since != NULL, TAKES_RANGE, "'--since'"},
+	    {a->until != NULL, TAKES_RANGE, "'--until'"},
+	    {a->action != NULL, TAKES_RANGE, "'--action'"},
+	    {a->actor != NULL, TAKES_RANGE, "'--actor'"},
+	    {a->limit != 0, TAKES_ORDER, "'--limit'"},
+	    {a->reverse, TAKES_ORDER, "'--reverse'"},
+	    {a->format != NULL, TAKES_FORMAT, "'--format'"},
 	};
+	bool ended = a->cli.noperands > 0 && strcmp(a->cli.operands[-1], "--") == 0;
 	size_t i;
 
+	/* A GLOB could begin so, but it will have been meant as an option, and the answer would be to another question. */
+	for (i = 0; i < a->cli.noperands; i++) {
+		if (a->cli.operands[i][0] == '-' && !ended)
+			return (cli_usage(
+			    &a->cli, "options stand before GLOBs: '%s'", a->cli.operands[i]));
+	}
 	for (i = 0; i < sizeof(check) / sizeof(check[0]); i++) {
 		if (check[i].given && (a->question->takes & check[i].takes) == 0)
-			return (cli_usage(&a->cli, "%s does not go with '%s'", check[i].name, a->question->name));
+			return (cli_usage(
+			    &a->cli, "%s does not go with '%s'", check[i].name, a->question->name));
 	}
 	return (0);
 }
@@ -227,11 +237,14 @@ set_present(struct ask *a)
 	if (a->format != NULL) {
 		for (format = PRESENT_JSON; strcmp(a->format, names[format]) != 0; format++) {
 			if (format == PRESENT_STATE)
-				return (cli_usage(&a->cli, "option '--format' takes json, tsv, table or state, not '%s'", a->format));
+				return (cli_usage(&a->cli,
+				    "option '--format' takes json, tsv, table or state, not '%s'",
+				    a->format));
 		}
 	}
 	if (format == PRESENT_STATE && (a->question->takes & TAKES_STATE) == 0)
-		return (cli_usage(&a->cli, "format 'state' does not go with '%s'", a->question->name));
+		return (
+		    cli_usage(&a->cli, "format 'state' does not go with '%s'", a->question->name));
 	present_init(&a->present, &a->cli, format, stdout);
 	a->present.reverse = a->reverse && a->question->what != ASK_HISTORY;
 	if (a->limit != 0)
@@ -244,9 +257,11 @@ static int
 set_names(struct ask *a)
 {
 	if (strcmp(a->value, "elements") != 0 && strcmp(a->value, "blocks") != 0)
-		return (cli_usage(&a->cli, "option '--names' takes elements or blocks, not '%s'", a->value));
+		return (cli_usage(
+		    &a->cli, "option '--names' takes elements or blocks, not '%s'", a->value));
 	if (a->cli.noperands > 1)
-		return (cli_usage(&a->cli, "'--names' takes one beginning, not also '%s'", a->cli.operands[1]));
+		return (cli_usage(
+		    &a->cli, "'--names' takes one beginning, not also '%s'", a->cli.operands[1]));
 	a->prefix = a->cli.noperands == 1 ? a->cli.operands[0] : "";
 	return (0);
 }
@@ -264,7 +279,8 @@ set_filter(struct ask *a)
 	if (a->action != NULL) {
 		f->action = (struct span){a->action, strlen(a->action)};
 		if (event_action_fault(f->action) != NULL)
-			return (cli_usage(&a->cli, "'%s' is no action: %s", a->action, event_action_fault(f->action)));
+			return (cli_usage(&a->cli, "'%s' is no action: %s", a->action,
+			    event_action_fault(f->action)));
 	}
 	if (a->actor != NULL && json_utf8(a->actor, strlen(a->actor)) != strlen(a->actor))
 		return (cli_usage(&a->cli, "the actor '%s' is not UTF-8", a->actor));
@@ -298,7 +314,9 @@ parse(struct ask *a, char **argv)
 static int
 know_blocks(struct ask *a, struct err *e)
 {
-	if (!a->has_blocks && blocks_read(a->layer->snap_fd, a->layer->ledger->log, a->layer->ledger->index, &a->blocks, e) != 0)
+	if (!a->has_blocks &&
+	    blocks_read(a->layer->snap_fd, a->layer->ledger->log, a->layer->ledger->index,
+		&a->blocks, e) != 0)
 		return (-1);
 	a->has_blocks = true;
 	return (0);
@@ -317,7 +335,8 @@ point(struct ask *a, const char *text, bool from, uint64_t *ret, struct err *e)
 		return (-1);
 	clock_gettime(CLOCK_REALTIME, &now);
 	now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-	return ((from ? when_from : when_size)(text, a->layer->ledger->log, &a->blocks.list, now_us, ret, e));
+	return ((from ? when_from : when_size)(
+	    text, a->layer->ledger->log, &a->blocks.list, now_us, ret, e));
 }
 
 static int
@@ -325,14 +344,17 @@ prepare(struct ask *a, struct err *e)
 {
 	struct query *q = &a->query;
 
-	if (layer_open(a->cli.root, LAYER_READ | (a->question->what == ASK_LAYER ? LAYER_TREE : 0), &a->layer, e) != 0)
+	if (layer_open(a->cli.root, LAYER_READ | (a->question->what == ASK_LAYER ? LAYER_TREE : 0),
+		&a->layer, e) != 0)
 		return (-1);
 	q->ledger = a->layer->ledger;
 	q->size = q->until = index_size(q->ledger->index);
 	q->reverse = a->reverse;
 	if (a->cli.verbose && index_damage(q->ledger->index) != NULL)
-		cli_info(&a->cli, "the index is not used: %s; 'ecl-index' makes a new one", index_damage(q->ledger->index));
-	if (point(a, a->at, false, &q->size, e) != 0 || point(a, a->since, true, &q->since, e) != 0 ||
+		cli_info(&a->cli, "the index is not used: %s; 'ecl-index' makes a new one",
+		    index_damage(q->ledger->index));
+	if (point(a, a->at, false, &q->size, e) != 0 ||
+	    point(a, a->since, true, &q->since, e) != 0 ||
 	    point(a, a->until, false, &q->until, e) != 0)
 		return (-1);
 	return (filter_settle(&q->filter, q->ledger->index, e));
@@ -352,7 +374,8 @@ answer_all_blocks(struct ask *a, struct err *e)
 	snprintf(snapshots, sizeof(snapshots), "%s/.snapshots", root);
 	for (i = 0; i < list->n; i++) {
 		if (!list->block[i].good)
-			cli_warn(&a->cli, "block '%s' is damaged: %s; run 'ecl-verify'", list->block[i].name, list->block[i].fault);
+			cli_warn(&a->cli, "block '%s' is damaged: %s; run 'ecl-verify'",
+			    list->block[i].name, list->block[i].fault);
 	}
 	return (answer_blocks(&a->blocks, snapshots, &a->present, e));
 }
@@ -390,8 +413,8 @@ answer(struct ask *a, struct err *e)
 static bool
 asked(const struct ask *a)
 {
-	return (a->cli.noperands > 0 || !filter_empty(&a->query.filter) || a->since != NULL || a->until != NULL ||
-	    a->question->what == ASK_HISTORY || a->question->what == ASK_EVENT);
+	return (a->cli.noperands > 0 || !filter_empty(&a->query.filter) || a->since != NULL ||
+	    a->until != NULL || a->question->what == ASK_HISTORY || a->question->what == ASK_EVENT);
 }
 
 int
@@ -407,7 +430,8 @@ main(int argc, char **argv)
 		rc = rc == -1 ? a.cli.exit : rc;
 		goto done;
 	}
-	if ((rc = prepare(&a, &e)) == 0 && (rc = answer(&a, &e)) == 0 && (rc = present_end(&a.present)) != 0)
+	if ((rc = prepare(&a, &e)) == 0 && (rc = answer(&a, &e)) == 0 &&
+	    (rc = present_end(&a.present)) != 0)
 		err_mem(&e);
 	if (rc != 0) {
 		fflush(stdout);
@@ -419,6 +443,7 @@ main(int argc, char **argv)
 	if (a.has_blocks)
 		blocks_release(&a.blocks);
 	layer_free(a.layer);
-done:	filter_release(&a.query.filter);
+done:
+	filter_release(&a.query.filter);
 	return (rc);
 }

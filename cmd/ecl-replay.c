@@ -81,11 +81,13 @@ parse(struct replay *r, char **argv)
 		case OPT_ACTION:
 			r->filter.action = (struct span){cli->value, strlen(cli->value)};
 			if (event_action_fault(r->filter.action) != NULL)
-				return (cli_usage(cli, "'%s' is no action: %s", cli->value, event_action_fault(r->filter.action)));
+				return (cli_usage(cli, "'%s' is no action: %s", cli->value,
+				    event_action_fault(r->filter.action)));
 			break;
 		case OPT_COUNT:
 			if (decimal_parse(cli->value, strlen(cli->value), &r->count) != 0)
-				return (cli_usage(cli, "option '--count' takes a number, not '%s'", cli->value));
+				return (cli_usage(
+				    cli, "option '--count' takes a number, not '%s'", cli->value));
 			break;
 		}
 	}
@@ -97,7 +99,8 @@ parse(struct replay *r, char **argv)
 }
 
 static int
-find_range(struct replay *r, const struct block_list *blocks, uint64_t *ret_from, uint64_t *ret_to, struct err *e)
+find_range(struct replay *r, const struct block_list *blocks, uint64_t *ret_from, uint64_t *ret_to,
+    struct err *e)
 {
 	struct timespec now;
 	int64_t now_us;
@@ -119,7 +122,8 @@ range(struct replay *r, int snap_fd, uint64_t *ret_from, uint64_t *ret_to, struc
 	struct blocks all;
 	int rc;
 
-	if ((r->from == NULL || !when_is_block(r->from)) && (r->to == NULL || !when_is_block(r->to)))
+	if ((r->from == NULL || !when_is_block(r->from)) &&
+	    (r->to == NULL || !when_is_block(r->to)))
 		return (find_range(r, NULL, ret_from, ret_to, e));
 	if (block_list_read(snap_fd, &list, e) != 0)
 		return (-1);
@@ -145,7 +149,8 @@ put(const char *p, size_t len, struct err *e)
 
 /* Whole runs of bytes, from one place in the log to another. */
 static int
-copy_bytes(struct log *log, size_t segment, uint64_t offset, size_t last, uint64_t end, struct err *e)
+copy_bytes(
+    struct log *log, size_t segment, uint64_t offset, size_t last, uint64_t end, struct err *e)
 {
 	uint64_t limit;
 	char *chunk;
@@ -196,7 +201,8 @@ copy_matching(struct replay *r, uint64_t from, uint64_t to, struct err *e)
 
 	if (from >= to || left == 0)
 		return (0);
-	if (filter_settle_by_log(&r->filter, r->log, to, e) != 0 || log_seek(r->log, from, &reader, e) != 0)
+	if (filter_settle_by_log(&r->filter, r->log, to, e) != 0 ||
+	    log_seek(r->log, from, &reader, e) != 0)
 		return (-1);
 	for (; rc == 0 && from < to && left > 0; from++) {
 		if ((rc = log_reader_next(&reader, &line, e)) <= 0)
@@ -234,12 +240,15 @@ main(int argc, char **argv)
 		goto done;
 	}
 	if ((rc = layer_open(r.cli.root, LAYER_READ | LAYER_NO_INDEX, &layer, &e)) == 0 &&
-	    (rc = log_open(layer->ecl_fd, &r.log, &e)) == 0 && (rc = range(&r, layer->snap_fd, &from, &to, &e)) == 0)
-		rc = filter_empty(&r.filter) ? copy_range(&r, from, to, &e) : copy_matching(&r, from, to, &e);
+	    (rc = log_open(layer->ecl_fd, &r.log, &e)) == 0 &&
+	    (rc = range(&r, layer->snap_fd, &from, &to, &e)) == 0)
+		rc = filter_empty(&r.filter) ? copy_range(&r, from, to, &e)
+					     : copy_matching(&r, from, to, &e);
 	rc = rc == -1 ? cli_error(&r.cli, &e) : 0;
 	rc = cli_close_stdout(&r.cli, rc);
 	log_free(r.log);
 	layer_free(layer);
-done:	filter_release(&r.filter);
+done:
+	filter_release(&r.filter);
 	return (rc);
 }

@@ -11,6 +11,7 @@
 
 #include "banned.h"
 
+/* clang-format off */
 #define NAME(column, span) {column, CELL_NAME, span, 0}
 #define JSON(column, span) {column, CELL_JSON, span, 0}
 #define TEXT(column, span) {column, CELL_TEXT, span, 0}
@@ -18,6 +19,7 @@
 #define NUMBER(column, value) {column, CELL_NUMBER, {NULL, 0}, value}
 #define TIME(column, us) {column, CELL_TIME, {NULL, 0}, us}
 #define FLAG(column, value) {column, CELL_FLAG, {NULL, 0}, value}
+/* clang-format on */
 #define COUNT(cells) (sizeof(cells) / sizeof((cells)[0]))
 
 /* A presenter that wants no more is no error; its own error is that memory ran out, and only that leaves ${e} empty. */
@@ -33,10 +35,10 @@ static int
 give_state(void *arg, const struct query_state *s)
 {
 	struct cell cells[] = {
-		NAME("element", s->name),
-		JSON("state", s->state),
-		NUMBER("seq", s->seq),
-		TIME("time", (uint64_t)s->time_us),
+	    NAME("element", s->name),
+	    JSON("state", s->state),
+	    NUMBER("seq", s->seq),
+	    TIME("time", (uint64_t)s->time_us),
 	};
 
 	return (present_answer(arg, NULL, cells, COUNT(cells)));
@@ -53,13 +55,13 @@ static int
 give_event(void *arg, struct span line, const struct event *ev)
 {
 	struct cell cells[] = {
-		NUMBER("seq", ev->seq),
-		TIME("time", (uint64_t)ev->time_us),
-		NAME("element", ev->element),
-		NAME("action", ev->action),
-		JSON("state", ev->state),
-		TEXT("actor", ev->actor),
-		TEXT("cause", ev->cause),
+	    NUMBER("seq", ev->seq),
+	    TIME("time", (uint64_t)ev->time_us),
+	    NAME("element", ev->element),
+	    NAME("action", ev->action),
+	    JSON("state", ev->state),
+	    TEXT("actor", ev->actor),
+	    TEXT("cause", ev->cause),
 	};
 
 	return (present_answer(arg, &line, cells, COUNT(cells)));
@@ -88,19 +90,19 @@ show_event(struct present *p, const struct event *ev)
 {
 	struct buf prev = BUF_INIT, hash = BUF_INIT;
 	struct cell cells[] = {
-		NUMBER("seq", ev->seq),
-		TIME("time", (uint64_t)ev->time_us),
-		NAME("element", ev->element),
-		NAME("action", ev->action),
-		JSON("state", ev->state),
-		TEXT("actor", ev->actor),
-		TEXT("cause", ev->cause),
-		JSON("meta", ev->meta),
-		NUMBER("uid", ev->uid),
-		NUMBER("login", ev->login == EVENT_NO_LOGIN ? PRESENT_NONE : ev->login),
-		NUMBER("parent", ev->parent),
-		HASH("prev", hex_token(ev->prev, &prev)),
-		HASH("hash", hex_token(ev->hash, &hash)),
+	    NUMBER("seq", ev->seq),
+	    TIME("time", (uint64_t)ev->time_us),
+	    NAME("element", ev->element),
+	    NAME("action", ev->action),
+	    JSON("state", ev->state),
+	    TEXT("actor", ev->actor),
+	    TEXT("cause", ev->cause),
+	    JSON("meta", ev->meta),
+	    NUMBER("uid", ev->uid),
+	    NUMBER("login", ev->login == EVENT_NO_LOGIN ? PRESENT_NONE : ev->login),
+	    NUMBER("parent", ev->parent),
+	    HASH("prev", hex_token(ev->prev, &prev)),
+	    HASH("hash", hex_token(ev->hash, &hash)),
 	};
 	int rc;
 
@@ -119,7 +121,9 @@ answer_event(struct query *q, const char *what, struct present *p, struct err *e
 	int rc;
 
 	if ((rc = query_event(q, what, &line, &ev, e)) == 1)
-		rc = p->format == PRESENT_TABLE ? show_event(p, &ev) : give_event(p, (struct span){line.data, line.len}, &ev);
+		rc = p->format == PRESENT_TABLE
+		    ? show_event(p, &ev)
+		    : give_event(p, (struct span){line.data, line.len}, &ev);
 	buf_release(&line);
 	return (finished(rc, e));
 }
@@ -128,10 +132,10 @@ static int
 give_element(void *arg, const struct query_element *el)
 {
 	struct cell cells[] = {
-		NAME("element", el->name),
-		NUMBER("first", el->first),
-		NUMBER("last", el->last),
-		NUMBER("events", el->events),
+	    NAME("element", el->name),
+	    NUMBER("first", el->first),
+	    NUMBER("last", el->last),
+	    NUMBER("events", el->events),
 	};
 
 	return (present_answer(arg, NULL, cells, COUNT(cells)));
@@ -153,13 +157,13 @@ give_block(struct present *p, const struct block *b, const char *snapshots, bool
 	struct span text;
 	int rc;
 	struct cell cells[] = {
-		NUMBER("height", b->height),
-		TIME("time", b->good ? (uint64_t)h->time_us : PRESENT_NONE),
-		NUMBER("size", b->good ? h->size : PRESENT_NONE),
-		NUMBER("elements", b->good ? h->elements : PRESENT_NONE),
-		NUMBER("entries", b->good ? h->entries : PRESENT_NONE),
-		NAME("block", ((struct span){b->name, strlen(b->name)})),
-		FLAG("present", present),
+	    NUMBER("height", b->height),
+	    TIME("time", b->good ? (uint64_t)h->time_us : PRESENT_NONE),
+	    NUMBER("size", b->good ? h->size : PRESENT_NONE),
+	    NUMBER("elements", b->good ? h->elements : PRESENT_NONE),
+	    NUMBER("entries", b->good ? h->entries : PRESENT_NONE),
+	    NAME("block", ((struct span){b->name, strlen(b->name)})),
+	    FLAG("present", present),
 	};
 
 	if (b->good)
@@ -216,17 +220,19 @@ answer_layer(struct query *q, struct present *p, struct err *e)
 	uint64_t seq = q->size == 0 ? PRESENT_NONE : q->size - 1, time;
 	int rc;
 
-	if (event_time(l->index, seq, &time, e) != 0 || ledger_state_hash_at(l, q->size, state, e) != 0 ||
+	if (event_time(l->index, seq, &time, e) != 0 ||
+	    ledger_state_hash_at(l, q->size, state, e) != 0 ||
 	    index_root(l->index, q->size, root, e) != 0)
 		return (-1);
 	struct cell cells[] = {
-		NUMBER("seq", seq),
-		TIME("time", time),
-		HASH("state", hex_token(state, &state_text)),
-		HASH("root", hex_token(root, &root_text)),
+	    NUMBER("seq", seq),
+	    TIME("time", time),
+	    HASH("state", hex_token(state, &state_text)),
+	    HASH("root", hex_token(root, &root_text)),
 	};
 	p->facts = true;
-	rc = state_text.failed || root_text.failed ? -1 : present_answer(p, NULL, cells, COUNT(cells));
+	rc = state_text.failed || root_text.failed ? -1
+						   : present_answer(p, NULL, cells, COUNT(cells));
 	buf_release(&state_text);
 	buf_release(&root_text);
 	return (finished(rc, e));
@@ -259,16 +265,16 @@ answer_stat(struct query *q, const struct blocks *blocks, struct present *p, str
 	for (i = 0; i < blocks->list.n; i++)
 		present += blocks->present[i];
 	struct cell cells[] = {
-		NUMBER("events", n),
-		NUMBER("elements", index_elements(ix)),
-		NUMBER("living", living),
-		TIME("first", first),
-		TIME("last", last),
-		NUMBER("size", bytes),
-		NUMBER("segments", log->segments),
-		NUMBER("blocks", present),
-		HASH("head", n == 0 ? ((struct span){NULL, 0}) : hex_token(log->end.hash, &head)),
-		NUMBER("index_lag", index_lag(ix)),
+	    NUMBER("events", n),
+	    NUMBER("elements", index_elements(ix)),
+	    NUMBER("living", living),
+	    TIME("first", first),
+	    TIME("last", last),
+	    NUMBER("size", bytes),
+	    NUMBER("segments", log->segments),
+	    NUMBER("blocks", present),
+	    HASH("head", n == 0 ? ((struct span){NULL, 0}) : hex_token(log->end.hash, &head)),
+	    NUMBER("index_lag", index_lag(ix)),
 	};
 	p->facts = true;
 	rc = head.failed ? -1 : present_answer(p, NULL, cells, COUNT(cells));
@@ -325,7 +331,8 @@ answer_block_names(int snap_fd, const char *prefix, struct present *p, struct er
 	if ((n = scandirat(snap_fd, ".", &entry, is_block, alphasort)) == -1)
 		return (err_sys(e, "cannot read the directory of the blocks"));
 	for (i = 0; i < n; i++) {
-		struct cell cells[] = {NAME("name", ((struct span){entry[i]->d_name, strlen(entry[i]->d_name)}))};
+		struct cell cells[] = {
+		    NAME("name", ((struct span){entry[i]->d_name, strlen(entry[i]->d_name)}))};
 
 		if (rc == 0 && strncmp(entry[i]->d_name, prefix, len) == 0)
 			rc = present_answer(p, NULL, cells, COUNT(cells));

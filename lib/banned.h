@@ -2,6 +2,8 @@
 #ifndef ECL_BANNED_H_
 #define ECL_BANNED_H_
 
+#undef sprintf
+#undef vsprintf
 #pragma GCC poison strcpy strcat strncat sprintf vsprintf gets strtok atoi atol atoll
 
 #endif

@@ -90,7 +90,8 @@ add_recorded(struct entries *all, const struct event *ev, struct err *e)
 		goto err1;
 	return (0);
 
-err1:	buf_release(&b.line);
+err1:
+	buf_release(&b.line);
 	return (-1);
 }
 
@@ -107,7 +108,8 @@ from_index(struct index *ix, struct entries *all, struct err *e)
 		return (rc);
 	rc = 0;
 	for (seq = el.last; seq != EVENT_NONE; seq = ev.parent) {
-		if ((rc = index_event(ix, seq, &line, &ev, e)) != 0 || (rc = add_recorded(all, &ev, e)) != 0)
+		if ((rc = index_event(ix, seq, &line, &ev, e)) != 0 ||
+		    (rc = add_recorded(all, &ev, e)) != 0)
 			break;
 	}
 	buf_release(&line);
@@ -131,7 +133,9 @@ from_log(struct log *log, struct entries *all, struct err *e)
 		if ((rc = filter_line(&f, line.text, e)) <= 0)
 			continue;
 		if (event_parse(line.text, &ev, &fault) != 0)
-			rc = err_set(e, "the log is corrupt: an event of '" ELEMENT "': %s; run 'ecl-verify'", fault.what);
+			rc = err_set(e,
+			    "the log is corrupt: an event of '" ELEMENT "': %s; run 'ecl-verify'",
+			    fault.what);
 		else
 			rc = add_recorded(all, &ev, e);
 	}
@@ -197,7 +201,8 @@ blocks_read(int snap_fd, struct log *log, struct index *ix, struct blocks *ret, 
 	free(all.entry);
 	return (0);
 
-err1:	for (i = 0; i < all.n; i++)
+err1:
+	for (i = 0; i < all.n; i++)
 		buf_release(&all.entry[i].block.line);
 	free(all.entry);
 	return (-1);

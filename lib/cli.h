@@ -149,14 +149,6 @@ int cli_table_flush(struct table *t);
 /** cli_table_free(t): does not flush; NULL is fine. */
 void cli_table_free(struct table *t);
 
-/* Their names before lib/index_table.c took them: for callers that are not changed yet. */
-#define table_new cli_table_new
-#define table_flex cli_table_flex
-#define table_right cli_table_right
-#define table_add cli_table_add
-#define table_flush cli_table_flush
-#define table_free cli_table_free
-
 /* Progress (cli_progress.c). */
 
 struct progress {

@@ -10,7 +10,7 @@
 
 #include "banned.h"
 
-static int
+static int __attribute__((format(printf, 4, 0)))
 fill(struct err *e, int code, int sys, const char *fmt, va_list ap)
 {
 	int n;

@@ -80,7 +80,8 @@ filter_settle(struct filter *f, struct index *ix, struct err *e)
 
 /* Whether ${needle} stands in the bytes of the log before ${end}, a place in the segment ${last}. */
 static int
-log_holds(struct log *log, struct span needle, size_t last, uint64_t end, struct buf *chunk, struct err *e)
+log_holds(struct log *log, struct span needle, size_t last, uint64_t end, struct buf *chunk,
+    struct err *e)
 {
 	uint64_t at, limit;
 	size_t i, want;
@@ -127,7 +128,8 @@ filter_settle_by_log(struct filter *f, struct log *log, uint64_t size, struct er
 		buf_adds(&needle, ",\"action\":\"");
 		if (needle.failed)
 			rc = err_mem(e);
-		else if ((rc = log_holds(log, (struct span){needle.data, needle.len}, last, end, &chunk, e)) > 0)
+		else if ((rc = log_holds(log, (struct span){needle.data, needle.len}, last, end,
+			      &chunk, e)) > 0)
 			make_exact(&f->glob[i]);
 	}
 	buf_release(&needle);
@@ -156,7 +158,8 @@ filter_common(const struct filter *f)
 	if (f->globs > 0)
 		s = (struct span){f->glob[0].text.p, f->glob[0].literal};
 	for (i = 1; i < f->globs; i++) {
-		for (n = 0; n < s.len && n < f->glob[i].literal && s.p[n] == f->glob[i].text.p[n]; n++)
+		for (n = 0; n < s.len && n < f->glob[i].literal && s.p[n] == f->glob[i].text.p[n];
+		     n++)
 			;
 		s.len = n;
 	}
@@ -230,8 +233,8 @@ glance_line(struct span line, struct glance *ret)
 		return (-1);
 	for (start = p; p < end && *p >= '0' && *p <= '9'; p++)
 		;
-	if (decimal_parse(start, (size_t)(p - start), &ret->seq) != 0 || !SKIP(&p, end, ",\"time\":\"") ||
-	    end - p < TIME_SIZE)
+	if (decimal_parse(start, (size_t)(p - start), &ret->seq) != 0 ||
+	    !SKIP(&p, end, ",\"time\":\"") || end - p < TIME_SIZE)
 		return (-1);
 	ret->time = (struct span){p, TIME_SIZE - 1};
 	p += TIME_SIZE - 1;
@@ -277,6 +280,7 @@ filter_line(const struct filter *f, struct span line, struct err *e)
 	if (memmem(line.p, line.len, f->actor.p, f->actor.len) == NULL)
 		return (0);
 	if (event_parse(line, &ev, &fault) != 0)
-		return (err_set(e, "the log is corrupt: event %llu: %s; run 'ecl-verify'", (unsigned long long)g.seq, fault.what));
+		return (err_set(e, "the log is corrupt: event %llu: %s; run 'ecl-verify'",
+		    (unsigned long long)g.seq, fault.what));
 	return (filter_event(f, &ev));
 }

@@ -84,7 +84,7 @@ index_free(struct index *ix)
 		return;
 	index_free_aside(ix);
 	etable_free(ix->table);
-	index_tail_release(ix);
+	index_tail_release(&ix->tail);
 	index_close_files(ix);
 	buf_release(&ix->head);
 	buf_release(&ix->missed);
@@ -186,6 +186,8 @@ index_row(struct index *ix, uint64_t seq, struct row *ret, struct err *e)
 			continue;
 		}
 		index_row_decode((const uint8_t *)ix->tail.rows.data + (seq - ix->published) * ROW_SIZE, ret);
+		if (seq - ix->published < ix->tail.with_ids)
+			return (0);
 		if ((rc = index_resolve(ix, ret->id, e)) == 0)
 			ret->id = ix->table->entry[ret->id].id;
 	} while (rc == INDEX_AGAIN);

@@ -109,7 +109,9 @@ back_through_tail(struct index *ix, struct moment *at, struct err *e)
 	for (seq = at->size; seq > ix->published && at->missing > 0;) {
 		p = (const uint8_t *)ix->tail.rows.data + (--seq - ix->published) * ROW_SIZE;
 		index_row_decode(p, &row);
-		if (!meet(at, seq, ix->table->entry[row.id].id, row.parent, row.flags))
+		if (seq - ix->published >= ix->tail.with_ids)
+			row.id = ix->table->entry[row.id].id;
+		if (!meet(at, seq, row.id, row.parent, row.flags))
 			return (err_set(e, "an element's number is too large"));
 	}
 	return (0);

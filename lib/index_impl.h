@@ -9,6 +9,7 @@
 #include "index.h"
 #include "runs.h"
 
+#define ROW_ID 24	/* where the element's number stands in a row */
 #define INDEX_AGAIN 2	/* the published files turned out to be damaged, all is in memory now: look again */
 #define TREE_LEVELS 5	/* tree.0 to tree.4: over 4 G events the rest is hashed at each question */
 #define TREE_FAN 256
@@ -130,7 +131,8 @@ void head_release(struct head *h);
 
 /* What is beyond the files, from event ${published} on. */
 struct tail {
-	struct buf rows;   /* ROW_SIZE each, as in the file but for the id, which is the number of an entry */
+	struct buf rows;   /* ROW_SIZE each, as in the file, but the id is the number of an entry */
+	uint64_t with_ids; /* ... in all but the first ${with_ids} rows */
 	struct buf hashes; /* of the events */
 	struct buf births; /* u64 each */
 	struct buf tree[TREE_LEVELS]; /* as far as somebody asked for them */
@@ -199,8 +201,9 @@ int index_lost(struct index *ix, const struct err *why, struct err *e);
 /** index_tail_reset(ix): back to what is published. */
 int index_tail_reset(struct index *ix, struct err *e);
 
-/** index_tail_release(ix): the arrays of the tail only. */
-void index_tail_release(struct index *ix);
+/** index_tail_empty(ix): the arrays of the tail only; memory is kept for the next ones.  index_tail_release(t): and freed. */
+void index_tail_empty(struct index *ix);
+void index_tail_release(struct tail *t);
 
 /** index_resolve(ix, n, e): make sure that entry ${n} has an id.  Return 0, -1, or INDEX_AGAIN. */
 int index_resolve(struct index *ix, uint32_t n, struct err *e);
@@ -210,6 +213,15 @@ int index_resolve_all(struct index *ix, struct err *e);
 
 /** index_run_find(ix, name, ret, e): the newest run's record of ${name}.  Return 1, 0, -1, or INDEX_AGAIN. */
 int index_run_find(struct index *ix, struct span name, struct run_record *ret, struct err *e);
+
+/* index_skim.c */
+
+/**
+ * index_skim(line, before, hash, ret):
+ * What of ${ret} comes from the line itself: seq, name, time, parent, flags; its hash goes to ${hash}.  ${before} is the hash of the
+ * event before, in hex, which must be its `prev`.  False where the line is anything but of the usual form: then it is for event_parse().
+ */
+bool index_skim(struct span line, const char before[2 * SHA256_SIZE], uint8_t hash[SHA256_SIZE], struct fed *ret);
 
 /* index_head.c */
 

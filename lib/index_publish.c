@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "crc32c.h"
 #include "index_impl.h"
 #include "io.h"
 #include "le.h"
@@ -42,28 +43,22 @@ continue_column(const struct publication *p, struct column *c, const struct inde
 	column_init(c, ix->dir_fd, from->name, from->width, p->seed, from->rows, from->tail_crc);
 }
 
-/* The tail's rows with the numbers of elements in place of those of entries. */
-static int
-append_rows(struct publication *p, const struct index *ix, struct err *e)
+/* The tail's rows get the numbers of elements in place of those of entries, for good. */
+static void
+put_ids(struct index *ix)
 {
-	size_t n = ix->tail.rows.len / ROW_SIZE, i;
-	uint8_t *copy, *at;
-	int ret;
+	uint64_t n = ix->tail.rows.len / ROW_SIZE, i;
+	uint8_t *id;
 
-	if (n == 0)
-		return (0);
-	if ((copy = malloc(n * ROW_SIZE)) == NULL)
-		return (err_mem(e));
-	memcpy(copy, ix->tail.rows.data, n * ROW_SIZE);
-	for (i = 0, at = copy + 24; i < n; i++, at += ROW_SIZE)
-		le32_put(at, ix->table->entry[le32_get(at)].id);
-	ret = column_append(&p->rows, copy, n, e);
-	free(copy);
-	return (ret);
+	for (i = ix->tail.with_ids; i < n; i++) {
+		id = (uint8_t *)ix->tail.rows.data + i * ROW_SIZE + ROW_ID;
+		le32_put(id, ix->table->entry[le32_get(id)].id);
+	}
+	ix->tail.with_ids = n;
 }
 
 static int
-append_columns(struct publication *p, const struct index *ix, struct err *e)
+append_columns(struct publication *p, struct index *ix, struct err *e)
 {
 	const struct tail *t = &ix->tail;
 	unsigned k;
@@ -72,7 +67,9 @@ append_columns(struct publication *p, const struct index *ix, struct err *e)
 	continue_column(p, &p->births, ix, &ix->births);
 	for (k = 0; k < TREE_LEVELS; k++)
 		continue_column(p, &p->tree[k], ix, &ix->tree[k]);
-	if (append_rows(p, ix, e) != 0 || column_append(&p->births, (const uint8_t *)t->births.data, t->births.len / 8, e) != 0)
+	put_ids(ix);
+	if (column_append(&p->rows, (const uint8_t *)t->rows.data, t->rows.len / ROW_SIZE, e) != 0 ||
+	    column_append(&p->births, (const uint8_t *)t->births.data, t->births.len / 8, e) != 0)
 		return (-1);
 	for (k = 0; k < TREE_LEVELS; k++)
 		if (column_append(&p->tree[k], (const uint8_t *)t->tree[k].data, t->tree[k].len / SHA256_SIZE, e) != 0)
@@ -233,8 +230,9 @@ adopt(struct publication *p, struct index *ix)
 	memcpy(ix->published_hash, ix->hash, SHA256_SIZE);
 	buf_release(&ix->head);
 	ix->head = p->head;
+	ix->head_tried = crc32c(0, ix->head.data, ix->head.len);
 	ix->damaged = false;
-	index_tail_release(ix);
+	index_tail_empty(ix);
 	etable_clean(ix->table);
 	if (ix->table->n > TABLE_MAX && (fresh = etable_new()) != NULL) {
 		etable_free(ix->table);

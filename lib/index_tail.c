@@ -10,16 +10,41 @@
 
 #include "banned.h"
 
+#define KEPT_MAX (16u << 20) /* of the arrays of one publication, for those of the next: fresh pages are dear */
+
 void
-index_tail_release(struct index *ix)
+index_tail_release(struct tail *t)
 {
 	size_t i;
 
-	buf_release(&ix->tail.rows);
-	buf_release(&ix->tail.hashes);
-	buf_release(&ix->tail.births);
+	buf_release(&t->rows);
+	buf_release(&t->hashes);
+	buf_release(&t->births);
 	for (i = 0; i < TREE_LEVELS; i++)
-		buf_release(&ix->tail.tree[i]);
+		buf_release(&t->tree[i]);
+	t->with_ids = 0;
+}
+
+static void
+empty(struct buf *b)
+{
+	if (b->cap > KEPT_MAX)
+		buf_release(b);
+	else
+		buf_reset(b);
+}
+
+void
+index_tail_empty(struct index *ix)
+{
+	size_t i;
+
+	empty(&ix->tail.rows);
+	empty(&ix->tail.hashes);
+	empty(&ix->tail.births);
+	for (i = 0; i < TREE_LEVELS; i++)
+		empty(&ix->tail.tree[i]);
+	ix->tail.with_ids = 0;
 }
 
 /* What the size says of the place in the log, after the tail was dropped or the files changed. */
@@ -44,7 +69,7 @@ index_tail_reset(struct index *ix, struct err *e)
 		return (err_mem(e));
 	etable_free(ix->table);
 	ix->table = fresh;
-	index_tail_release(ix);
+	index_tail_empty(ix);
 	rewind_to_published(ix);
 	return (0);
 }
@@ -298,32 +323,48 @@ index_feed(struct index *ix, const struct event *ev, uint64_t segment, uint64_t 
 
 /* ---- scanning ---- */
 
+/* The next line, by the short way or the long one.  ${before}: the hash of the event before, in hex; becomes this one's. */
+static int
+scan_line(struct index *ix, const struct log_line *line, char before[2 * SHA256_SIZE], struct err *e)
+{
+	struct fed f = {.seq = ix->size, .segment = line->segment, .offset = line->offset, .length = (uint32_t)line->text.len};
+	uint8_t hash[SHA256_SIZE];
+	struct json_fault fault;
+	struct event ev;
+
+	if (index_skim(line->text, before, hash, &f)) {
+		f.prev = NULL;
+		f.hash = hash;
+	} else {
+		if (event_parse(line->text, &ev, &fault) != 0)
+			return (corrupt(&f, fault.what, e));
+		fed_from_event(&f, &ev, line->segment, line->offset, (uint32_t)line->text.len);
+	}
+	memcpy(before, line->text.p + line->text.len - 2 - 2 * SHA256_SIZE, (size_t)2 * SHA256_SIZE);
+	return (index_feed_one(ix, &f, e));
+}
+
 int
 index_scan(struct index *ix, uint64_t limit, struct err *e)
 {
 	struct log_reader r;
 	struct log_line line;
-	struct json_fault fault;
-	struct event ev;
-	struct fed f;
+	struct buf before = BUF_INIT;
 	size_t segment;
 	int rc = 1;
 
 	if (ix->size >= limit)
 		return (0);
+	buf_addhex(&before, ix->hash, SHA256_SIZE);
+	if (before.failed)
+		return (err_mem(e));
 	segment = log_segment_of(ix->log, ix->size);
 	log_reader_init(&r, ix->log, segment, ix->log->segment[segment].first == ix->size ? 0 : ix->offset);
-	while (ix->size < limit && (rc = log_reader_next(&r, &line, e)) == 1) {
-		if (event_parse(line.text, &ev, &fault) != 0) {
-			f = (struct fed){.seq = ix->size, .segment = line.segment, .offset = line.offset};
-			rc = corrupt(&f, fault.what, e);
+	while (ix->size < limit && (rc = log_reader_next(&r, &line, e)) == 1)
+		if ((rc = scan_line(ix, &line, before.data, e)) != 0)
 			break;
-		}
-		fed_from_event(&f, &ev, line.segment, line.offset, (uint32_t)line.text.len);
-		if ((rc = index_feed_one(ix, &f, e)) != 0)
-			break;
-	}
 	log_reader_release(&r);
+	buf_release(&before);
 	if (rc == 0 && ix->size < limit)
 		return (err_set(e, "the log ends before event %" PRIu64 "; run 'ecl-verify'", ix->size));
 	return (rc == -1 ? -1 : 0);
@@ -361,7 +402,6 @@ index_lost(struct index *ix, const struct err *why, struct err *e)
 	struct etable *had = ix->table, *fresh;
 	struct tail tail = ix->tail;
 	uint64_t first = ix->published, size = ix->size, limit = ix->log->end.size < size ? ix->log->end.size : size;
-	size_t i;
 	int ret = -1;
 
 	if (ix->published == 0 || limit < first) {
@@ -382,11 +422,7 @@ index_lost(struct index *ix, const struct err *why, struct err *e)
 	rewind_to_published(ix);
 	if (index_scan(ix, limit, e) == 0 && feed_again(ix, had, &tail, first, ix->size, size, e) == 0)
 		ret = INDEX_AGAIN;
-	buf_release(&tail.rows);
-	buf_release(&tail.hashes);
-	buf_release(&tail.births);
-	for (i = 0; i < TREE_LEVELS; i++)
-		buf_release(&tail.tree[i]);
+	index_tail_release(&tail);
 	return (ret);
 }
 

@@ -125,7 +125,8 @@ add_shown(struct buf *b, const struct cell *c, bool whole)
 		json_unescape(c->text, b);
 		break;
 	case CELL_HASH:
-		buf_add(b, c->text.p + 1, whole || c->text.len < HASH_SHOWN + 2 ? c->text.len - 2 : HASH_SHOWN);
+		buf_add(b, c->text.p + 1,
+		    whole || c->text.len < HASH_SHOWN + 2 ? c->text.len - 2 : HASH_SHOWN);
 		break;
 	case CELL_TIME:
 		cli_time_local((int64_t)c->n, b);
@@ -144,7 +145,10 @@ style_of(const char *column, struct span shown)
 {
 	if (strcmp(column, "action") != 0)
 		return (NULL);
-	return (span_is(shown, "create") ? "32" : span_is(shown, "delete") ? "31" : span_is(shown, "modify") ? "33" : "36");
+	return (span_is(shown, "create")   ? "32"
+		: span_is(shown, "delete") ? "31"
+		: span_is(shown, "modify") ? "33"
+					   : "36");
 }
 
 static int
@@ -224,7 +228,8 @@ add_facts(struct present *p, const struct cell *cells, size_t n)
 			continue;
 		buf_reset(&shown);
 		add_shown(&shown, &cells[i], true);
-		buf_addf(&p->text, p->color ? "\033[1m%-*s\033[0m  " : "%-*s  ", (int)width, cells[i].name);
+		buf_addf(&p->text, p->color ? "\033[1m%-*s\033[0m  " : "%-*s  ", (int)width,
+		    cells[i].name);
 		cli_printable((struct span){shown.data, shown.len}, &p->text);
 		buf_addc(&p->text, '\n');
 	}

@@ -9,7 +9,8 @@
 
 #include "banned.h"
 
-#define SCAN_ROWS 131072 /* rows searched for a state in the past, before its chain is followed from the end */
+#define SCAN_ROWS \
+	131072 /* rows searched for a state in the past, before its chain is followed from the end */
 #define HASH_MIN 8
 #define HASH_HEX (2 * SHA256_SIZE)
 
@@ -20,7 +21,8 @@ get_row(struct index *ix, uint64_t seq, struct row *ret, struct err *e)
 	if (index_row(ix, seq, ret, e) != 0)
 		return (-1);
 	if ((ret->parent != EVENT_NONE && ret->parent >= seq) || ret->id >= index_elements(ix))
-		return (err_set(e, "the index is wrong about event %" PRIu64 ": run 'ecl-index --rebuild'", seq));
+		return (err_set(e,
+		    "the index is wrong about event %" PRIu64 ": run 'ecl-index --rebuild'", seq));
 	return (0);
 }
 
@@ -34,7 +36,8 @@ by_name(const void *a, const void *b)
 
 /* Call ${visit} for each element that one of the names means, in byte order, once. */
 static int
-each_exact(struct query *q, int (*visit)(void *arg, const struct element *el), void *arg, struct err *e)
+each_exact(
+    struct query *q, int (*visit)(void *arg, const struct element *el), void *arg, struct err *e)
 {
 	struct filter *f = &q->filter;
 	struct element el;
@@ -76,7 +79,8 @@ give_state(struct states *s, struct span name, uint64_t seq)
 	if (index_event(s->q->ledger->index, seq, &s->line, &ev, s->e) != 0)
 		return (-1);
 	if (ev.state.p == NULL)
-		return (err_set(s->e, "the index is wrong about event %" PRIu64 ": run 'ecl-index --rebuild'", seq));
+		return (err_set(s->e,
+		    "the index is wrong about event %" PRIu64 ": run 'ecl-index --rebuild'", seq));
 	if (!filter_event(&s->q->filter, &ev))
 		return (0);
 	state = (struct query_state){name, ev.state, seq, ev.time_us};
@@ -118,7 +122,8 @@ state_back(struct index *ix, uint64_t seq, uint64_t *ret, struct err *e)
  * changes often is found near by; one that does not has a short chain.
  */
 static int
-state_before(struct index *ix, const struct element *el, uint64_t size, uint64_t *ret, struct err *e)
+state_before(
+    struct index *ix, const struct element *el, uint64_t size, uint64_t *ret, struct err *e)
 {
 	uint64_t seq, stop = size > SCAN_ROWS ? size - SCAN_ROWS : 0;
 	struct row row;
@@ -168,7 +173,8 @@ state_then(void *arg, struct span name, struct span state, uint64_t seq, int64_t
 }
 
 int
-query_states(struct query *q, int (*visit)(void *arg, const struct query_state *s), void *arg, struct err *e)
+query_states(
+    struct query *q, int (*visit)(void *arg, const struct query_state *s), void *arg, struct err *e)
 {
 	struct states s = {.q = q, .visit = visit, .arg = arg, .e = e};
 	struct index *ix = q->ledger->index;
@@ -302,7 +308,9 @@ events_of_log(struct events *v)
 		if ((rc = filter_line(&q->filter, line.text, v->e)) <= 0)
 			continue;
 		if (event_parse(line.text, &ev, &f) != 0)
-			rc = err_set(v->e, "the log is corrupt: event %" PRIu64 ": %s; run 'ecl-verify'", seq, f.what);
+			rc = err_set(v->e,
+			    "the log is corrupt: event %" PRIu64 ": %s; run 'ecl-verify'", seq,
+			    f.what);
 		else
 			rc = event_reserved(ev.element) ? 0 : v->visit(v->arg, line.text, &ev);
 	}
@@ -330,7 +338,8 @@ events_of_rows(struct events *v)
 		seq = q->reverse ? q->until - 1 - i : q->since + i;
 		if (get_row(ix, seq, &row, v->e) != 0)
 			return (-1);
-		if (v->wanted == NULL ? (row.flags & ROW_OWN) != 0 : (v->wanted[row.id / 8] >> row.id % 8 & 1) == 0)
+		if (v->wanted == NULL ? (row.flags & ROW_OWN) != 0
+				      : (v->wanted[row.id / 8] >> row.id % 8 & 1) == 0)
 			continue;
 		if ((flag == 0 || (row.flags & flag) != 0) && (rc = give_event(v, seq)) != 0)
 			return (rc);
@@ -339,7 +348,8 @@ events_of_rows(struct events *v)
 }
 
 int
-query_events(struct query *q, int (*visit)(void *arg, struct span line, const struct event *ev), void *arg, struct err *e)
+query_events(struct query *q, int (*visit)(void *arg, struct span line, const struct event *ev),
+    void *arg, struct err *e)
 {
 	struct events v = {.q = q, .visit = visit, .arg = arg, .e = e};
 	int rc;
@@ -408,7 +418,8 @@ count_events(struct elements *s)
 }
 
 int
-query_elements(struct query *q, int (*visit)(void *arg, const struct query_element *el), void *arg, struct err *e)
+query_elements(struct query *q, int (*visit)(void *arg, const struct query_element *el), void *arg,
+    struct err *e)
 {
 	struct elements s = {.q = q, .visit = visit, .arg = arg, .e = e};
 	int rc;
@@ -433,7 +444,8 @@ find_hash(struct log *log, const char *hex, size_t len, struct buf *out, struct 
 
 	log_reader_init(&r, log, 0, 0);
 	while ((rc = log_reader_next(&r, &line, e)) > 0) {
-		if (line.text.len < EVENT_TAIL || memcmp(line.text.p + line.text.len - HASH_HEX - 2, hex, len) != 0)
+		if (line.text.len < EVENT_TAIL ||
+		    memcmp(line.text.p + line.text.len - HASH_HEX - 2, hex, len) != 0)
 			continue;
 		if (found++ == 1) {
 			rc = err_set(e, "the hashes of several events begin with '%s'", hex);
@@ -469,10 +481,14 @@ query_event(struct query *q, const char *what, struct buf *out, struct event *ev
 		len -= 5;
 	}
 	if (len < HASH_MIN || len > HASH_HEX || strspn(what, "0123456789abcdef") != len)
-		return (err_set(e, "'%s' is neither a seq nor the beginning of a hash (%d or more of 0-9 and a-f)", what, HASH_MIN));
+		return (err_set(e,
+		    "'%s' is neither a seq nor the beginning of a hash (%d or more of 0-9 and a-f)",
+		    what, HASH_MIN));
 	if ((rc = find_hash(q->ledger->log, what, len, out, e)) <= 0)
 		return (rc);
 	if (event_parse((struct span){out->data, out->len}, ev, &f) != 0)
-		return (err_set(e, "the log is corrupt: the event with hash '%s': %s; run 'ecl-verify'", what, f.what));
+		return (
+		    err_set(e, "the log is corrupt: the event with hash '%s': %s; run 'ecl-verify'",
+			what, f.what));
 	return (1);
 }

@@ -205,7 +205,7 @@ check_element(struct verify_pass *p, const struct line *l, uint64_t *ret_last)
 static void
 say_parent(const struct event *ev, uint64_t last, char *what, size_t size)
 {
-	char parent[24] = "null", before[48] = "its element is new";
+	char parent[24] = "null", before[64] = "its element is new";
 
 	if (ev->parent != EVENT_NONE)
 		snprintf(parent, sizeof(parent), "%" PRIu64, ev->parent);

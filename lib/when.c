@@ -119,8 +119,9 @@ parse_date(const char **p, int64_t *ret_days)
 {
 	unsigned year, month, day;
 
-	if (field(p, 4, 9999, &year) != 0 || *(*p)++ != '-' || field(p, 2, 12, &month) != 0 || month == 0 ||
-	    *(*p)++ != '-' || field(p, 2, 31, &day) != 0 || day == 0 || day > days_in_month(year, month))
+	if (field(p, 4, 9999, &year) != 0 || *(*p)++ != '-' || field(p, 2, 12, &month) != 0 ||
+	    month == 0 || *(*p)++ != '-' || field(p, 2, 31, &day) != 0 || day == 0 ||
+	    day > days_in_month(year, month))
 		return (-1);
 	*ret_days = days_of(year, month, day);
 	return (0);
@@ -162,7 +163,8 @@ parse_zone(const char **p, int64_t *ret)
 	*ret = 0;
 	if (sign == 'Z' || sign == 'z')
 		return (0);
-	if ((sign != '+' && sign != '-') || field(p, 2, 23, &hour) != 0 || *(*p)++ != ':' || field(p, 2, 59, &minute) != 0)
+	if ((sign != '+' && sign != '-') || field(p, 2, 23, &hour) != 0 || *(*p)++ != ':' ||
+	    field(p, 2, 59, &minute) != 0)
 		return (-1);
 	*ret = (sign == '-' ? -1 : 1) * ((int64_t)hour * 3600 + minute * 60);
 	return (0);
@@ -178,7 +180,8 @@ parse_age(const char *p, int64_t now_us, int64_t *ret_us)
 	const char *unit;
 	uint64_t n;
 
-	if (len == 0 || p[len] == '\0' || p[len + 1] != '\0' || (unit = strchr(units, p[len])) == NULL)
+	if (len == 0 || p[len] == '\0' || p[len + 1] != '\0' ||
+	    (unit = strchr(units, p[len])) == NULL)
 		return (-1);
 	n = number(p, len);
 	if (n > (uint64_t)(AGE_MAX_S / seconds[unit - units]))
@@ -280,7 +283,8 @@ parse_point(const char *text, int64_t now_us, struct point *ret)
 		ret->kind = parse_hash(text + 5, ret) == 0 ? KIND_BLOCK : KIND_NONE;
 	else if (len >= HASH_MIN && parse_hash(text, ret) == 0)
 		ret->kind = KIND_BLOCK;
-	else if (parse_age(text, now_us, &ret->time_us) == 0 || parse_time(text, now_us, &ret->time_us) == 0)
+	else if (parse_age(text, now_us, &ret->time_us) == 0 ||
+	    parse_time(text, now_us, &ret->time_us) == 0)
 		ret->kind = KIND_TIME;
 	return (ret->kind == KIND_NONE ? -1 : 0);
 }
@@ -290,8 +294,10 @@ point_of(const char *text, int64_t now_us, struct point *ret, struct err *e)
 {
 	if (parse_point(text, now_us, ret) == 0)
 		return (0);
-	return (err_set(e, "'%s' is neither a seq, a block, a time nor an age (as in 42, block-7, "
-	    "2026-11-21T10:00:00Z, '2026-11-21 10:00', 10:00, yesterday, 15m)", text));
+	return (err_set(e,
+	    "'%s' is neither a seq, a block, a time nor an age (as in 42, block-7, "
+	    "2026-11-21T10:00:00Z, '2026-11-21 10:00', 10:00, yesterday, 15m)",
+	    text));
 }
 
 static bool
@@ -313,7 +319,8 @@ block_fits(const struct block *b, const struct point *p)
 }
 
 static int
-find_block(const char *text, const struct point *p, const struct block_list *blocks, const struct block **ret, struct err *e)
+find_block(const char *text, const struct point *p, const struct block_list *blocks,
+    const struct block **ret, struct err *e)
 {
 	const struct block *found = NULL, *damaged = NULL, *b;
 	size_t i;
@@ -329,7 +336,8 @@ find_block(const char *text, const struct point *p, const struct block_list *blo
 		else if (found == NULL)
 			found = b;
 		else
-			return (err_set(e, "'%s' is more than one block: '%s' and '%s'", text, found->name, b->name));
+			return (err_set(e, "'%s' is more than one block: '%s' and '%s'", text,
+			    found->name, b->name));
 	}
 	if (found == NULL && damaged != NULL)
 		return (err_set(e, "block '%s' is damaged: %s", damaged->name, damaged->fault));
@@ -351,16 +359,18 @@ check_seq(const char *text, uint64_t seq, uint64_t limit, const struct log *log,
 }
 
 static int
-block_size(const char *text, const struct point *p, const struct log *log, const struct block_list *blocks, uint64_t *ret,
-    struct err *e)
+block_size(const char *text, const struct point *p, const struct log *log,
+    const struct block_list *blocks, uint64_t *ret, struct err *e)
 {
 	const struct block *b;
 
 	if (find_block(text, p, blocks, &b, e) != 0)
 		return (-1);
 	if (b->header.size > log->end.size)
-		return (err_set(e, "block '%s' has %" PRIu64 " events, but the log has %" PRIu64 "; run 'ecl-verify'", b->name,
-		    b->header.size, log->end.size));
+		return (err_set(e,
+		    "block '%s' has %" PRIu64 " events, but the log has %" PRIu64
+		    "; run 'ecl-verify'",
+		    b->name, b->header.size, log->end.size));
 	*ret = b->header.size;
 	return (0);
 }
@@ -373,7 +383,8 @@ time_size(struct log *log, int64_t us, uint64_t *ret, struct err *e)
 }
 
 int
-when_size(const char *text, struct log *log, const struct block_list *blocks, int64_t now_us, uint64_t *ret_size, struct err *e)
+when_size(const char *text, struct log *log, const struct block_list *blocks, int64_t now_us,
+    uint64_t *ret_size, struct err *e)
 {
 	struct point p;
 
@@ -390,7 +401,8 @@ when_size(const char *text, struct log *log, const struct block_list *blocks, in
 }
 
 int
-when_from(const char *text, struct log *log, const struct block_list *blocks, int64_t now_us, uint64_t *ret_seq, struct err *e)
+when_from(const char *text, struct log *log, const struct block_list *blocks, int64_t now_us,
+    uint64_t *ret_seq, struct err *e)
 {
 	struct point p;
 
@@ -407,8 +419,8 @@ when_from(const char *text, struct log *log, const struct block_list *blocks, in
 }
 
 int
-when_block(const char *text, struct log *log, const struct block_list *blocks, int64_t now_us, const struct block **ret_block,
-    struct err *e)
+when_block(const char *text, struct log *log, const struct block_list *blocks, int64_t now_us,
+    const struct block **ret_block, struct err *e)
 {
 	const struct block *last = NULL, *b;
 	struct point p;
@@ -422,7 +434,9 @@ when_block(const char *text, struct log *log, const struct block_list *blocks, i
 		return (-1);
 	for (i = 0; blocks != NULL && i < blocks->n; i++) {
 		b = &blocks->block[i];
-		if (b->good && (p.kind == KIND_SEQ ? b->header.size <= p.seq + 1 : b->header.time_us <= p.time_us))
+		if (b->good &&
+		    (p.kind == KIND_SEQ ? b->header.size <= p.seq + 1
+					: b->header.time_us <= p.time_us))
 			last = b;
 	}
 	if (last == NULL)

@@ -360,7 +360,10 @@ test_expect_success 'options that do not go together' '
 	test_expect_code 2 ecl-query --format yaml &&
 	test_expect_code 2 ecl-query --limit 0 &&
 	test_expect_code 2 ecl-query --limit x &&
-	test_expect_code 2 ecl-query --diff 1
+	test_expect_code 2 ecl-query --diff 1 &&
+	test_expect_code 2 ecl-query service:s01 --at 3 2>err &&
+	test_grep "^ecl-query: options stand before GLOBs: .--at.$" err &&
+	test_expect_code 1 ecl-query -- service:none --at
 '
 
 test_expect_success 'a reader that goes away, a disk that is full' '
@@ -383,6 +386,19 @@ test_expect_success 'nothing is written' '
 	ecl-query --stat >/dev/null &&
 	find L -type f | sort >after &&
 	test_cmp before after
+'
+
+test_expect_success 'a real block has the hashes that --layer computes' '
+	ecl-init real >/dev/null &&
+	ecl-append -d real -q -e a:b -s "{\"n\":1e400}" &&
+	ecl-snap -d real >/dev/null &&
+	ecl-append -d real -q -e a:b -s null &&
+	ecl-query -d real --layer --at block-0 | jq -c "[.state, .root]" >actual &&
+	ecl-query -d real --blocks | jq -c "[.state, .root]" >expect &&
+	test_cmp expect actual &&
+	test_expect_code 1 ecl-query -d real a:b &&
+	ecl-query -d real --at block-0 a:b >out &&
+	test_grep "{\"n\":1e400}" out
 '
 
 test_expect_success '--help fits on 80 columns' '

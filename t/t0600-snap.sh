@@ -182,33 +182,35 @@ for backend in btrfs copy; do
 		check_blocks "$U"
 	'
 
-	test_expect_success "${pre:+$pre,}STRACE" "$backend: killed at every step: all or nothing, and the next run puts it in order" '
-		K=$(ecl_backend_root '$backend')
-		ecl-init --backend '$backend' "$K" >/dev/null
-		mkdir "$K/live/d"
-		echo x >"$K/live/d/f"
-		calls=ioctl,renameat,renameat2,fsync,fdatasync,syncfs,mkdirat,unlinkat,write,pwrite64,flock
-		ecl-append -d "$K" -q -e k:0 -s 0
-		ecl-snap -d "$K" -q
-		rm -f acked
-		kill_points points $calls ecl-snap -d "$K" -q
-		test $(wc -l <points) -gt 15
-		i=0
-		while read -r call n; do
-			i=$((i + 1))
-			ecl-append -d "$K" -e k:$i -s $i >>acked
-			killed_at $call $n ecl-snap -d "$K" -q || exit
-			if test $((i % 2)) = 0; then
-				ecl-append -d "$K" -e k:$i -s null >>acked
-			fi
-			ecl-snap -d "$K" >out || exit
-			test $((i % 4)) != 0 || check_blocks "$K" || { echo "after $call $n"; exit 1; }
-		done <points
-		check_blocks "$K"
-		ecl-replay -d "$K" >log
-		test "$(grep -cxFf acked log)" = $(wc -l <acked)
-		echo "# $i places"
-	'
+	for fault in signal=KILL error=EIO; do
+		test_expect_success "${pre:+$pre,}STRACE" "$backend: $fault at every step: all or nothing, and the next run puts it in order" '
+			K=$(ecl_backend_root '$backend')
+			ecl-init --backend '$backend' "$K" >/dev/null
+			mkdir "$K/live/d"
+			echo x >"$K/live/d/f"
+			ecl-append -d "$K" -q -e k:0 -s 0
+			ecl-snap -d "$K" -q
+			rm -f acked
+			kill_points points ioctl,renameat,renameat2,fsync,fdatasync,syncfs,mkdirat,unlinkat,write,pwrite64,flock \
+				ecl-snap -d "$K" -q
+			test $(wc -l <points) -gt 15
+			i=0 hit=0
+			while read -r call n; do
+				i=$((i + 1))
+				ecl-append -d "$K" -e k:$i -s $i >>acked
+				fault_at $call $n '$fault' ecl-snap -d "$K" -q || return 1
+				test $fault_exit = 0 || hit=$((hit + 1))
+				test $((i % 2)) != 0 || ecl-append -d "$K" -e k:$i -s null >>acked || return 1
+				ecl-snap -d "$K" >out || { echo "after $call $n"; return 1; }
+				test $((i % 8)) != 0 || check_blocks "$K" || { echo "after $call $n"; return 1; }
+			done <points
+			check_blocks "$K"
+			ecl-replay -d "$K" >log
+			test "$(grep -cxFf acked log)" = $(wc -l <acked)
+			echo "# $hit of $i places"
+			test $hit -gt $((i / 3))
+		'
+	done
 done
 
 test_expect_success BTRFS 'btrfs: a block cannot be written to' '

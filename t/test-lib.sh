@@ -25,7 +25,7 @@ if test -z "$top_builddir"; then
 	top_builddir=$top_srcdir
 	test -x "$top_builddir/cmd/ecl-append" || ! test -d "$top_srcdir/build" || top_builddir=$top_srcdir/build
 fi
-PATH=$top_builddir/cmd:$top_srcdir/scripts:$PATH:/usr/sbin:/sbin
+PATH=$top_builddir/cmd:$PATH:/usr/sbin:/sbin:$top_srcdir/scripts
 export top_srcdir top_builddir PATH
 
 # The same surroundings everywhere.  A sanitizer's complaint must look like a crash, not like an answer.
@@ -331,7 +331,7 @@ as_user()
 		"$@"
 		return
 	fi
-	if ! $drop test -x "$dir/ecl-append"; then
+	if ! $drop [ -x "$dir/ecl-append" ]; then
 		dir=$test_state/bin
 		if ! test -d "$dir"; then
 			mkdir "$dir" && cp "$top_builddir"/cmd/ecl-* "$dir" 2>/dev/null

@@ -83,7 +83,7 @@ model_begin(struct model *m, uint64_t seed, size_t names, uint64_t a_segment)
 {
 	const char *tmp = getenv("TMPDIR");
 	size_t i;
-	int fd;
+	int fd = -1;
 
 	memset(m, 0, sizeof(*m));
 	m->r.s = seed;
