@@ -26,8 +26,11 @@ golden_block()
 	mkdir -p "$dir"
 	cp -R "$golden/live/." "$dir"
 	while read -r kind mode path; do
-		test "$kind" != d || mkdir -p "$dir/$path"
-		test "$kind" = l || chmod "$mode" "$dir/$path"
+		case $kind in
+		l) ln -s "$mode" "$dir/$path"; continue ;;
+		d) mkdir -p "$dir/$path" ;;
+		esac
+		chmod "$mode" "$dir/$path"
 	done <"$golden/modes"
 	mkdir -p "$dir/.ecl/log"
 	cp "$golden/block.$1" "$dir/.ecl/block"

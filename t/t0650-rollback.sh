@@ -316,7 +316,7 @@ for backend in btrfs copy; do
 
 	test_expect_success "${pre:+$pre,}STRACE" "$backend: killed behind the exchange: what was live is not lost" '
 		base '$backend'
-		strace -f -o calls -e trace=renameat2 ecl-rollback -d "$R" -q --yes block-0
+		traced -o calls -e trace=renameat2 ecl-rollback -d "$R" -q --yes block-0
 		n=$(grep -n EXCHANGE calls | cut -d : -f 1)
 		base '$backend'
 		echo precious >"$R/live/precious"

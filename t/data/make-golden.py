@@ -3,7 +3,8 @@
 
 	log.ndjson      the log: odd strings and numbers, every action, two blocks, a rollback
 	block.0 block.1 the headers of the blocks, as in .ecl/block
-	modes           type, mode and path of the managed files in both blocks (owner 0:0), what git does not keep
+	modes           type, mode and path of the managed files in both blocks (owner 0:0), a link's target in place of its
+	                mode: what git, or a tarball that follows links, does not keep
 	live/           those of them that git does keep
 	state, query    the text behind the state hash at the end, and what ecl-query prints
 """
@@ -152,14 +153,10 @@ def main():
     write('state', g.text())
     write('query', b''.join(b'{"element":"%s","state":%s,"seq":%d,"time":"%s"}\n' % (
         s[1].encode(), s[0].encode(), s[2], g.lines[s[2]].split('"')[5].encode()) for _, s in g.living()))
-    write('modes', b''.join(b'%s %04o %s\n' % (k.encode(), m, p.encode('latin-1')) for k, m, p, _ in FILES))
+    write('modes', b''.join(b'%s %s %s\n' % (k.encode(), data if k == 'l' else b'%04o' % m, p.encode('latin-1')) for k, m, p, data in FILES))
     for kind, _, path, data in FILES:
         if kind == 'f':
             write('live/' + path, data)
-        elif kind == 'l':
-            link = os.path.join(HERE, 'live', path)
-            if not os.path.islink(link):
-                os.symlink(data.decode(), link)
 
 
 if __name__ == '__main__':
