@@ -1,6 +1,7 @@
 /* ecl-index: bring the index up to date, make it anew, or check it. */
 #include "config.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -118,7 +119,8 @@ update(struct run *r, struct err *e)
 {
 	uint64_t size, left;
 
-	if (r->rebuild && index_remove(r->layer->ecl_fd, r->lock_fd, e) != 0)
+	/* The lock is held all the time: writers who find no manifest would make one themselves. */
+	if (r->rebuild && index_remove(r->layer->ecl_fd, -1, e) != 0)
 		return (-1);
 	if (durable_size(r, &size, e) != 0 || index_open(r->layer->ecl_fd, r->log, INDEX_TREE | INDEX_LAZY, &r->ix, e) != 0)
 		return (-1);
@@ -129,11 +131,11 @@ update(struct run *r, struct err *e)
 		left = size - index_size(r->ix);
 		if (index_advance(r->ix, left < STEP ? left : STEP, e) == -1)
 			return (-1);
-		if (index_lag(r->ix) >= PUBLISH && index_publish(r->ix, r->lock_fd, e) != 0)
+		if (index_lag(r->ix) >= PUBLISH && index_publish(r->ix, -1, e) != 0)
 			return (-1);
 		progress_step(&r->progress, index_size(r->ix));
 	}
-	return (index_compact(r->ix, r->lock_fd, e));
+	return (index_compact(r->ix, -1, e));
 }
 
 /* Return 0, 1 where the index is wrong (with ${e}), or -1. */
@@ -154,19 +156,29 @@ check(struct run *r, struct err *e)
 }
 
 static int
+lock(struct run *r, bool exclusive, struct err *e)
+{
+	if (io_lock(r->lock_fd, exclusive, r->cli.wait_ms) == 0)
+		return (0);
+	if (errno == EWOULDBLOCK)
+		return (err_retry(e, "'%s' is locked by another program ('index.lock'); try again later", r->cli.root));
+	return (err_sys(e, "cannot lock 'index.lock'"));
+}
+
+static int
 run(struct run *r, struct err *e)
 {
 	if (open_root(r, e) != 0)
 		return (-1);
 	if (!r->check) {
-		if ((r->lock_fd = io_open_file(r->layer->root_fd, "index.lock", O_RDWR | O_CREAT, 0600, e)) == -1)
+		if ((r->lock_fd = io_open_file(r->layer->root_fd, "index.lock", O_RDWR | O_CREAT, 0600, e)) == -1 || lock(r, true, e) != 0)
 			return (-1);
 		return (update(r, e));
 	}
 	/* Nobody publishes meanwhile, where we may say so; without it the worst is a false alarm during a rebuild. */
 	r->lock_fd = io_open_file(r->layer->root_fd, "index.lock", O_RDONLY, 0, NULL);
-	if (r->lock_fd != -1 && io_lock(r->lock_fd, false, r->cli.wait_ms) != 0)
-		return (err_retry(e, "'%s' is locked by another program ('index.lock'); try again later", r->cli.root));
+	if (r->lock_fd != -1 && lock(r, false, e) != 0)
+		return (-1);
 	return (check(r, e));
 }
 

@@ -16,22 +16,22 @@
 
 #define CAUSE_MAX 4096 /* with it, every state still fits into a line */
 
-static const char help[] =
-    "usage: ecl-rollback [options] BLOCK\n"
-    "\n"
-    "  ecl-rollback --dry-run block-7   what would be recorded\n"
-    "  ecl-rollback block-7             asks, then does it\n"
-    "  ecl-rollback --yes 2h | apply    to the last block that is two hours old\n"
-    "\n"
-    "The files of live become those of BLOCK, the elements' states too; the log grows by\n"
-    "the events that say so, which are printed.  What was live becomes a block, so that\n"
-    "another rollback undoes this one.  BLOCK is a block, or a seq, a time or an age,\n"
-    "which mean the last block at or before it.\n"
-    "\n"
-    "  -n, --dry-run         print what would be recorded, change nothing\n"
-    "  -y, --yes             do not ask; needed where standard input is no terminal\n"
-    "      --cause TEXT      why (rollback to BLOCK)\n"
-    "      --no-snap         delete what was live: no block of it\n" CLI_HELP_COMMON;
+static const char
+    help[] = "usage: ecl-rollback [options] BLOCK\n"
+	     "\n"
+	     "  ecl-rollback --dry-run block-7   what would be recorded\n"
+	     "  ecl-rollback block-7             asks, then does it\n"
+	     "  ecl-rollback --yes 2h | apply    to the last block that is two hours old\n"
+	     "\n"
+	     "The files of live become those of BLOCK, the elements' states too; the log grows by\n"
+	     "the events that say so, which are printed.  What was live becomes a block, so that\n"
+	     "another rollback undoes this one.  BLOCK is a block, or a seq, a time or an age,\n"
+	     "which mean the last block at or before it.\n"
+	     "\n"
+	     "  -n, --dry-run         print what would be recorded, change nothing\n"
+	     "  -y, --yes             do not ask; needed where standard input is no terminal\n"
+	     "      --cause TEXT      why (rollback to BLOCK)\n"
+	     "      --no-snap         delete what was live: no block of it\n" CLI_HELP_COMMON;
 
 enum { OPT_CAUSE = CLI_LONG, OPT_NO_SNAP };
 
@@ -93,7 +93,8 @@ check_options(struct run *r)
 	if (len > CAUSE_MAX)
 		return (cli_usage(cli, "--cause is longer than %d bytes", CAUSE_MAX));
 	if (!r->yes && !r->opt.dry_run && isatty(STDIN_FILENO) == 0)
-		return (cli_usage(cli, "nobody can be asked, for standard input is no terminal: --yes does it, --dry-run shows it"));
+		return (cli_usage(cli,
+		    "nobody can be asked, for standard input is no terminal: --yes does it, --dry-run shows it"));
 	return (0);
 }
 
@@ -113,7 +114,8 @@ find_block(struct run *r, struct err *e)
 		(int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, &r->block, e) != 0)
 		return (-1);
 	if (!r->blocks.present[r->block - r->blocks.list.block])
-		return (err_no(e, "the snapshot of '%s' is gone: there is nothing to go back to", r->block->name));
+		return (err_no(e, "the snapshot of '%s' is gone: there is nothing to go back to",
+		    r->block->name));
 	if (r->cause != NULL) {
 		json_escape(&r->cause_token, (struct span){r->cause, strlen(r->cause)});
 		if (r->cause_token.failed)
@@ -151,11 +153,15 @@ ask(struct run *r, struct err *e)
 	n = count_lines((struct span){lines.data, lines.len}) - 1;
 	buf_release(&lines);
 	cli_time_local(r->block->header.time_us, &time);
-	fprintf(stderr, "Roll '%s' back to %s of %s?\n", r->layer->path, r->block->name, buf_cstr(&time));
-	fprintf(stderr, "All files become those of the block, and %zu element%s change%s.  What is there now %s.  [y/N] ", n,
-	    n == 1 ? "" : "s", n == 1 ? "s" : "", r->opt.no_snap ? "IS LOST" : "becomes a block");
+	fprintf(stderr, "Roll '%s' back to %s of %s?\n", r->layer->path, r->block->name,
+	    buf_cstr(&time));
+	fprintf(stderr,
+	    "All files become those of the block, and %zu element%s change%s.  What is there now %s.  [y/N] ",
+	    n, n == 1 ? "" : "s", n == 1 ? "s" : "",
+	    r->opt.no_snap ? "IS LOST" : "becomes a block");
 	buf_release(&time);
-	if (fgets(answer, sizeof(answer), stdin) == NULL || (answer[0] != 'y' && answer[0] != 'Y')) {
+	if (fgets(answer, sizeof(answer), stdin) == NULL ||
+	    (answer[0] != 'y' && answer[0] != 'Y')) {
 		cli_info(&r->cli, "nothing was changed");
 		return (1);
 	}
@@ -213,8 +219,9 @@ run(struct run *r, struct err *e)
 		return (n == 1 ? EXIT_NO : cli_error(&r->cli, e));
 	rc = rollback_to(r->layer, r->block, &r->opt, &r->lines, e);
 	if (r->layer->torn > 0)
-		cli_warn(&r->cli, "a torn tail of %ju bytes was cut off; it is kept as 'live/.ecl/torn-%ju'", (uintmax_t)r->layer->torn,
-		    (uintmax_t)r->layer->torn_seq);
+		cli_warn(&r->cli,
+		    "a torn tail of %ju bytes was cut off; it is kept as 'live/.ecl/torn-%ju'",
+		    (uintmax_t)r->layer->torn, (uintmax_t)r->layer->torn_seq);
 	/* What was recorded is told, also where something failed after it. */
 	if (rc != 0)
 		cli_error(&r->cli, e);

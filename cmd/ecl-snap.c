@@ -17,21 +17,21 @@
 
 #include "banned.h"
 
-static const char help[] =
-    "usage: ecl-snap [options]\n"
-    "\n"
-    "  ecl-snap                       make a block, print its header\n"
-    "  ecl-snap --if-changed -q       from cron: one only where something changed\n"
-    "  ecl-snap --list                the blocks, those that were pruned too\n"
-    "  cd \"$(ecl-snap --path 2h)\"     the files as they were two hours ago\n"
-    "\n"
-    "A block is a read-only snapshot of live, with a header that commits to everything\n"
-    "in it: the log, the elements, their states, the files.\n"
-    "\n"
-    "      --if-changed      none where neither log nor files changed since the last\n"
-    "      --list            the headers of all blocks, oldest first\n"
-    "      --path WHEN       the path of the block's snapshot: a block, or for a seq, a\n"
-    "                        time or an age the last block at or before it\n" CLI_HELP_COMMON;
+static const char help
+    [] = "usage: ecl-snap [options]\n"
+	 "\n"
+	 "  ecl-snap                       make a block, print its header\n"
+	 "  ecl-snap --if-changed -q       from cron: one only where something changed\n"
+	 "  ecl-snap --list                the blocks, those that were pruned too\n"
+	 "  cd \"$(ecl-snap --path 2h)\"     the files as they were two hours ago\n"
+	 "\n"
+	 "A block is a read-only snapshot of live, with a header that commits to everything\n"
+	 "in it: the log, the elements, their states, the files.\n"
+	 "\n"
+	 "      --if-changed      none where neither log nor files changed since the last\n"
+	 "      --list            the headers of all blocks, oldest first\n"
+	 "      --path WHEN       the path of the block's snapshot: a block, or for a seq, a\n"
+	 "                        time or an age the last block at or before it\n" CLI_HELP_COMMON;
 
 enum { OPT_IF_CHANGED = CLI_LONG, OPT_LIST, OPT_PATH };
 
@@ -121,10 +121,12 @@ print_path(struct run *r, struct err *e)
 	const struct block *b;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	if (when_block(r->path, r->layer->ledger->log, &r->blocks.list, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, &b, e) != 0)
+	if (when_block(r->path, r->layer->ledger->log, &r->blocks.list,
+		(int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, &b, e) != 0)
 		return (-1);
 	if (!r->blocks.present[b - r->blocks.list.block])
-		return (err_no(e, "the snapshot of '%s' is gone: only its header is left, in the log", b->name));
+		return (err_no(e,
+		    "the snapshot of '%s' is gone: only its header is left, in the log", b->name));
 	printf("%s/%s\n", r->snapshots, b->name);
 	return (0);
 }
@@ -133,8 +135,9 @@ static void
 report_torn(struct run *r)
 {
 	if (r->layer->torn > 0)
-		cli_warn(&r->cli, "a torn tail of %ju bytes was cut off; it is kept as 'live/.ecl/torn-%ju'", (uintmax_t)r->layer->torn,
-		    (uintmax_t)r->layer->torn_seq);
+		cli_warn(&r->cli,
+		    "a torn tail of %ju bytes was cut off; it is kept as 'live/.ecl/torn-%ju'",
+		    (uintmax_t)r->layer->torn, (uintmax_t)r->layer->torn_seq);
 }
 
 static int
@@ -151,7 +154,8 @@ make(struct run *r, struct present *p, struct err *e)
 		b.line.len--; /* its LF */
 		if (made == 0 && p->format == PRESENT_TABLE)
 			cli_info(&r->cli, "nothing has changed since '%s'", b.name);
-		if (made == 1 && !r->cli.quiet && show_block(p, &b, (struct span){b.line.data, b.line.len}) == -1)
+		if (made == 1 && !r->cli.quiet &&
+		    show_block(p, &b, (struct span){b.line.data, b.line.len}) == -1)
 			err_mem(e);
 	}
 	buf_release(&b.line);
@@ -165,14 +169,17 @@ run(struct run *r, struct present *p, struct err *e)
 	bool write = !r->list && r->path == NULL;
 	char root[PATH_MAX];
 
-	if (layer_open(r->cli.root, (write ? LAYER_WRITE | LAYER_TREE : LAYER_READ) | (r->cli.force ? LAYER_FORCE : 0), &r->layer, e) != 0)
+	if (layer_open(r->cli.root,
+		(write ? LAYER_WRITE | LAYER_TREE : LAYER_READ) | (r->cli.force ? LAYER_FORCE : 0),
+		&r->layer, e) != 0)
 		return (-1);
 	if (write)
 		return (make(r, p, e));
 	if (realpath(r->layer->path, root) == NULL)
 		return (err_sys(e, "cannot find the path of '%s'", r->layer->path));
 	snprintf(r->snapshots, sizeof(r->snapshots), "%s/.snapshots", root);
-	if (blocks_read(r->layer->snap_fd, r->layer->ledger->log, r->layer->ledger->index, &r->blocks, e) != 0)
+	if (blocks_read(r->layer->snap_fd, r->layer->ledger->log, r->layer->ledger->index,
+		&r->blocks, e) != 0)
 		return (-1);
 	return (r->list ? list(r, p, e) : print_path(r, e));
 }

@@ -190,9 +190,10 @@ line_summary(const struct run *r, const struct verify_result *v, bool color, str
 		on = v->verdict == VERIFY_OK ? "\033[1;32m" : "\033[1;31m";
 		off = "\033[0m";
 	}
-	buf_addf(out, "%s%s%s: %" PRIu64 " events", on, verify_class_name(v->verdict), off, v->events);
+	buf_addf(out, "%s%s%s: %" PRIu64 " event%s", on, verify_class_name(v->verdict), off, v->events,
+	    v->events == 1 ? "" : "s");
 	if (!r->from_stdin && !r->opt.quick)
-		buf_addf(out, " and %" PRIu64 " blocks", v->blocks);
+		buf_addf(out, " and %" PRIu64 " block%s", v->blocks, v->blocks == 1 ? "" : "s");
 	buf_addf(out, " checked in %.3f s (%.0f events a second); ", seconds, (double)v->events / seconds);
 	if (wrong > 0)
 		buf_addf(out, "%" PRIu64 " %s wrong", wrong, wrong == 1 ? "thing is" : "things are");

@@ -213,7 +213,9 @@ parse_value(struct cursor *c, const struct member *m, struct block_header *h)
 		return (-1);
 	switch (m->kind) {
 	case KIND_HASH:
-		return (token.len == HEX_SIZE + 2 ? hex_decode(token.p + 1, SHA256_SIZE, (uint8_t *)p) : -1);
+		return (token.len == HEX_SIZE + 2
+			? hex_decode(token.p + 1, SHA256_SIZE, (uint8_t *)p)
+			: -1);
 	case KIND_TIME:
 		return (parse_time(token, &h->time_us));
 	case KIND_BACKEND:
@@ -225,7 +227,8 @@ parse_value(struct cursor *c, const struct member *m, struct block_header *h)
 }
 
 static int
-parse_members(struct span text, const unsigned *order, struct block_header *ret, struct json_fault *f)
+parse_members(
+    struct span text, const unsigned *order, struct block_header *ret, struct json_fault *f)
 {
 	struct cursor c = {text, 0, f};
 	struct block_header h;
@@ -266,8 +269,8 @@ block_from_canonical(struct span state, struct block_header *ret, struct json_fa
 void
 block_name(const struct block_header *h, char out[BLOCK_NAME_SIZE])
 {
-	snprintf(out, BLOCK_NAME_SIZE, "block-%06ju-%02x%02x%02x%02x", (uintmax_t)h->height, h->hash[0], h->hash[1],
-	    h->hash[2], h->hash[3]);
+	snprintf(out, BLOCK_NAME_SIZE, "block-%06ju-%02x%02x%02x%02x", (uintmax_t)h->height,
+	    h->hash[0], h->hash[1], h->hash[2], h->hash[3]);
 }
 
 /* The height in a block's name; every height has one way to be written. */
@@ -279,12 +282,14 @@ parse_name(const char *name, uint64_t *ret_height)
 	const char *dash;
 	size_t i, digits;
 
-	if (strncmp(name, "block-", 6) != 0 || (dash = strchr(name + 6, '-')) == NULL || strlen(dash) != 9)
+	if (strncmp(name, "block-", 6) != 0 || (dash = strchr(name + 6, '-')) == NULL ||
+	    strlen(dash) != 9)
 		return (-1);
 	digits = (size_t)(dash - name) - 6;
 	for (i = 0; i + 1 < digits && name[6 + i] == '0'; i++)
 		;
-	if (decimal_parse(name + 6 + i, digits - i, &h.height) != 0 || hex_decode(dash + 1, 4, h.hash) != 0)
+	if (decimal_parse(name + 6 + i, digits - i, &h.height) != 0 ||
+	    hex_decode(dash + 1, 4, h.hash) != 0)
 		return (-1);
 	block_name(&h, again);
 	if (strcmp(again, name) != 0)
@@ -379,7 +384,8 @@ list_names(struct block_list *l, DIR *dir, uint64_t from, struct err *e)
 		if ((b = list_add(l, &cap)) == NULL)
 			return (err_mem(e));
 		b->height = height;
-		memcpy(b->name, d->d_name, strlen(d->d_name) + 1); /* fits: block_name() makes the same */
+		memcpy(b->name, d->d_name,
+		    strlen(d->d_name) + 1); /* fits: block_name() makes the same */
 	}
 	if (errno != 0)
 		return (err_sys(e, "cannot read directory '.snapshots'"));

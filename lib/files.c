@@ -29,7 +29,7 @@
 #include "banned.h"
 
 #define WINDOW (1u << 20)
-#define DEPTH_MAX 1000		/* directories in directories: each takes a descriptor */
+#define DEPTH_MAX 1000		 /* directories in directories: each takes a descriptor */
 #define BTRFS_EMPTY_SUBVOL_INO 2 /* what a snapshot has where the original had a subvolume */
 
 struct entry {
@@ -172,8 +172,8 @@ begin_leaf(struct walk *w, const struct stat *st)
 	buf_reset(&w->leaf);
 	buf_add(&w->leaf, w->path.data, w->path.len);
 	buf_addc(&w->leaf, '\0');
-	buf_addf(&w->leaf, "%c %04o %ju %ju", type_letter(st->st_mode), (unsigned)(st->st_mode & 07777),
-	    (uintmax_t)st->st_uid, (uintmax_t)st->st_gid);
+	buf_addf(&w->leaf, "%c %04o %ju %ju", type_letter(st->st_mode),
+	    (unsigned)(st->st_mode & 07777), (uintmax_t)st->st_uid, (uintmax_t)st->st_gid);
 }
 
 static int
@@ -224,7 +224,8 @@ add_dir(struct walk *w, int dir, const char *name, struct stat *st)
 	int fd, rc = -1;
 
 	if (w->depth == DEPTH_MAX)
-		return (err_set(w->e, "'%s': too many directories in each other", buf_cstr(&w->path)));
+		return (
+		    err_set(w->e, "'%s': too many directories in each other", buf_cstr(&w->path)));
 	if ((fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
 		return (failed(w, "open directory"));
 	if (fstat(fd, st) != 0) {
@@ -232,7 +233,8 @@ add_dir(struct walk *w, int dir, const char *name, struct stat *st)
 		goto out;
 	}
 	if (st->st_dev != w->dev || (w->btrfs && st->st_ino == BTRFS_EMPTY_SUBVOL_INO)) {
-		err_set(w->e, "'%s' is a mount or a subvolume of its own, and no part of a block", buf_cstr(&w->path));
+		err_set(w->e, "'%s' is a mount or a subvolume of its own, and no part of a block",
+		    buf_cstr(&w->path));
 		goto out;
 	}
 	begin_leaf(w, st);
@@ -320,7 +322,8 @@ walk_dir(struct walk *w, int fd)
 	int rc;
 
 	rc = list_names(w, fd, &names);
-	for (name = names.data; rc == 0 && name < names.data + names.len; name += strlen(name) + 1) {
+	for (name = names.data; rc == 0 && name < names.data + names.len;
+	     name += strlen(name) + 1) {
 		if (len > 0)
 			buf_addc(&w->path, '/');
 		buf_adds(&w->path, name);

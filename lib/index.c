@@ -47,6 +47,7 @@ index_open(int ecl_fd, struct log *log, unsigned flags, struct index **ret, stru
 		goto err0;
 	}
 	ix->dir_fd = -1;
+	ix->line_seq = EVENT_NONE;
 	ix->log = log;
 	ix->flags = flags;
 	if ((ix->ecl_fd = fcntl(ecl_fd, F_DUPFD_CLOEXEC, 3)) == -1) {
@@ -297,6 +298,7 @@ confirm_record(struct index *ix, const struct run_record *rec, struct span *ret_
 	struct err why;
 	struct row row;
 
+	ix->line_seq = EVENT_NONE;
 	if (index_row(ix, rec->last, &row, e) != 0 || index_line(ix, rec->last, &ix->line, e) != 0)
 		return (-1);
 	if (ix->generation != generation)
@@ -308,7 +310,8 @@ confirm_record(struct index *ix, const struct run_record *rec, struct span *ret_
 		err_set(&why, "the runs have event %" PRIu64 " as the last of '%.*s'", rec->last, (int)rec->name.len, rec->name.p);
 		return (index_lost(ix, &why, e));
 	}
-	*ret_state = ev.state;
+	*ret_state = ix->line_state = ev.state;
+	ix->line_seq = rec->last;
 	return (0);
 }
 
@@ -394,6 +397,10 @@ index_state(struct index *ix, const struct element *el, struct buf *scratch, str
 		*ret = (struct span){en->state, en->state_len};
 		return (0);
 	}
+	if (el->last_state == ix->line_seq) {
+		*ret = ix->line_state;
+		return (0);
+	}
 	if (index_event(ix, el->last_state, scratch, &ev, e) != 0)
 		return (-1);
 	if (ev.state.p == NULL)
@@ -453,6 +460,7 @@ index_name(struct index *ix, uint32_t id, struct buf *out, struct err *e)
 
 	if (id >= ix->elements)
 		return (err_set(e, "there is no element %" PRIu32 ": the log has %" PRIu64, id, ix->elements));
+	ix->line_seq = EVENT_NONE;
 	if (birth(ix, id, &seq, e) != 0 || index_event(ix, seq, &ix->line, &ev, e) != 0)
 		return (-1);
 	buf_reset(out);

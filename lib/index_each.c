@@ -70,33 +70,32 @@ index_each(struct index *ix, struct span prefix, int (*visit)(void *arg, const s
 
 /* ---- index_at ---- */
 
+#define OPEN_LAST 1u
+#define OPEN_STATE 2u
+
 /* The elements at some size, being found. */
 struct moment {
 	uint64_t size, n;
-	uint64_t *last, *state; /* EVENT_NONE and STATE_UNKNOWN until found */
-	uint64_t missing;	/* of both together */
+	uint64_t *last, *state; /* by id */
+	uint8_t *open;		/* what is still to be found of each */
+	uint64_t missing;	/* elements of which something is */
 };
 
-/* One row, met on the way back.  False where it cannot be. */
-static bool
+/* One row of an element that is not found out about yet, met on the way back. */
+static void
 meet(struct moment *at, uint64_t seq, uint32_t id, uint64_t parent, uint32_t flags)
 {
-	if (id >= at->n)
-		return (false);
-	if (at->last[id] == EVENT_NONE) {
+	uint8_t open = at->open[id];
+
+	if ((open & OPEN_LAST) != 0)
 		at->last[id] = seq;
-		at->missing--;
+	open &= (uint8_t)~OPEN_LAST;
+	if ((open & OPEN_STATE) != 0 && ((flags & ROW_STATE) != 0 || parent == EVENT_NONE)) {
+		at->state[id] = (flags & ROW_STATE) != 0 ? seq : EVENT_NONE;
+		open = 0;
 	}
-	if (at->state[id] == STATE_UNKNOWN) {
-		if ((flags & ROW_STATE) != 0)
-			at->state[id] = seq;
-		else if (parent == EVENT_NONE)
-			at->state[id] = EVENT_NONE;
-		else
-			return (true);
-		at->missing--;
-	}
-	return (true);
+	at->missing -= open == 0;
+	at->open[id] = open;
 }
 
 static int
@@ -111,8 +110,10 @@ back_through_tail(struct index *ix, struct moment *at, struct err *e)
 		index_row_decode(p, &row);
 		if (seq - ix->published >= ix->tail.with_ids)
 			row.id = ix->table->entry[row.id].id;
-		if (!meet(at, seq, row.id, row.parent, row.flags))
+		if (row.id >= at->n)
 			return (err_set(e, "an element's number is too large"));
+		if (at->open[row.id] != 0)
+			meet(at, seq, row.id, row.parent, row.flags);
 	}
 	return (0);
 }
@@ -124,15 +125,22 @@ back_through_files(struct index *ix, struct moment *at, struct err *e)
 	uint64_t end = at->size < ix->published ? at->size : ix->published, first, n;
 	const uint8_t *chunk, *p;
 	struct err why;
+	uint32_t id;
 
 	for (; end > 0 && at->missing > 0; end = first) {
 		if (column_run(&ix->rows, end - 1, &chunk, &n, &why) != 0)
 			return (index_lost(ix, &why, e));
 		first = (end - 1) / (COLUMN_CHUNK / ROW_SIZE) * (COLUMN_CHUNK / ROW_SIZE);
-		for (p = chunk + (end - first) * ROW_SIZE; p > chunk && at->missing > 0;) {
+		for (p = chunk + (end - first) * ROW_SIZE; p > chunk;) {
 			p -= ROW_SIZE;
-			if (!meet(at, first + (uint64_t)(p - chunk) / ROW_SIZE, le32_get(p + 24), le64_get(p + 8), le32_get(p + 28)))
+			if ((id = le32_get(p + ROW_ID)) >= at->n)
 				goto wrong;
+			/* Nearly all rows end here. */
+			if (at->open[id] == 0)
+				continue;
+			meet(at, first + (uint64_t)(p - chunk) / ROW_SIZE, id, le64_get(p + 8), le32_get(p + 28));
+			if (at->missing == 0)
+				return (0);
 		}
 	}
 	if (at->missing == 0)
@@ -147,35 +155,44 @@ since_then(void *arg, const struct element *el)
 {
 	struct moment *at = arg;
 
-	if (el->id >= at->n)
+	if (el->id >= at->n || at->open[el->id] == 0)
 		return (0);
-	if (el->last < at->size && at->last[el->id] == EVENT_NONE) {
+	if (el->last < at->size) {
 		at->last[el->id] = el->last;
-		at->missing--;
+		at->open[el->id] &= (uint8_t)~OPEN_LAST;
 	}
-	if ((el->last_state == EVENT_NONE || el->last_state < at->size) && at->state[el->id] == STATE_UNKNOWN) {
+	if (el->last_state == EVENT_NONE || el->last_state < at->size) {
 		at->state[el->id] = el->last_state;
-		at->missing--;
+		at->open[el->id] &= (uint8_t)~OPEN_STATE;
 	}
+	at->missing -= at->open[el->id] == 0;
 	return (0);
+}
+
+static void
+release_moment(struct moment *at)
+{
+	free(at->last);
+	free(at->state);
+	free(at->open);
+	at->last = at->state = NULL;
+	at->open = NULL;
 }
 
 static int
 find_moment(struct index *ix, struct moment *at, struct err *e)
 {
-	uint64_t generation, i;
+	uint64_t generation;
 
 	if (index_resolve_all(ix, e) != 0 || index_born(ix, at->size, &at->n, e) != 0)
 		return (-1);
 	at->last = malloc((at->n + 1) * sizeof(*at->last));
 	at->state = malloc((at->n + 1) * sizeof(*at->state));
-	if (at->last == NULL || at->state == NULL)
+	at->open = malloc(at->n + 1);
+	if (at->last == NULL || at->state == NULL || at->open == NULL)
 		return (err_mem(e));
-	for (i = 0; i < at->n; i++) {
-		at->last[i] = EVENT_NONE;
-		at->state[i] = STATE_UNKNOWN;
-	}
-	at->missing = 2 * at->n;
+	memset(at->open, OPEN_LAST | OPEN_STATE, at->n);
+	at->missing = at->n;
 	generation = ix->generation;
 	if (ix->elements < at->size / ROWS_AN_ELEMENT && index_each(ix, (struct span){"", 0}, since_then, at, e) != 0)
 		return (-1);
@@ -194,16 +211,13 @@ index_at(struct index *ix, uint64_t size, uint64_t **ret_last, uint64_t **ret_st
 
 	if (size > ix->size)
 		return (err_set(e, "the log has %" PRIu64 " events, not %" PRIu64, ix->size, size));
-	while ((rc = find_moment(ix, &at, e)) == INDEX_AGAIN) {
-		free(at.last);
-		free(at.state);
-		at.last = at.state = NULL;
-	}
+	while ((rc = find_moment(ix, &at, e)) == INDEX_AGAIN)
+		release_moment(&at);
 	if (rc != 0) {
-		free(at.last);
-		free(at.state);
+		release_moment(&at);
 		return (-1);
 	}
+	free(at.open);
 	*ret_last = at.last;
 	*ret_state = at.state;
 	*ret_n = at.n;

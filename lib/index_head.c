@@ -269,11 +269,11 @@ confirm(struct index *ix, const struct head *h, struct err *e)
 		return (-1);
 	index_row_decode(p, &row);
 	buf_reset(&ix->line);
+	ix->line_seq = EVENT_NONE;
 	if (row.length > EVENT_LINE_MAX || buf_reserve(&ix->line, row.length) != 0)
 		return (err_set(e, "the index has a line of %" PRIu32 " bytes", row.length));
-	if (log_pread(ix->log, log_segment_of(ix->log, h->events - 1), ix->line.data, row.length, row.offset, e) != 0)
-		return (-1);
-	if (event_parse((struct span){ix->line.data, row.length}, &ev, &f) != 0 || ev.seq != h->events - 1 ||
+	if (log_pread(ix->log, log_segment_of(ix->log, h->events - 1), ix->line.data, row.length, row.offset, NULL) != 0 ||
+	    event_parse((struct span){ix->line.data, row.length}, &ev, &f) != 0 || ev.seq != h->events - 1 ||
 	    memcmp(ev.hash, h->hash, SHA256_SIZE) != 0)
 		return (err_set(e, "the index is that of another log: event %" PRIu64 " is not the one it names", h->events - 1));
 	ix->published_offset = (uint64_t)row.offset + row.length + 1;
@@ -297,6 +297,14 @@ open_files(struct index *ix, const struct head *h, struct err *e)
 	return (confirm(ix, h, e));
 }
 
+uint32_t
+index_head_crc(struct span text)
+{
+	uint32_t crc = crc32c(0, text.p, text.len);
+
+	return (crc == 0 ? 1 : crc);
+}
+
 int
 index_head_read(struct index *ix, struct buf *out, uint32_t *ret_crc, struct err *e)
 {
@@ -312,7 +320,7 @@ index_head_read(struct index *ix, struct buf *out, uint32_t *ret_crc, struct err
 			*e = why;
 		return (-1);
 	}
-	*ret_crc = crc32c(0, out->data, out->len);
+	*ret_crc = index_head_crc((struct span){out->data, out->len});
 	return (0);
 }
 
@@ -326,7 +334,7 @@ load(struct index *ix, struct err *e)
 
 	if (index_head_read(ix, &text, &ix->head_tried, e) != 0)
 		goto done;
-	if (text.len == 0 && ix->head_tried == 0) {
+	if (ix->head_tried == 0) {
 		ret = 0;
 		goto done;
 	}

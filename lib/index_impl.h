@@ -165,7 +165,9 @@ struct index {
 	struct buf missed; /* the name that was looked for last, and is nowhere */
 	uint64_t missed_size;
 	struct buf found;  /* the name of an element that got no entry */
-	struct buf line;
+	struct buf line;   /* the one read last for our own purposes */
+	uint64_t line_seq; /* the event that it is, where it was read for a look-up; else EVENT_NONE */
+	struct span line_state; /* in it */
 	uint64_t generation; /* changes when entries change their numbers */
 	bool damaged;
 	char damage[sizeof(((struct err *)0)->text)];
@@ -228,7 +230,10 @@ bool index_skim(struct span line, const char before[2 * SHA256_SIZE], uint8_t ha
 /** index_load(ix, e): take what `head` vouches for; the tail is empty then.  What is wrong goes to index_damage().  Return 0 or -1 (memory). */
 int index_load(struct index *ix, struct err *e);
 
-/** index_head_read(ix, out, ret_crc, e): replace ${out} by the text of `head` and ${*ret_crc} by its checksum; empty and 0 where there is none. */
+/** index_head_crc(text): the checksum of the whole text of a manifest, never 0. */
+uint32_t index_head_crc(struct span text);
+
+/** index_head_read(ix, out, ret_crc, e): replace ${out} by the text of `head` and ${*ret_crc} by its checksum, never 0 but where there is none. */
 int index_head_read(struct index *ix, struct buf *out, uint32_t *ret_crc, struct err *e);
 
 /** index_close_files(ix): forget all that is published; the tail is left alone. */

@@ -15,7 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "crc32c.h"
 #include "index_impl.h"
 #include "io.h"
 #include "le.h"
@@ -230,7 +229,7 @@ adopt(struct publication *p, struct index *ix)
 	memcpy(ix->published_hash, ix->hash, SHA256_SIZE);
 	buf_release(&ix->head);
 	ix->head = p->head;
-	ix->head_tried = crc32c(0, ix->head.data, ix->head.len);
+	ix->head_tried = index_head_crc((struct span){ix->head.data, ix->head.len});
 	ix->damaged = false;
 	index_tail_empty(ix);
 	etable_clean(ix->table);

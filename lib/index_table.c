@@ -69,6 +69,8 @@ etable_find(const struct etable *t, struct span name, uint32_t *ret_tag)
 		if (t->slot[i].tag != tag)
 			continue;
 		en = &t->entry[t->slot[i].entry - 1];
+		/* Mostly it is this one, and its state is asked for next. */
+		__builtin_prefetch(en->state);
 		if (en->name_len == name.len && memcmp(en->name, name.p, name.len) == 0)
 			return (t->slot[i].entry - 1);
 	}
@@ -142,7 +144,7 @@ etable_add(struct etable *t, struct span name, uint32_t tag)
 {
 	struct entry *en;
 
-	if (t->n * 2 >= t->slots && grow_slots(t) != 0)
+	if (t->n * 4 >= t->slots * 3 && grow_slots(t) != 0)
 		return (NO_ENTRY);
 	if (t->n == t->cap && grow_entries(t) != 0)
 		return (NO_ENTRY);

@@ -56,7 +56,7 @@ rewind_to_published(struct index *ix)
 	ix->offset = ix->published_offset;
 	memcpy(ix->hash, ix->published_hash, SHA256_SIZE);
 	ix->memo = NO_ENTRY;
-	ix->missed_size = EVENT_NONE;
+	ix->missed_size = ix->line_seq = EVENT_NONE;
 	ix->generation++;
 }
 

@@ -428,7 +428,7 @@ log_reader_next(struct log_reader *r, struct log_line *ret, struct err *e)
 	struct log *log = r->log;
 	char name[LOG_NAME_SIZE];
 	uint64_t limit;
-	size_t from;
+	size_t left;
 	char *p, *lf;
 
 	for (;;) {
@@ -443,13 +443,13 @@ log_reader_next(struct log_reader *r, struct log_line *ret, struct err *e)
 		r->offset = r->window_at = 0;
 		r->window.len = 0;
 	}
-	for (from = 0;;) {
-		p = r->window.data + (r->offset - r->window_at);
-		from = r->window.len - (size_t)(r->offset - r->window_at);
-		lf = from == 0 ? NULL : memchr(p, '\n', from);
+	for (;;) {
+		left = r->window.len - (size_t)(r->offset - r->window_at);
+		p = left == 0 ? NULL : r->window.data + (r->offset - r->window_at);
+		lf = left == 0 ? NULL : memchr(p, '\n', left);
 		if (lf != NULL && (uint64_t)(lf - r->window.data) + r->window_at < limit)
 			break;
-		if (from > EVENT_LINE_MAX || r->window_at + r->window.len >= limit) {
+		if (left > EVENT_LINE_MAX || r->window_at + r->window.len >= limit) {
 			log_segment_name(log->segment[r->segment].first, name);
 			return (err_set(e, "the log is corrupt: segment '%s', offset %" PRIu64 ": a line without an end; run 'ecl-verify'",
 			    name, r->offset));

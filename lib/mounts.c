@@ -21,8 +21,8 @@ unescape(char *s)
 	char *to = s;
 
 	while (*s != '\0') {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' &&
-		    s[3] <= '7') {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' &&
+		    s[3] >= '0' && s[3] <= '7') {
 			*to++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
 			s += 4;
 		} else
@@ -59,8 +59,8 @@ split(char *line, char **ret_point, char **ret_type)
 
 /* Return 1 for the first mount that ${match} likes, 0 for none, -1.  Where there is no /proc, nothing is known. */
 static int
-find(int (*match)(const void *arg, const char *point, const char *type), const void *arg, struct buf *ret_path,
-    struct err *e)
+find(int (*match)(const void *arg, const char *point, const char *type), const void *arg,
+    struct buf *ret_path, struct err *e)
 {
 	FILE *f;
 	char *line = NULL, *point, *type;

@@ -36,10 +36,10 @@ struct rollback {
 	const struct rollback_options *opt;
 	enum backend backend;
 	int block_fd;
-	char tmp[32];	      /* the tree that is built, under ROOT */
+	char tmp[32]; /* the tree that is built, under ROOT */
 	int tree_fd;
-	char old[32];	      /* what it is called from when it is complete; then, what was live */
-	struct states want;   /* of the block */
+	char old[32];	    /* what it is called from when it is complete; then, what was live */
+	struct states want; /* of the block */
 	struct batch_rules rules;
 	struct batch batch;
 	struct buf cause, meta;
@@ -116,9 +116,11 @@ read_block(struct rollback *r, struct err *e)
 	if (states_read(&r->want, ledger, e) != 0)
 		goto out;
 	sha256_final(&r->want.hash, state);
-	if (ledger->log->end.size != h->size || memcmp(ledger->log->end.hash, h->head, SHA256_SIZE) != 0 ||
+	if (ledger->log->end.size != h->size ||
+	    memcmp(ledger->log->end.hash, h->head, SHA256_SIZE) != 0 ||
 	    memcmp(state, h->state, SHA256_SIZE) != 0)
-		err_no(e, "'%s' does not hold what its header says: 'ecl-verify' tells more", r->block->name);
+		err_no(e, "'%s' does not hold what its header says: 'ecl-verify' tells more",
+		    r->block->name);
 	else
 		rc = 0;
 out:	ledger_free(ledger);
@@ -135,7 +137,8 @@ check_block(struct rollback *r, struct err *e)
 		return (err_no(e, "'%s' is damaged: %s", r->block->name, r->block->fault));
 	if ((r->block_fd = io_open_dir(r->l->snap_fd, r->block->name, e)) == -1)
 		return (-1);
-	if (subvol_backend(r->l->live_fd, &r->backend, e) != 0 || subvol_backend(r->block_fd, &b, e) != 0 ||
+	if (subvol_backend(r->l->live_fd, &r->backend, e) != 0 ||
+	    subvol_backend(r->block_fd, &b, e) != 0 ||
 	    subvol_is_read_only(b, r->block_fd, &read_only, e) != 0)
 		return (-1);
 	if (b != r->backend)
@@ -155,12 +158,14 @@ check_history(struct rollback *r, struct ledger *ledger, struct err *e)
 	int rc = -1;
 
 	if (h->size == 0 || h->size > ledger->log->end.size)
-		return (err_no(e, "'%s' is not a block of this ledger: it has %ju events", r->block->name, (uintmax_t)h->size));
+		return (err_no(e, "'%s' is not a block of this ledger: it has %ju events",
+		    r->block->name, (uintmax_t)h->size));
 	if (index_event(ledger->index, h->size - 1, &line, &ev, e) == 0)
 		rc = memcmp(ev.hash, h->head, SHA256_SIZE) == 0
 		    ? 0
-		    : err_no(e, "'%s' is not a block of this ledger: event %ju is another one there", r->block->name,
-			  (uintmax_t)h->size - 1);
+		    : err_no(e,
+			  "'%s' is not a block of this ledger: event %ju is another one there",
+			  r->block->name, (uintmax_t)h->size - 1);
 	buf_release(&line);
 	return (rc);
 }
@@ -178,7 +183,8 @@ add_rollback(struct rollback *r, struct err *e)
 }
 
 static int
-add_element(struct rollback *r, struct span name, struct span action, struct span state, struct err *e)
+add_element(
+    struct rollback *r, struct span name, struct span action, struct span state, struct err *e)
 {
 	struct event ev = {0};
 
@@ -203,11 +209,13 @@ add_differences(struct rollback *r, const struct states *have, struct err *e)
 		else
 			c = span_cmp(item_name(want, w), item_name(have, h));
 		if (c < 0)
-			rc = add_element(r, item_name(want, w), SPAN("create"), item_state(want, w), e);
+			rc = add_element(
+			    r, item_name(want, w), SPAN("create"), item_state(want, w), e);
 		else if (c > 0)
 			rc = add_element(r, item_name(have, h), SPAN("delete"), SPAN("null"), e);
 		else if (!span_eq(item_state(want, w), item_state(have, h)))
-			rc = add_element(r, item_name(want, w), SPAN("modify"), item_state(want, w), e);
+			rc = add_element(
+			    r, item_name(want, w), SPAN("modify"), item_state(want, w), e);
 		w += c <= 0;
 		h += c >= 0;
 	}
@@ -222,7 +230,8 @@ plan(struct rollback *r, struct ledger *ledger, struct err *e)
 	int rc = -1;
 
 	batch_begin(&r->batch, ledger, &r->rules);
-	if (check_history(r, ledger, e) == 0 && states_read(&have, ledger, e) == 0 && add_rollback(r, e) == 0)
+	if (check_history(r, ledger, e) == 0 && states_read(&have, ledger, e) == 0 &&
+	    add_rollback(r, e) == 0)
 		rc = add_differences(r, &have, e);
 	if (rc == 0 && r->batch.lines.failed)
 		rc = err_mem(e);
@@ -233,7 +242,8 @@ plan(struct rollback *r, struct ledger *ledger, struct err *e)
 }
 
 static int
-prepare(struct rollback *r, struct layer *l, const struct block *block, const struct rollback_options *opt, struct err *e)
+prepare(struct rollback *r, struct layer *l, const struct block *block,
+    const struct rollback_options *opt, struct err *e)
 {
 	const struct block_header *h = &block->header;
 
@@ -247,10 +257,12 @@ prepare(struct rollback *r, struct layer *l, const struct block *block, const st
 	buf_addf(&r->cause, "\"rollback to %s\"", block->name);
 	buf_adds(&r->meta, "{\"block\":\"");
 	buf_addhex(&r->meta, h->hash, SHA256_SIZE);
-	buf_addf(&r->meta, "\",\"height\":%ju,\"size\":%ju}", (uintmax_t)h->height, (uintmax_t)h->size);
+	buf_addf(
+	    &r->meta, "\",\"height\":%ju,\"size\":%ju}", (uintmax_t)h->height, (uintmax_t)h->size);
 	if (r->cause.failed || r->meta.failed)
 		return (err_mem(e));
-	r->rules.cause = opt->cause.p != NULL ? opt->cause : (struct span){r->cause.data, r->cause.len};
+	r->rules.cause = opt->cause.p != NULL ? opt->cause
+					      : (struct span){r->cause.data, r->cause.len};
 	return (0);
 }
 
@@ -284,7 +296,8 @@ build_tree(struct rollback *r, struct err *e)
 	if (subvol_check_whole(r->backend, r->l->live_fd, e) != 0 ||
 	    subvol_snapshot(r->backend, r->block_fd, r->l->root_fd, r->tmp, false, e) != 0)
 		return (-1);
-	if ((r->tree_fd = io_open_dir(r->l->root_fd, r->tmp, e)) == -1 || subvol_empty_dir(r->tree_fd, ".ecl", e) != 0)
+	if ((r->tree_fd = io_open_dir(r->l->root_fd, r->tmp, e)) == -1 ||
+	    subvol_empty_dir(r->tree_fd, ".ecl", e) != 0)
 		goto err1;
 	if (unlinkat(r->tree_fd, ".ecl", AT_REMOVEDIR) != 0) {
 		err_sys(e, "cannot remove '%s/.ecl'", r->tmp);
@@ -399,7 +412,8 @@ roll_back(struct rollback *r, struct buf *out, struct err *e)
 	char why[sizeof(e->text)];
 	int rc;
 
-	if (snap_tidy(r->l, r->opt->wait_ms, e) != 0 || check_block(r, e) != 0 || build_tree(r, e) != 0)
+	if (snap_tidy(r->l, r->opt->wait_ms, e) != 0 || check_block(r, e) != 0 ||
+	    build_tree(r, e) != 0)
 		return (-1);
 	if (snap_lock(r->l, r->opt->wait_ms, e) != 0) {
 		give_up(r, r->tmp);
@@ -415,7 +429,8 @@ roll_back(struct rollback *r, struct buf *out, struct err *e)
 	if (rc != 0 && e != NULL) {
 		memcpy(why, e->text, sizeof(why));
 		e->exit = EXIT_ERROR; /* whatever it was: to try again would roll back again */
-		snprintf(e->text, sizeof(e->text), "live was rolled back to '%s', but then: %.600s", r->block->name, why);
+		snprintf(e->text, sizeof(e->text), "live was rolled back to '%s', but then: %.600s",
+		    r->block->name, why);
 	}
 	return (rc == 0 ? 0 : -1);
 }
@@ -430,7 +445,8 @@ dry_run(struct rollback *r, struct buf *out, struct err *e)
 }
 
 int
-rollback_to(struct layer *l, const struct block *block, const struct rollback_options *opt, struct buf *out, struct err *e)
+rollback_to(struct layer *l, const struct block *block, const struct rollback_options *opt,
+    struct buf *out, struct err *e)
 {
 	struct rollback r;
 	int rc = -1;

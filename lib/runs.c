@@ -19,6 +19,8 @@
 
 #include "banned.h"
 
+#define FENCE_MIN 256 /* searches, before it can be worth to read a run's every block */
+
 void
 run_name(uint64_t number, char out[RUN_NAME_SIZE])
 {
@@ -145,7 +147,7 @@ read_header(struct run *r, struct err *e)
 	r->data_blocks = le64_get(data + 24);
 	r->filter_blocks = le64_get(data + 32);
 	if (memcmp(data, RUN_MAGIC, 8) != 0 || le64_get(data + 8) != r->number || r->records == 0 || r->data_blocks == 0 ||
-	    r->data_blocks > r->records || r->filter_blocks == 0 || r->filter_blocks > r->records)
+	    r->data_blocks > r->records || r->filter_blocks == 0 || r->filter_blocks > UINT32_MAX)
 		return (err_set(e, "'%s' is damaged in its header", name));
 	if (fstat(r->fd, &st) != 0)
 		return (err_sys(e, "cannot stat '%s'", name));
@@ -191,6 +193,8 @@ run_free(struct run *r)
 	for (i = 0; r->filter != NULL && i < r->filter_blocks; i++)
 		free(r->filter[i]);
 	free(r->filter);
+	buf_release(&r->fence);
+	free(r->fence_at);
 	close(r->fd);
 	free(r);
 }
@@ -223,20 +227,65 @@ filter_has(struct run *r, struct span name, struct err *e)
 	return (1);
 }
 
+/* Read all blocks once, so that a search reads but one. */
+static int
+build_fence(struct run *r, struct err *e)
+{
+	uint8_t data[RUN_BLOCK];
+	struct run_record rec;
+	uint64_t i;
+
+	if ((r->fence_at = malloc((r->data_blocks + 1) * sizeof(*r->fence_at))) == NULL)
+		return (err_mem(e));
+	for (i = 0; i < r->data_blocks; i++) {
+		if (read_data(r, i + 1, data, e) != 0)
+			goto err1;
+		read_record(data, BLOCK_HEAD, &rec);
+		r->fence_at[i] = r->fence.len;
+		buf_addspan(&r->fence, rec.name);
+	}
+	r->fence_at[i] = r->fence.len;
+	if (!r->fence.failed)
+		return (0);
+	err_mem(e);
+err1:	buf_release(&r->fence);
+	free(r->fence_at);
+	r->fence_at = NULL;
+	return (-1);
+}
+
+/* The first name of a block.  It is valid until another one is asked for. */
+static int
+first_name(struct run *r, uint64_t block, struct span *ret, struct err *e)
+{
+	struct run_record rec;
+	const uint8_t *data;
+
+	if (r->fence_at != NULL) {
+		*ret = (struct span){r->fence.data + r->fence_at[block - 1], r->fence_at[block] - r->fence_at[block - 1]};
+		return (0);
+	}
+	if (get_data(r, block, &data, e) != 0)
+		return (-1);
+	read_record(data, BLOCK_HEAD, &rec);
+	*ret = rec.name;
+	return (0);
+}
+
 /* The last data block whose first name is not above ${name} (the first block where all are). */
 static int
 find_block(struct run *r, struct span name, uint64_t *ret, struct err *e)
 {
 	uint64_t lo = 1, hi = r->data_blocks + 1, mid;
-	struct run_record rec;
-	const uint8_t *data;
+	struct span first;
 
+	if (r->fence_at == NULL && ++r->searches > FENCE_MIN + r->data_blocks / 4 && build_fence(r, e) != 0)
+		return (-1);
 	while (hi - lo > 1) {
 		mid = lo + (hi - lo) / 2;
-		if (get_data(r, mid, &data, e) != 0)
+		if (first_name(r, mid, &first, e) != 0)
 			return (-1);
-		read_record(data, BLOCK_HEAD, &rec);
-		if (span_cmp(rec.name, name) <= 0)
+		if (span_cmp(first, name) <= 0)
 			lo = mid;
 		else
 			hi = mid;

@@ -42,6 +42,9 @@ struct run {
 	uint64_t records, data_blocks, filter_blocks;
 	struct run_block cache[RUN_CACHE];
 	uint8_t **filter; /* its blocks as far as they were read */
+	uint64_t searches;
+	struct buf fence;   /* the first names of all data blocks, once many searches made that worth reading them */
+	size_t *fence_at;   /* where each begins; one more at the end */
 };
 
 /** run_name(number, out): the name of its file. */

@@ -24,8 +24,8 @@
 struct making {
 	struct layer *l;
 	enum backend backend;
-	char first[32];		  /* the snapshot that is hashed, under .snapshots */
-	char second[40];	  /* the writable one of it, that gets the header; the same on copy */
+	char first[32];	 /* the snapshot that is hashed, under .snapshots */
+	char second[40]; /* the writable one of it, that gets the header; the same on copy */
 	bool has_last;
 	struct block_header last; /* the block before */
 	struct buf last_text;
@@ -51,7 +51,8 @@ snap_last(struct layer *l, struct buf *text, struct block_header *ret, struct er
 		if (!span_is(ev.action, SNAP_ACTION))
 			continue;
 		if (ev.state.p == NULL || block_from_canonical(ev.state, ret, &f) != 0)
-			return (err_set(e, "event %ju records a block, but not its header", (uintmax_t)seq));
+			return (err_set(
+			    e, "event %ju records a block, but not its header", (uintmax_t)seq));
 		return (1);
 	}
 	return (0);
@@ -142,9 +143,11 @@ making_release(struct making *m)
 static int
 take_first(struct making *m, int source_fd, struct err *e)
 {
-	if (subvol_backend(source_fd, &m->backend, e) != 0 || subvol_check_whole(m->backend, source_fd, e) != 0)
+	if (subvol_backend(source_fd, &m->backend, e) != 0 ||
+	    subvol_check_whole(m->backend, source_fd, e) != 0)
 		return (-1);
-	snprintf(m->second, sizeof(m->second), "%s%s", m->first, m->backend == BACKEND_BTRFS ? "-block" : "");
+	snprintf(m->second, sizeof(m->second), "%s%s", m->first,
+	    m->backend == BACKEND_BTRFS ? "-block" : "");
 	return (subvol_snapshot(m->backend, source_fd, m->l->snap_fd, m->first, true, e));
 }
 
@@ -170,7 +173,8 @@ describe(struct making *m, struct err *e)
 		goto err0;
 	if (ledger_open(fd, INDEX_TREE, &ledger, e) != 0)
 		goto err1;
-	if (ledger_summary(ledger, &m->summary, e) != 0 || files_root(fd, &h->entries, h->files, e) != 0)
+	if (ledger_summary(ledger, &m->summary, e) != 0 ||
+	    files_root(fd, &h->entries, h->files, e) != 0)
 		goto err2;
 	h->height = m->has_last ? m->last.height + 1 : 0;
 	h->time_us = present_us();
@@ -213,7 +217,8 @@ write_header(struct making *m, int dir, struct err *e)
 	}
 	if ((fd = io_open_file(ecl, "block", O_WRONLY | O_CREAT | O_EXCL, 0640, e)) == -1)
 		goto err1;
-	if (io_write(fd, m->line.data, m->line.len) != 0 || io_fdatasync(fd) != 0 || io_fsync(ecl) != 0)
+	if (io_write(fd, m->line.data, m->line.len) != 0 || io_fdatasync(fd) != 0 ||
+	    io_fsync(ecl) != 0)
 		err_sys(e, "cannot write the header of a block");
 	else
 		rc = 0;
@@ -298,7 +303,8 @@ record(struct making *m, int wait_ms, struct err *e)
 	if (rc != 0 && e != NULL) {
 		block_name(&m->header, name);
 		memcpy(why, e->text, sizeof(why));
-		snprintf(e->text, sizeof(e->text), "'%s' was made; the next ecl-snap will record it: %.600s", name, why);
+		snprintf(e->text, sizeof(e->text),
+		    "'%s' was made; the next ecl-snap will record it: %.600s", name, why);
 	}
 	return (rc);
 }
@@ -320,7 +326,8 @@ hand_out(struct block_header *h, struct block_header *ret, struct buf *out, stru
 
 /* From the first snapshot to the recorded block. */
 static int
-complete(struct making *m, int wait_ms, struct block_header *ret_header, struct buf *out, struct err *e)
+complete(
+    struct making *m, int wait_ms, struct block_header *ret_header, struct buf *out, struct err *e)
 {
 	if (seal(m, e) != 0) {
 		clean(m);
@@ -333,7 +340,8 @@ complete(struct making *m, int wait_ms, struct block_header *ret_header, struct 
 }
 
 int
-snap_finish(struct layer *l, int source_fd, int wait_ms, struct block_header *ret_header, struct buf *out, struct err *e)
+snap_finish(struct layer *l, int source_fd, int wait_ms, struct block_header *ret_header,
+    struct buf *out, struct err *e)
 {
 	struct making m;
 	int n, rc = -1;
@@ -395,7 +403,8 @@ out:	layer_unlock(m->l);
 }
 
 static int
-make(struct making *m, const struct snap_options *opt, struct block_header *ret_header, struct buf *out, struct err *e)
+make(struct making *m, const struct snap_options *opt, struct block_header *ret_header,
+    struct buf *out, struct err *e)
 {
 	int changed;
 
@@ -414,7 +423,8 @@ make(struct making *m, const struct snap_options *opt, struct block_header *ret_
 }
 
 int
-snap_make(struct layer *l, const struct snap_options *opt, struct block_header *ret_header, struct buf *out, struct err *e)
+snap_make(struct layer *l, const struct snap_options *opt, struct block_header *ret_header,
+    struct buf *out, struct err *e)
 {
 	struct making m;
 	int rc = -1;

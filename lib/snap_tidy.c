@@ -49,7 +49,8 @@ remove_left_overs(int dirfd, struct err *e)
 	int fd, rc;
 
 	rc = list_prefix(dirfd, ".tmp-", &names, e);
-	for (name = names.data; rc == 0 && name < names.data + names.len; name += strlen(name) + 1) {
+	for (name = names.data; rc == 0 && name < names.data + names.len;
+	     name += strlen(name) + 1) {
 		if ((fd = io_open_dir(dirfd, name, &why)) == -1)
 			continue; /* not a directory, so not ours */
 		close(fd);
@@ -61,7 +62,8 @@ remove_left_overs(int dirfd, struct err *e)
 
 /* Whether ${h} is the block that must come behind ${last}, of this very log.  Return 1, 0 or -1. */
 static int
-follows(struct layer *l, const struct block_header *last, const struct block_header *h, struct err *e)
+follows(
+    struct layer *l, const struct block_header *last, const struct block_header *h, struct err *e)
 {
 	static const uint8_t zeros[SHA256_SIZE];
 	struct buf line = BUF_INIT;
@@ -177,8 +179,8 @@ log_size(int layer_fd, uint64_t *ret, struct err *e)
 }
 
 /*
- * The tree that a rollback built with event ${seq} in its log, where it died before the exchange; behind it, what
- * was live.
+ * What a rollback left: the tree that it built, with event ${seq} in its log, where it died before the exchange;
+ * behind it, what was live.
  */
 static int
 finish_old(struct layer *l, const char *name, uint64_t seq, int wait_ms, struct err *e)
@@ -195,7 +197,9 @@ finish_old(struct layer *l, const char *name, uint64_t seq, int wait_ms, struct 
 	if (size <= seq) {
 		if ((n = is_rollback(l, seq, e)) != 1) {
 			if (n == 0)
-				err_set(e, "'%s/%s' is not what a rollback left: look into it, then remove it", l->path, name);
+				err_set(e,
+				    "'%s/%s' is not what a rollback left: look into it, then remove it",
+				    l->path, name);
 			goto out;
 		}
 		if ((n = is_finished(l, seq, e)) == -1)

@@ -73,7 +73,8 @@ err0:	(void)subvol_delete(b, dirfd, name, NULL);
 }
 
 int
-subvol_snapshot(enum backend b, int src_fd, int dirfd, const char *name, bool read_only, struct err *e)
+subvol_snapshot(
+    enum backend b, int src_fd, int dirfd, const char *name, bool read_only, struct err *e)
 {
 	int flags = read_only ? BTRFS_UTIL_CREATE_SNAPSHOT_READ_ONLY : 0;
 
@@ -96,7 +97,8 @@ subvol_set_read_only(enum backend b, int fd, bool read_only, struct err *e)
 	if (id == TOP_LEVEL_ID)
 		return (err_set(e, "this is the top level of a btrfs, not a snapshot"));
 	if (btrfs_util_set_subvolume_read_only_fd(fd, read_only) != BTRFS_UTIL_OK)
-		return (err_sys(e, "cannot make a subvolume %s", read_only ? "read-only" : "writable"));
+		return (
+		    err_sys(e, "cannot make a subvolume %s", read_only ? "read-only" : "writable"));
 	return (0);
 }
 
@@ -121,7 +123,8 @@ refuse_mounted(int fd, const char *name, struct err *e)
 
 	rc = mounts_of_subvolume(fd, &path, e);
 	if (rc == 1)
-		rc = err_set(e, "cannot delete the subvolume '%s': it is mounted on '%s'", name, buf_cstr(&path));
+		rc = err_set(e, "cannot delete the subvolume '%s': it is mounted on '%s'", name,
+		    buf_cstr(&path));
 	buf_release(&path);
 	return (rc);
 }
@@ -196,14 +199,18 @@ subvol_check_whole(enum backend b, int fd, struct err *e)
 	int n;
 
 	if ((n = mounts_below(fd, &mount, e)) == 1)
-		err_set(e, "'%s' is mounted inside live, and can be no part of a block: mount it elsewhere", buf_cstr(&mount));
+		err_set(e,
+		    "'%s' is mounted inside live, and can be no part of a block: mount it elsewhere",
+		    buf_cstr(&mount));
 	buf_release(&mount);
 	if (n != 0)
 		return (-1);
 	if (b == BACKEND_COPY)
 		return (0);
 	if ((n = nested_subvolume(fd, &path, e)) == 1) {
-		err_set(e, "'%s' is a subvolume inside live, and can be no part of a block: make it a directory", path);
+		err_set(e,
+		    "'%s' is a subvolume inside live, and can be no part of a block: make it a directory",
+		    path);
 		free(path);
 	}
 	return (n == 0 ? 0 : -1);
@@ -226,9 +233,11 @@ subvol_exchange(int dirfd, const char *a, const char *b, struct err *e)
 {
 	if (syscall(SYS_renameat2, dirfd, a, dirfd, b, RENAME_EXCHANGE) != 0) {
 		if (errno == EBUSY)
-			return (err_set(e, "cannot exchange '%s' and '%s': one of them is a mount point", a, b));
+			return (err_set(e,
+			    "cannot exchange '%s' and '%s': one of them is a mount point", a, b));
 		if (errno == EINVAL || errno == ENOSYS)
-			return (err_set(e, "cannot exchange '%s' and '%s': the file system cannot do that", a, b));
+			return (err_set(e,
+			    "cannot exchange '%s' and '%s': the file system cannot do that", a, b));
 		return (err_sys(e, "cannot exchange '%s' and '%s'", a, b));
 	}
 	if (io_fsync(dirfd) != 0) {

@@ -64,7 +64,8 @@ copy_range(struct copy *c, int in, int out, off_t at, off_t end)
 			break;
 	}
 	while (from < end) {
-		n = io_pread(in, c->window, end - from < WINDOW ? (size_t)(end - from) : WINDOW, (uint64_t)from);
+		n = io_pread(in, c->window, end - from < WINDOW ? (size_t)(end - from) : WINDOW,
+		    (uint64_t)from);
 		if (n == 0)
 			break;
 		if (n == -1)
@@ -133,7 +134,8 @@ copy_xattrs(struct copy *c, int in, const char *in_path, int out, const char *ou
 		if (set_xattr(out, out_path, x->name[i], &x->value) == 0)
 			continue;
 		/* As with owners: what only root may set is left out by others. */
-		if (errno == EPERM && geteuid() != 0 && strcmp(x->name[i], "security.capability") == 0)
+		if (errno == EPERM && geteuid() != 0 &&
+		    strcmp(x->name[i], "security.capability") == 0)
 			continue;
 		return (failed(c, "copy the extended attributes of"));
 	}
@@ -156,12 +158,14 @@ copy_owner(struct copy *c, int dir, const char *name, const struct stat *st, mod
 
 /* Owner, mode, xattrs and times of a file or directory, last of all. */
 static int
-copy_attributes(struct copy *c, int in, int out, int to_dir, const char *name, const struct stat *st)
+copy_attributes(
+    struct copy *c, int in, int out, int to_dir, const char *name, const struct stat *st)
 {
 	struct timespec times[2] = {st->st_atim, st->st_mtim};
 	mode_t mode;
 
-	if (copy_xattrs(c, in, NULL, out, NULL, true) != 0 || copy_owner(c, to_dir, name, st, &mode) != 0)
+	if (copy_xattrs(c, in, NULL, out, NULL, true) != 0 ||
+	    copy_owner(c, to_dir, name, st, &mode) != 0)
 		return (-1);
 	if (fchmod(out, mode) != 0)
 		return (failed(c, "set the mode of the copy of"));
@@ -184,7 +188,8 @@ copy_regular(struct copy *c, int from_dir, int to_dir, const char *name)
 		err_set(c->e, "'%s' changed its type meanwhile", buf_cstr(&c->path));
 		goto err1;
 	}
-	if ((out = openat(to_dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) == -1) {
+	if ((out = openat(
+		 to_dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) == -1) {
 		failed(c, "make a copy of");
 		goto err1;
 	}
@@ -231,7 +236,8 @@ copy_below(struct copy *c, int from_fd, int to_fd)
 	int rc;
 
 	rc = list_names(c, from_fd, &names);
-	for (name = names.data; rc == 0 && name < names.data + names.len; name += strlen(name) + 1) {
+	for (name = names.data; rc == 0 && name < names.data + names.len;
+	     name += strlen(name) + 1) {
 		if (len > 0)
 			buf_addc(&c->path, '/');
 		buf_adds(&c->path, name);
@@ -250,11 +256,13 @@ copy_dir(struct copy *c, int in, int to_dir, const char *name)
 	int out, rc = -1;
 
 	if (c->depth == SUBVOL_DEPTH_MAX)
-		return (err_set(c->e, "'%s': too many directories in each other", buf_cstr(&c->path)));
+		return (
+		    err_set(c->e, "'%s': too many directories in each other", buf_cstr(&c->path)));
 	if (fstat(in, &st) != 0)
 		return (failed(c, "stat"));
 	if (st.st_dev != c->dev)
-		return (err_set(c->e, "'%s' is a mount or a subvolume of its own", buf_cstr(&c->path)));
+		return (
+		    err_set(c->e, "'%s' is a mount or a subvolume of its own", buf_cstr(&c->path)));
 	if (mkdirat(to_dir, name, 0700) != 0)
 		return (failed(c, "make a copy of"));
 	if ((out = openat(to_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
@@ -299,8 +307,9 @@ copy_special(struct copy *c, int from_dir, int to_dir, const char *name, const s
 		if (copy_link(c, from_dir, to_dir, name) != 0)
 			return (-1);
 	} else if (mknodat(to_dir, name, (st->st_mode & S_IFMT) | 0600, st->st_rdev) != 0)
-		return (failed(c, S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode) ? "make a copy of the device" :
-										 "make a copy of"));
+		return (failed(c,
+		    S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode) ? "make a copy of the device"
+								 : "make a copy of"));
 	xattrs_path(from_dir, name, in_path);
 	xattrs_path(to_dir, name, out_path);
 	if (copy_owner(c, to_dir, name, st, &mode) != 0)

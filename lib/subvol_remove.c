@@ -46,7 +46,8 @@ remove_dir(struct removal *r, int dirfd, const char *name)
 	int fd, rc;
 
 	if (r->depth == SUBVOL_DEPTH_MAX)
-		return (err_set(r->e, "cannot remove '%s': too many directories in each other", name));
+		return (
+		    err_set(r->e, "cannot remove '%s': too many directories in each other", name));
 	if ((fd = open_dir(dirfd, name)) == -1) {
 		rc = errno;
 		if (unlinkat(dirfd, name, AT_REMOVEDIR) == 0) /* another user's, but empty */
@@ -61,7 +62,8 @@ remove_dir(struct removal *r, int dirfd, const char *name)
 	}
 	if (st.st_dev != r->dev) {
 		close(fd);
-		return (err_set(r->e, "cannot remove '%s': it is a mount or a subvolume of its own", name));
+		return (err_set(
+		    r->e, "cannot remove '%s': it is a mount or a subvolume of its own", name));
 	}
 	r->depth++;
 	rc = remove_below(r, fd);
@@ -83,7 +85,8 @@ remove_entry(struct removal *r, int dirfd, const struct dirent *d)
 		if (unlinkat(dirfd, d->d_name, 0) == 0 || errno == ENOENT)
 			return (0);
 		sys = errno;
-		if (fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(st.st_mode)) {
+		if (fstatat(dirfd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+		    !S_ISDIR(st.st_mode)) {
 			errno = sys;
 			return (err_sys(r->e, "cannot remove '%s'", d->d_name));
 		}

@@ -136,7 +136,7 @@ verify_blocks_finish(struct verify_pass *p, struct err *e)
 	if (pruned > 0) {
 		struct verify_place none = PLACE_NONE;
 
-		verify_found(v, VERIFY_PRUNED, &none, "%" PRIu64 " blocks were pruned; the log has their headers", pruned);
+		verify_found(v, VERIFY_PRUNED, &none, "blocks that were pruned, and stand in the log only: %" PRIu64, pruned);
 	}
 	return (0);
 }

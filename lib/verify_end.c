@@ -2,9 +2,9 @@
  * The end of a log that others may be writing to.
  *
  * What a writer has not synced it may cut off again, so bytes behind the durable end say nothing while the lock is
- * held.  Whoever can take the lock, shared and for the moment of listing, knows that nobody writes: then all that
- * is there counts, and a tail that is no line is torn.  Whoever can not even open the lock looks again later, and
- * believes what stays as it is.
+ * held.  Where the log ends elsewhere than ROOT/durable says, the lock is tried, shared and for the moment of listing:
+ * whoever gets it knows that nobody writes, so that all that is there counts, and a tail that is no line is torn.
+ * Whoever can not even open the lock looks again later, and believes what stays as it is.
  */
 #include "config.h"
 
@@ -118,28 +118,49 @@ look(struct verify *v, struct verify_log *log, struct durable *d, struct err *e)
 	return (verify_log_open(log, v->layer->ecl_fd, e));
 }
 
+/* Whether the log ends where the last writer, all of whose work is durable, left it: then its lock need not be tried. */
+static bool
+at_rest(const struct verify *v, const struct verify_log *log, const struct durable *d)
+{
+	const struct verify_segment *last = log->n > 0 ? &log->segment[log->n - 1] : NULL;
+
+	return (d->known && !d->dirty && last != NULL && last->first == d->end.segment && last->size == d->end.offset &&
+	    !was_exchanged(v));
+}
+
+/* One look at the log and at who writes.  Return 1 where it is settled how much of it counts, else 0, or -1. */
+static int
+try_end(struct verify *v, struct verify_log *log, struct durable *d, enum seen *ret_seen, struct err *e)
+{
+	int fd, rc;
+
+	*ret_seen = SEEN_NOBODY;
+	if (look(v, log, d, e) != 0)
+		return (-1);
+	if (at_rest(v, log, d))
+		return (settle(v, log, SEEN_NOBODY, d));
+	*ret_seen = try_lock(v, "lock", &fd);
+	if ((rc = look(v, log, d, e)) == 0)
+		rc = settle(v, log, *ret_seen, d) && !was_exchanged(v);
+	if (fd != -1)
+		close(fd);
+	return (rc);
+}
+
 int
 verify_end(struct verify *v, struct verify_log *log, struct err *e)
 {
 	struct durable d;
 	enum seen seen;
-	int waited = 0, fd, rc;
-	bool settled;
+	int waited = 0, rc;
 
-	for (;;) {
-		seen = try_lock(v, "lock", &fd);
-		if ((rc = look(v, log, &d, e)) == 0)
-			settled = settle(v, log, seen, &d) && !was_exchanged(v);
-		if (fd != -1)
-			close(fd);
-		if (rc != 0)
-			return (-1);
-		if (settled || waited >= (seen == SEEN_WRITER ? BUSY_MS : UNSEEN_MS))
-			break;
+	while ((rc = try_end(v, log, &d, &seen, e)) == 0 && waited < (seen == SEEN_WRITER ? BUSY_MS : UNSEEN_MS)) {
 		sleep_ms(STEP_MS);
 		waited += STEP_MS;
 	}
-	if (!settled) {
+	if (rc == -1)
+		return (-1);
+	if (rc == 0) {
 		v->blind = true;
 		v->doubt_from = log->n > 0 ? log->segment[log->n - 1].first : 0;
 	}

@@ -17,7 +17,8 @@ static bool
 is_wanted(const char *name)
 {
 	return (strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0 ||
-	    strcmp(name, "system.posix_acl_access") == 0 || strcmp(name, "system.posix_acl_default") == 0);
+	    strcmp(name, "system.posix_acl_access") == 0 ||
+	    strcmp(name, "system.posix_acl_default") == 0);
 }
 
 static int

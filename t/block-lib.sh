@@ -97,12 +97,6 @@ delete_tree()
 	fi
 }
 
-# traced ARG...: strace, under which a leak sanitizer does not work.
-traced()
-{
-	ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 strace -f "$@"
-}
-
 # kill_points OUT CALLS CMD...: where CMD can be killed: a line `syscall N' for the Nth call of each kind.
 kill_points()
 {

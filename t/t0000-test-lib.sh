@@ -280,4 +280,10 @@ test_expect_success ROOT 'ECL_TEST_BTRFS=1: where there is no btrfs, that is a f
 	nothing_left
 '
 
+test_expect_success 'no test is left out of make check' '
+	(cd "$top_srcdir"; ls t/t[0-9]*.sh t/unit/test-*.c) | sed "s/\.c\$//" | sort >have
+	sed -n "s,^	\(t/[^ ]*\).*,\1,p" "$top_srcdir/Makefile.am" | grep -e "^t/t[0-9]" -e "^t/unit/test-" | sort -u >listed
+	test_cmp have listed
+'
+
 test_done

@@ -38,7 +38,7 @@ sound()
 inject()
 {
 	rc=0
-	strace -f -o trace -e "trace=$1" -e "inject=$1:$2:when=$3" ecl-append in >acked 2>said || rc=$?
+	traced -o trace -e "trace=$1" -e "inject=$1:$2:when=$3" ecl-append in >acked 2>said || rc=$?
 }
 
 for i in 1 2 3; do echo "{\"element\":\"b:$i\",\"state\":\"$i\"}"; done >in
@@ -63,7 +63,7 @@ test_expect_success 'killed at each step of the first event of a new segment: ne
 	for call in write fsync renameat; do
 		for n in 1 2; do
 			rm -rf "$root"
-			strace -f -o trace -e trace=$call -e inject=$call:signal=KILL:when=$n ecl-init --backend copy "$root" >acked 2>/dev/null || :
+			traced -o trace -e trace=$call -e inject=$call:signal=KILL:when=$n ecl-init --backend copy "$root" >acked 2>/dev/null || :
 			ecl-init "$root" >again
 			cat acked again >both
 			ecl-replay >log
@@ -83,7 +83,7 @@ test_expect_success 'one failed sync: cut, written again, recorded' '
 
 test_expect_success 'no sync succeeds: said to be in doubt, and the next run finds out' '
 	fresh
-	test_must_fail strace -f -o trace -e trace=fdatasync,fsync -e inject=fdatasync,fsync:error=EIO ecl-append in >acked 2>said
+	test_must_fail traced -o trace -e trace=fdatasync,fsync -e inject=fdatasync,fsync:error=EIO ecl-append in >acked 2>said
 	test_line_count = 0 acked
 	test_grep "events 2 to 4 are in doubt" said
 	test_grep dirty "$root/durable"
@@ -95,7 +95,7 @@ for code in ENOSPC EDQUOT EIO EROFS; do
 	test_expect_success "$code at the write: not recorded, the log as it was" '
 		fresh
 		sha256sum "$(segment)" >before
-		test_must_fail strace -f -o trace -P "$(segment)" -e trace=write -e inject=write:error='$code' ecl-append in >acked 2>said
+		test_must_fail traced -o trace -P "$(segment)" -e trace=write -e inject=write:error='$code' ecl-append in >acked 2>said
 		test_line_count = 0 acked
 		test_grep "events 2 to 4 are not recorded" said
 		sha256sum "$(segment)" >after

@@ -291,10 +291,38 @@ test_expect_success 'a header in the log that is another: also where every hash 
 	verify 1
 	test_grep "^{\"class\":\"rewritten\",\"seq\":8,.*\"offset\":$(at 8)," out
 	test_grep "a block header whose hash is wrong" out
+'
+
+state()
+{
+	sed -n "$(($2 + 1))s/.*\"state\":\({[^}]*}\).*/\1/p" "$1"
+}
+
+test_expect_success 'headers in the log that do not follow each other' '
 	fresh
-	sed -i 9d "$log"
+	rm -rf root/durable root/.snapshots/*
+	forge chain "$log" 13 "$(state "$log" 13)" "$(state "$log" 8)"
 	verify 1
-	test_grep "^{\"class\":\"rewritten\",\"seq\":9," out
+	test_grep "^{\"class\":\"rewritten\",\"seq\":13,.*\"offset\":$(at 13),.*height is not the next one" out
+	ecl-snap -q -d other
+	ecl-snap -q -d other
+	fresh
+	rm -rf root/durable root/.snapshots/*
+	forge chain "$log" 13 "$(state "$log" 13)" "$(tail -n 1 other/live/.ecl/log/* | sed "s/.*\"state\":\({[^}]*}\).*/\1/")"
+	verify 1
+	test_grep "^{\"class\":\"rewritten\",\"seq\":13,.*\"offset\":$(at 13),.*does not follow the block before" out
+'
+
+test_expect_success 'where the blocks are gone, their headers in the log still tell' '
+	fresh
+	rm -rf root/durable root/.snapshots/*
+	forge chain "$log" 5 1505 9000
+	verify 1
+	test_grep "^{\"class\":\"rewritten\",\"seq\":8,.*\"offset\":$(at 8)," out
+	test_grep "{\"class\":\"block-damaged\",\"seq\":8,.*is missing" out
+	test_expect_code 1 ecl-verify - <"$log" >out
+	test_grep "^{\"class\":\"rewritten\",\"seq\":8,\"offset\":$(at 8)," out
+	test_grep "\"verdict\":\"rewritten\"" out
 '
 
 test_expect_success 'a segment that begins where none should, has another name, or is missing' '
@@ -436,6 +464,32 @@ test_expect_success 'the copy of the log decides which of the two was changed' '
 	test_grep "neither the log nor" out
 '
 
+test_expect_success 'a header that says something else than the log, with a hash of its own' '
+	for member in elements heads state root head; do
+		fresh
+		rm root/durable
+		truncate -s $(at 13) "$log"
+		chmod u+w "$second/.ecl/block"
+		truth=$(grep -o "\"$member\":\"*." "$second/.ecl/block")
+		forge edit "$second/.ecl/block" 0 "$truth" "$(echo "$truth" | sed "s/1\$/2/; t; s/.\$/1/")"
+		lie=root/.snapshots/block-000001-$(tail -c 67 "$second/.ecl/block" | head -c 8)
+		mv "$second" "$lie"
+		verify 1 || { echo "not found: $member"; return 1; }
+		sed -i /unrecorded-block/d brief
+		echo "{\"class\":\"rewritten\",\"seq\":12,\"block\":\"${lie##*/}\"}" | test_cmp - brief
+	done
+'
+
+test_expect_success 'behind an event that cannot be read, blocks are compared all the same' '
+	fresh
+	rm root/durable
+	forge chain "$log" 9 "a test" "a tesT"
+	forge flip "$log" $(($(at 2) + 100))
+	verify 1
+	test_grep "^{\"class\":\"corrupt\",\"seq\":2," brief
+	test_grep "^{\"class\":\"rewritten\",.*\"block\":\"${second##*/}\"}" brief
+'
+
 test_expect_success 'a block that is gone' '
 	fresh
 	rm -rf "$first"
@@ -455,8 +509,6 @@ test_expect_success 'a block without an event: its maker died' '
 
 test_expect_success 'a block made up: good in itself, but of another ledger' '
 	fresh
-	ecl-snap -q -d other
-	ecl-snap -q -d other
 	ecl-snap -q -d other
 	cp -a other/.snapshots/block-000002-* root/.snapshots/
 	verify 1
@@ -513,6 +565,33 @@ test_expect_success NONROOT,ROOT 'what may not be read is not called damaged, an
 	test_grep "Permission denied" err
 '
 
+test_expect_success 'half a line behind the durable end says nothing while somebody holds the lock' '
+	fresh
+	printf "{\"seq\":16,\"time" >>"$log"
+	flock root/lock sleep 60 &
+	holder=$!
+	test_when_finished "kill $holder; wait $holder || :"
+	until ! flock -n root/lock true; do sleep 0.02; done
+	timeout 4 ecl-verify -d root >out
+	test_grep "^{\"verdict\":\"ok\",\"events\":16," out
+	pkill -P $holder || :
+	until flock -n root/lock true; do sleep 0.02; done
+	verify 1
+	found torn 16 $(at 16)
+'
+
+test_expect_success NONROOT,ROOT 'who cannot see the lock looks at half a line again' '
+	fresh
+	chmod -R go+rX root
+	chmod 600 root/lock root/durable
+	tail -c 5 "$log" >rest
+	truncate -s -5 "$log"
+	(sleep 0.5; cat rest >>"$log") &
+	as_user ecl-verify -d root >out
+	test_grep "^{\"verdict\":\"ok\",\"events\":16," out
+	wait
+'
+
 test_expect_success 'usage' '
 	test_expect_code 2 ecl-verify -d nowhere
 	test_expect_code 2 ecl-verify root
@@ -548,7 +627,20 @@ writers()
 	(while test ! -e stop; do
 		sleep 0.5
 		ecl-rollback -q --yes -d "$root" --wait 60 block-0
+		sleep 0.5
+		ecl-rollback -q --yes --no-snap -d "$root" --wait 60 block-0
 	done) &
+}
+
+# As one of the group, who may read the log, but cannot open the lock.
+as_reader()
+{
+	if test_have_prereq ROOT,NONROOT; then
+		cp "$top_builddir/cmd/ecl-verify" reader
+		setpriv --reuid=65534 --regid=0 --clear-groups -- ./reader "$@"
+	else
+		ecl-verify "$@"
+	fi
 }
 
 for backend in copy btrfs; do
@@ -557,6 +649,7 @@ for backend in copy btrfs; do
 	test_expect_success $prereq "no false alarm while others append, make blocks and roll back ($backend)" '
 		rm -f stop
 		live=$(ecl_backend_root $backend)
+		chmod 755 "$live"
 		ecl-init -q --backend $backend "$live"
 		ecl-snap -q -d "$live"
 		writers "$live" >said 2>&1
@@ -565,6 +658,7 @@ for backend in copy btrfs; do
 		while test $SECONDS -lt $end; do
 			ecl-verify -d "$live" >out || { cat out; return 1; }
 			ecl-verify --quick -d "$live" >out || { cat out; return 1; }
+			as_reader --quick -d "$live" >out || { cat out; return 1; }
 			runs=$((runs + 1))
 		done
 		touch stop

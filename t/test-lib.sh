@@ -322,6 +322,12 @@ test_line_count()
 	}
 }
 
+# traced OPTION... CMD...: under strace, where the leak sanitizer cannot work.
+traced()
+{
+	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 strace -f "$@"
+}
+
 # as_user CMD...: run it without privileges: as uid 65534 where we are root.
 as_user()
 {
