@@ -45,6 +45,7 @@ struct walk {
 	struct entry *entry;
 	size_t n, cap;
 	struct xattrs xattrs;
+	struct files_table *table; /* NULL: every file is read */
 	struct buf leaf;
 	char *window;
 	unsigned depth;
@@ -100,9 +101,15 @@ static int
 add_content(struct walk *w, int fd, const struct stat *st)
 {
 	struct sha256 c;
+	uint8_t hash[SHA256_SIZE];
+	const uint8_t *known = w->table == NULL ? NULL : files_table_find(w->table, st);
 	uint64_t size = 0;
 	ssize_t n;
 
+	if (known != NULL) {
+		memcpy(hash, known, sizeof(hash));
+		goto done;
+	}
 	sha256_init(&c);
 	while ((n = io_read(fd, w->window, WINDOW)) > 0) {
 		sha256_update(&c, w->window, (size_t)n);
@@ -112,8 +119,11 @@ add_content(struct walk *w, int fd, const struct stat *st)
 		return (failed(w, "read"));
 	if (size != (uint64_t)st->st_size)
 		return (err_set(w->e, "'%s' changed while it was read", buf_cstr(&w->path)));
-	buf_addc(&w->leaf, ' ');
-	add_hash(&w->leaf, &c);
+	sha256_final(&c, hash);
+done:	buf_addc(&w->leaf, ' ');
+	buf_addhex(&w->leaf, hash, sizeof(hash));
+	if (w->table != NULL)
+		files_table_add(w->table, st, hash);
 	return (0);
 }
 
@@ -345,9 +355,10 @@ compare_paths(const void *a, const void *b, void *arg)
 }
 
 int
-files_root(int layer_fd, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE], struct err *e)
+files_root(int layer_fd, struct files_table *table, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE],
+    struct err *e)
 {
-	struct walk w = {.e = e};
+	struct walk w = {.e = e, .table = table};
 	struct merkle tree;
 	struct stat st;
 	struct statfs fs;

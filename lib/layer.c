@@ -38,8 +38,11 @@ layer_reopen_live(struct layer *l, struct err *e)
 	struct stat st;
 	int live_fd, ecl_fd;
 
-	if ((live_fd = io_open_dir(l->root_fd, "live", e)) == -1)
+	if ((live_fd = io_open_dir(l->root_fd, "live", e)) == -1) {
+		if (errno == EXDEV)
+			err_set(e, "'%s/live' is a mount point or a link, which a rollback could not exchange: mount the root, not live", l->path);
 		goto err0;
+	}
 	if (fstat(live_fd, &st) != 0) {
 		err_sys(e, "cannot stat '%s/live'", l->path);
 		goto err1;
