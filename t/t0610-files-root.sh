@@ -2,6 +2,8 @@ test_description='the root over the managed files: what is part of it, and what 
 . "${0%/*}/test-lib.sh"
 . "$top_srcdir/t/block-lib.sh"
 
+test_btrfs
+
 R=$(ecl_backend_root copy)
 ecl-init --backend copy "$R" >/dev/null || test_bail "no root"
 
