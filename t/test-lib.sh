@@ -75,7 +75,7 @@ test_at_exit()
 {
 	local rc=$?
 
-	trap '' INT TERM HUP
+	trap '' INT TERM HUP PIPE
 	if test -z "$test_finished"; then
 		sed 's/^/# /' "$test_state/out" >&5 2>/dev/null
 		echo "# $test_name: ended before test_done (exit $rc)" >&5
@@ -87,6 +87,7 @@ test_at_exit()
 trap test_at_exit EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
+trap 'exit 141' PIPE
 trap 'exit 143' TERM
 
 chmod 755 "$TRASH" && mkdir "$test_state" && cd "$TRASH" || exit 1
@@ -125,7 +126,7 @@ test_have_prereq()
 
 if test "$(id -u)" = 0; then
 	test_set_prereq ROOT
-	if setpriv --reuid=65534 --regid=65534 --clear-groups true 2>/dev/null; then
+	if setpriv --reuid=65534 --regid=65534 --clear-groups [ -x "$TRASH" ] 2>/dev/null; then
 		test_set_prereq NONROOT
 	fi
 else
