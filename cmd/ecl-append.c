@@ -186,7 +186,8 @@ prepare(struct run *r, struct err *e)
 	    (r->rejects_fd = open(r->rejects, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0640)) == -1)
 		return (err_sys(e, "cannot open '%s'", r->rejects));
 	return (layer_open(r->cli.root,
-	    (r->dry_run ? LAYER_READ : LAYER_WRITE) | (r->cli.force ? LAYER_FORCE : 0) | (r->replica ? LAYER_REPLICA : 0), &r->layer, e));
+	    (r->dry_run ? LAYER_READ : LAYER_WRITE) | (r->cli.force ? LAYER_FORCE : 0) | (r->replica ? LAYER_REPLICA : 0) |
+	    (r->no_sync ? LAYER_NO_SYNC : 0), &r->layer, e));
 }
 
 /* ---- what people see ---- */

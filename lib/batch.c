@@ -343,6 +343,19 @@ batch_add_line(struct batch *b, struct span line, struct err *e)
 	return (line_added(b, &ev, at, e) == 0 ? 1 : -1);
 }
 
+/* Say that bytes behind ${end} are on their way; of bytes that nobody syncs, only where they begin. */
+static int
+mark(int root_fd, const struct log_end *end, bool sync, struct err *e)
+{
+	struct durable d;
+
+	if (sync)
+		return (durable_write(root_fd, end, DURABLE_DIRTY, e));
+	if (durable_read(root_fd, &d, e) != 0)
+		return (-1);
+	return (d.known && d.unsynced ? 0 : durable_write(root_fd, end, DURABLE_UNSYNCED, e));
+}
+
 int
 batch_commit(struct batch *b, int root_fd, bool sync, enum log_outcome *ret_outcome, struct err *e)
 {
@@ -353,17 +366,17 @@ batch_commit(struct batch *b, int root_fd, bool sync, enum log_outcome *ret_outc
 	if (b->events == 0)
 		return (0);
 	*ret_outcome = LOG_NOT_RECORDED;
-	if (root_fd != -1 && durable_write(root_fd, &before, true, e) != 0)
+	if (root_fd != -1 && mark(root_fd, &before, sync, e) != 0)
 		goto err1;
 	if (log_append(log, b->lines.data, b->pieces, b->n_pieces, sync, &b->end, ret_outcome, e) != 0) {
 		/* In doubt, the mark stays: the next writer reads the disk. */
-		if (root_fd != -1 && *ret_outcome == LOG_NOT_RECORDED)
-			durable_write(root_fd, &before, false, NULL);
+		if (root_fd != -1 && sync && *ret_outcome == LOG_NOT_RECORDED)
+			durable_write(root_fd, &before, DURABLE_CLEAN, NULL);
 		goto err1;
 	}
 	/* The bytes are safe now; a mark that cannot be cleared costs the next writer a second look. */
 	if (root_fd != -1 && sync)
-		durable_write(root_fd, &b->end, false, NULL);
+		durable_write(root_fd, &b->end, DURABLE_CLEAN, NULL);
 	return (0);
 
 err1:	index_rollback(b->ledger->index, before.size, NULL);

@@ -34,7 +34,7 @@ boot_id(char out[BOOT_ID_SIZE + 1])
 int
 durable_read(int root_fd, struct durable *ret, struct err *e)
 {
-	char line[DURABLE_SIZE + 1], state[8], boot[BOOT_ID_SIZE + 1], here[BOOT_ID_SIZE + 1], hash[65], crc[10];
+	char line[DURABLE_SIZE + 1], state[10], boot[BOOT_ID_SIZE + 1], here[BOOT_ID_SIZE + 1], hash[65], crc[10];
 	struct err absent;
 	ssize_t n;
 	int fd;
@@ -56,7 +56,7 @@ durable_read(int root_fd, struct durable *ret, struct err *e)
 	snprintf(crc, sizeof(crc), "%08" PRIx32 "\n", crc32c(0, line, DURABLE_SIZE - 9));
 	if (memcmp(line + DURABLE_SIZE - 9, crc, 9) != 0)
 		return (0);
-	if (sscanf(line, "ecl-durable 1 %7s %36s %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNd64 " %64s", state, boot, &ret->end.segment,
+	if (sscanf(line, "ecl-durable 1 %9s %36s %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNd64 " %64s", state, boot, &ret->end.segment,
 		&ret->end.offset, &ret->end.size, &ret->end.time_us, hash) != 7 ||
 	    strlen(hash) != 64 || hex_decode(hash, SHA256_SIZE, ret->end.hash) != 0)
 		return (0);
@@ -64,18 +64,20 @@ durable_read(int root_fd, struct durable *ret, struct err *e)
 	ret->known = strcmp(boot, here) == 0;
 	ret->stale = !ret->known;
 	ret->dirty = strcmp(state, "clean") != 0;
+	ret->unsynced = strcmp(state, "unsynced") == 0;
 	return (0);
 }
 
 int
-durable_write(int root_fd, const struct log_end *end, bool dirty, struct err *e)
+durable_write(int root_fd, const struct log_end *end, enum durable_mark mark, struct err *e)
 {
+	static const char *const names[] = {[DURABLE_CLEAN] = "clean", [DURABLE_DIRTY] = "dirty", [DURABLE_UNSYNCED] = "unsynced"};
 	struct buf b = BUF_INIT;
 	char line[DURABLE_SIZE], boot[BOOT_ID_SIZE + 1], crc[10];
 	int fd;
 
 	boot_id(boot);
-	buf_addf(&b, "ecl-durable 1 %s %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " ", dirty ? "dirty" : "clean", boot,
+	buf_addf(&b, "ecl-durable 1 %s %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " ", names[mark], boot,
 	    end->segment, end->offset, end->size, end->time_us);
 	buf_addhex(&b, end->hash, SHA256_SIZE);
 	if (b.failed || b.len > DURABLE_SIZE - 10) {

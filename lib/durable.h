@@ -9,14 +9,21 @@
 
 /*
  * One line of text, written in place by a single pwrite and never synced:
- *   ecl-durable 1 <clean|dirty> <boot id> <segment> <offset> <size> <time_us> <hash> <crc32c, 8 hex digits> LF
+ *   ecl-durable 1 <clean|dirty|unsynced> <boot id> <segment> <offset> <size> <time_us> <hash> <crc32c, 8 hex digits> LF
  * padded with spaces before the checksum so that it is always DURABLE_SIZE bytes.  The checksum covers all before it.
  */
 #define DURABLE_SIZE 256
 
+enum durable_mark {
+	DURABLE_CLEAN,	 /* the log ends at end, and all of it is on the disk */
+	DURABLE_DIRTY,	 /* a writer began and did not finish: what lies behind end may be in the page cache only */
+	DURABLE_UNSYNCED /* writers who chose not to sync (--sync=none) appended behind end */
+};
+
 struct durable {
 	bool known; /* the file was there, whole, and of this boot */
-	bool dirty; /* a writer began and did not finish: what lies behind end may be in the page cache only */
+	bool dirty; /* marked otherwise than clean */
+	bool unsynced;
 	bool stale; /* whole, but of another boot: its end was durable once */
 	struct log_end end;
 };
@@ -24,7 +31,7 @@ struct durable {
 /** durable_read(root_fd, ret, e): an absent or damaged file gives all false.  Return 0 or -1. */
 int durable_read(int root_fd, struct durable *ret, struct err *e);
 
-/** durable_write(root_fd, end, dirty, e): store.  Return 0 or -1. */
-int durable_write(int root_fd, const struct log_end *end, bool dirty, struct err *e);
+/** durable_write(root_fd, end, mark, e): store.  Return 0 or -1. */
+int durable_write(int root_fd, const struct log_end *end, enum durable_mark mark, struct err *e);
 
 #endif

@@ -189,7 +189,7 @@ recover(struct layer *l, const struct durable *d, struct err *e)
 	log_free(log);
 	if (layer_reopen_live(l, e) != 0)
 		return (-1);
-	return (durable_write(l->root_fd, &end, false, e));
+	return (durable_write(l->root_fd, &end, DURABLE_CLEAN, e));
 }
 
 /* With the lock held: live as it is now, its log durable, the ledger at its end. */
@@ -205,6 +205,13 @@ settle(struct layer *l, struct err *e)
 		return (-1);
 	if (durable_read(l->root_fd, &d, e) != 0)
 		return (-1);
+	/* Who does not sync either need not care where the disk is. */
+	if (d.known && d.unsynced && (l->flags & LAYER_NO_SYNC) != 0) {
+		if (ledger_refresh(l->ledger, e) != 0)
+			return (-1);
+		if (l->ledger->log->torn == 0 && l->ledger->log->end.size >= d.end.size)
+			return (0);
+	}
 	if (d.known && !d.dirty) {
 		if (ledger_refresh(l->ledger, e) != 0)
 			return (-1);

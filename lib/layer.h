@@ -17,6 +17,7 @@
 #define LAYER_TREE 8u	  /* the ledger is opened with INDEX_TREE */
 #define LAYER_NO_INDEX 16u /* only the log: layer->ledger is NULL, open a log of your own with log_open(layer->ecl_fd) */
 #define LAYER_IGNORE_INDEX 32u /* the ledger is opened with INDEX_IGNORE */
+#define LAYER_NO_SYNC 64u      /* the writer does not sync: nor does it wait for what others left unsynced */
 
 struct layer {
 	char *path;   /* as the user named it */

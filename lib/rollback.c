@@ -355,12 +355,12 @@ exchange(struct rollback *r, struct ledger *ledger, struct err *e)
 	const struct log_end *before = &r->l->ledger->log->end;
 	int rc;
 
-	if (durable_write(r->l->root_fd, before, true, e) != 0)
+	if (durable_write(r->l->root_fd, before, DURABLE_DIRTY, e) != 0)
 		return (-1);
 	rc = subvol_exchange(r->l->root_fd, r->old, "live", e);
 	/* A mark that cannot be cleared costs the next writer a second look. */
 	if (rc != -2)
-		durable_write(r->l->root_fd, rc == 0 ? &ledger->log->end : before, false, NULL);
+		durable_write(r->l->root_fd, rc == 0 ? &ledger->log->end : before, DURABLE_CLEAN, NULL);
 	return (rc);
 }
 

@@ -183,6 +183,29 @@ test_expect_success 'a whole line that does not verify is corruption: nothing is
 	test_cmp before after
 '
 
+test_expect_success '--sync=none syncs nothing, batch after batch; the next synced run makes all of it durable' '
+	fresh
+	mkfifo unsynced
+	traced -o trace -e trace=fdatasync,fsync ecl-append --sync none <unsynced >acked &
+	pid=$!
+	exec 9>unsynced
+	for i in 1 2 3; do
+		echo "{\"element\":\"u:1\",\"state\":$i}" >&9
+		n=0
+		while test "$(wc -l <acked)" -lt $i && test $n -lt 100; do sleep 0.05; n=$((n + 1)); done
+	done
+	exec 9>&-
+	wait $pid
+	test_line_count = 3 acked
+	test_grep ! "fdatasync\|fsync" trace
+	test_grep unsynced "$root/durable"
+	ecl-verify -q
+	traced -o trace -e trace=fdatasync ecl-append -q -e u:1 -s 4
+	grep -c fdatasync trace
+	test_grep clean "$root/durable"
+	sound
+'
+
 test_expect_success 'SIGSTOP in the middle holds the others up, and loses nothing' '
 	fresh
 	mkfifo slow
