@@ -107,6 +107,28 @@ next_place(struct batch *b, const struct event *ev, struct err *e)
 	return (0);
 }
 
+/* Where a batch stands, to come back to when a line cannot be added. */
+struct place {
+	struct log_end end;
+	size_t lines, n_pieces;
+};
+
+static struct place
+place_of(const struct batch *b)
+{
+	return ((struct place){b->end, b->lines.len, b->n_pieces});
+}
+
+/* Forget what was begun: nothing of it may be written or printed.  Return -1. */
+static int
+go_back(struct batch *b, const struct place *p)
+{
+	b->end = p->end;
+	b->lines.len = p->lines;
+	b->n_pieces = p->n_pieces;
+	return (-1);
+}
+
 /* The line of ${ev} stands at the end of b->lines from ${at} on: count it in. */
 static int
 line_added(struct batch *b, const struct event *ev, size_t at, struct err *e)
@@ -130,17 +152,16 @@ line_added(struct batch *b, const struct event *ev, size_t at, struct err *e)
 static int
 chain(struct batch *b, struct event *ev, struct err *e)
 {
-	size_t at;
+	struct place before = place_of(b);
 
 	ev->seq = b->end.size;
 	ev->uid = b->rules->uid;
 	ev->login = b->rules->login;
 	memcpy(ev->prev, b->end.hash, SHA256_SIZE);
 	if (next_place(b, ev, e) != 0)
-		return (-1);
-	at = b->lines.len;
+		return (go_back(b, &before));
 	event_format(ev, &b->lines);
-	return (line_added(b, ev, at, e));
+	return (line_added(b, ev, before.lines, e) == 0 ? 0 : go_back(b, &before));
 }
 
 static int64_t
@@ -316,7 +337,7 @@ batch_add_line(struct batch *b, struct span line, struct err *e)
 	struct json_fault f;
 	struct element el;
 	struct event ev;
-	size_t at;
+	struct place before = place_of(b);
 	int known;
 
 	if (event_parse(line, &ev, &f) != 0)
@@ -336,11 +357,10 @@ batch_add_line(struct batch *b, struct span line, struct err *e)
 	if (ev.parent != (known == 1 ? el.last : EVENT_NONE))
 		return (err_no(e, "the parent of event %" PRIu64 " is not the element's event before", ev.seq));
 	if (next_place(b, &ev, e) != 0)
-		return (-1);
-	at = b->lines.len;
+		return (go_back(b, &before));
 	buf_addspan(&b->lines, line);
 	buf_addc(&b->lines, '\n');
-	return (line_added(b, &ev, at, e) == 0 ? 1 : -1);
+	return (line_added(b, &ev, before.lines, e) == 0 ? 1 : go_back(b, &before));
 }
 
 /* Say that bytes behind ${end} are on their way; of bytes that nobody syncs, only where they begin. */
