@@ -257,18 +257,25 @@ report_lock(struct run *r)
 
 /* ---- a portion of lines ---- */
 
-/* A line was refused: put it away, or end.  Return 0 to go on, -1 with ${e}. */
+/* A refused line, or a part of one, as it came. */
 static int
-reject(struct run *r, const struct source *src, uint64_t line_no, struct span line, const struct json_fault *f, struct err *e)
+put_away(struct run *r, struct span text, bool end, struct err *e)
 {
-	err_set(e, "%s:%" PRIu64 ":%zu: %s", src->name, line_no, f->at + 1, f->what);
+	if (io_write(r->rejects_fd, text.p, text.len) != 0 || (end && io_write(r->rejects_fd, "\n", 1) != 0))
+		return (err_sys(e, "cannot write '%s'", r->rejects));
+	return (0);
+}
+
+/* A line (or, where it has no ${end} here, its beginning) was refused: put it away, or end.  Return 0 to go on, -1 with ${e}. */
+static int
+reject(struct run *r, const struct source *src, struct span line, bool end, const struct json_fault *f, struct err *e)
+{
+	err_set(e, "%s:%" PRIu64 ":%zu: %s", src->name, src->line, f->at + 1, f->what);
 	if (r->rejects_fd == -1)
 		return (-1);
 	cli_warn(&r->cli, "%s", e->text);
 	r->rejected++;
-	if (io_write(r->rejects_fd, line.p, line.len) != 0 || io_write(r->rejects_fd, "\n", 1) != 0)
-		return (err_sys(e, "cannot write '%s'", r->rejects));
-	return (0);
+	return (put_away(r, line, end, e));
 }
 
 /* Return 0 to go on, -1 with ${e}: the batch so far is good. */
@@ -305,7 +312,7 @@ take_line(struct run *r, const struct source *src, struct span line, struct err 
 		n = batch_observe(&r->batch, &in, &f, e);
 	}
 	if (n == -1)
-		return (reject(r, src, src->line, line, &f, e));
+		return (reject(r, src, line, true, &f, e));
 	return (n == -2 ? -1 : 0);
 }
 
@@ -387,17 +394,20 @@ take_portion(struct run *r, struct source *src, struct err *e)
 	struct err commit_error = {0, 0, ""};
 	struct json_fault f;
 	struct span line;
+	bool rest;
 	int n, bad = 0;
 
 	if (begin_portion(r, e) != 0)
 		return (-1);
-	while (bad == 0 && (n = source_line(src, &line)) != 0) {
-		if (n == 1) {
+	while (bad == 0 && (rest = src->partial, n = source_line(src, &line)) != 0) {
+		if (rest)
+			bad = put_away(r, line, n == 1, e);
+		else if (n == 1)
 			bad = take_line(r, src, line, e);
-			continue;
+		else {
+			json_fault_set(&f, EVENT_INPUT_MAX, "the line is longer than %u bytes", EVENT_INPUT_MAX);
+			bad = reject(r, src, line, false, &f, e);
 		}
-		json_fault_set(&f, EVENT_INPUT_MAX, "the line is longer than %u bytes", EVENT_INPUT_MAX);
-		bad = reject(r, src, src->line, line, &f, e);
 	}
 	/* The lines before a bad one stay recorded. */
 	if (commit_portion(r, &commit_error) != 0) {

@@ -94,8 +94,9 @@ source_line(struct source *s, struct span *ret)
 	else
 		return (0);
 	s->at += ret->len + (lf != NULL);
-	s->line++;
-	return (lf != NULL || s->eof ? 1 : 2);
+	s->line += !s->partial;
+	s->partial = lf == NULL && !s->eof;
+	return (s->partial ? 2 : 1);
 }
 
 void

@@ -14,6 +14,7 @@ struct source {
 	const char *name; /* for messages: as the user named it, `-` for standard input */
 	int fd;
 	bool eof;
+	bool partial;  /* source_line() gave a part of a line last */
 	bool all;      /* do not stop at what is there: wait until the portion is full or the input ends */
 	uint64_t line; /* number of the line that source_line() gave last, from 1 */
 	struct buf data;
@@ -34,8 +35,8 @@ int source_fill(struct source *s, struct err *e);
 /**
  * source_line(s, ret):
  * The next line of the portion, without its LF.  Return 1; 0 where the portion has no further whole line; 2 where
- * the portion is full and holds no end of the line: ${ret} is then what there is of it, and the rest comes as if it were a
- * line of its own.  Spans are valid until source_fill().
+ * the portion is full and holds no end of the line: ${ret} is then what there is of it, and the next call goes on
+ * with the rest under the same number.  Spans are valid until source_fill().
  */
 int source_line(struct source *s, struct span *ret);
 

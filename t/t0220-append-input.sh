@@ -124,6 +124,18 @@ test_expect_success '--rejects: bad lines go there as they came, the rest is rec
 	test_line_count = 0 bad.ndjson
 '
 
+test_expect_success '--rejects: a line over any buffer goes there whole, and counts once' '
+	python3 -c "print(\"{\\\"element\\\":\\\"a:b\\\",\\\"state\\\":\\\"\" + \"x\" * 9000000 + \"\\\"}\")" >long
+	{ echo "{\"element\":\"v:1\",\"state\":1}"; cat long; echo "{\"element\":\"v:2\",\"state\":1}"; echo bad; } >in
+	test_expect_code 1 ecl-append --rejects bad.ndjson in >out 2>err
+	test_line_count = 2 out
+	test_line_count = 2 err
+	test_grep "in:2:1000001:" err
+	test_grep "in:4:1:" err
+	echo bad >>long
+	cmp long bad.ndjson
+'
+
 test_expect_success 'lines of several files are numbered by file' '
 	echo "{\"element\":\"f:1\",\"state\":1}" >one
 	printf "\nnonsense\n" >two
