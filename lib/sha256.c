@@ -3,32 +3,24 @@
 
 #include <string.h>
 
-#if defined(__x86_64__) || defined(__i386__)
-#define SHA256_X86 1
+#include "sha256_impl.h"
+
+#ifdef SHA256_X86
 #include <cpuid.h>
 #include <immintrin.h>
 #endif
 
-#include "sha256.h"
-
 #include "banned.h"
 
-#define BLOCK 64
-
-typedef void compress_fn(uint32_t state[8], const uint8_t *p, size_t blocks);
-
-struct engine {
-	const char *name;
-	compress_fn *compress;
-};
+#define BLOCK SHA256_BLOCK
 
 /* Chosen once; whoever races here stores the same pointer. */
-static const struct engine *chosen;
+static const struct sha256_engine *chosen;
 
-static const uint32_t initial[8] = {
+const uint32_t sha256_initial[8] = {
     0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
 
-static const uint32_t K[64] __attribute__((aligned(16))) = {0x428a2f98, 0x71374491, 0xb5c0fbcf,
+const uint32_t sha256_k[64] __attribute__((aligned(16))) = {0x428a2f98, 0x71374491, 0xb5c0fbcf,
     0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be,
     0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6,
     0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8,
@@ -85,7 +77,7 @@ compress_portable(uint32_t state[8], const uint8_t *p, size_t blocks)
 		memcpy(s, state, sizeof(s));
 		for (i = 0; i < 64; i++) {
 			t1 = s[7] + (rotr(s[4], 6) ^ rotr(s[4], 11) ^ rotr(s[4], 25)) +
-			    (s[6] ^ (s[4] & (s[5] ^ s[6]))) + K[i] + w[i];
+			    (s[6] ^ (s[4] & (s[5] ^ s[6]))) + sha256_k[i] + w[i];
 			t2 = (rotr(s[0], 2) ^ rotr(s[0], 13) ^ rotr(s[0], 22)) +
 			    ((s[0] & s[1]) | (s[2] & (s[0] | s[1])));
 			s[7] = s[6];
@@ -102,14 +94,14 @@ compress_portable(uint32_t state[8], const uint8_t *p, size_t blocks)
 	}
 }
 
-static const struct engine portable = {"portable", compress_portable};
+static const struct sha256_engine portable = {"portable", compress_portable, NULL};
 
 #ifdef SHA256_X86
 
 /* Rounds 4r to 4r + 3 with the message words m. */
 #define ROUNDS(r, m)                                                                  \
 	do {                                                                          \
-		x = _mm_add_epi32(m, _mm_load_si128((const __m128i *)K + (r)));       \
+		x = _mm_add_epi32(m, _mm_load_si128((const __m128i *)(const void *)sha256_k + (r)));       \
 		cdgh = _mm_sha256rnds2_epu32(cdgh, abef, x);                          \
 		abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(x, 0x0e)); \
 	} while (0)
@@ -135,8 +127,8 @@ static const struct engine portable = {"portable", compress_portable};
 		SCHEDULE(m3, m0, m1, m2); \
 	} while (0)
 
-__attribute__((target("sha,sse4.1,ssse3"))) static void
-compress_ni(uint32_t state[8], const uint8_t *p, size_t blocks)
+__attribute__((target("sha,sse4.1,ssse3"))) void
+sha256_compress_ni(uint32_t state[8], const uint8_t *p, size_t blocks)
 {
 	const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
 	__m128i abef, cdgh, abef0, cdgh0, m0, m1, m2, m3, x;
@@ -172,7 +164,7 @@ compress_ni(uint32_t state[8], const uint8_t *p, size_t blocks)
 	_mm_storeu_si128((__m128i *)(void *)(state + 4), _mm_alignr_epi8(cdgh, x, 8));
 }
 
-static const struct engine sha_ni = {"sha-ni", compress_ni};
+static const struct sha256_engine sha_ni = {"sha-ni", sha256_compress_ni, sha256_lanes_ni};
 
 static int
 have_ni(void)
@@ -186,10 +178,10 @@ have_ni(void)
 
 #endif
 
-static const struct engine *
-engine(void)
+const struct sha256_engine *
+sha256_chosen(void)
 {
-	const struct engine *e = __atomic_load_n(&chosen, __ATOMIC_RELAXED);
+	const struct sha256_engine *e = __atomic_load_n(&chosen, __ATOMIC_RELAXED);
 
 	if (e != NULL)
 		return (e);
@@ -205,13 +197,13 @@ engine(void)
 const char *
 sha256_engine(void)
 {
-	return (engine()->name);
+	return (sha256_chosen()->name);
 }
 
 int
 sha256_use(const char *name)
 {
-	const struct engine *e = NULL;
+	const struct sha256_engine *e = NULL;
 
 	if (strcmp(name, portable.name) == 0)
 		e = &portable;
@@ -225,37 +217,52 @@ sha256_use(const char *name)
 	return (0);
 }
 
-/* The last ${len} < 64 bytes of a message of ${total}, padded, and out with the digest. */
+/* The last ${len} bytes of a message of ${total}, padded, and out with the digest. */
 static void
-finish(compress_fn *compress, uint32_t state[8], const uint8_t *p, size_t len, uint64_t total,
+finish(const struct sha256_engine *e, uint32_t state[8], const uint8_t *p, size_t len, uint64_t total,
     uint8_t out[SHA256_SIZE])
 {
 	uint8_t pad[2 * BLOCK] __attribute__((aligned(16)));
-	size_t size = len < BLOCK - 8 ? BLOCK : 2 * BLOCK;
+	size_t rest = len % BLOCK, size = rest < BLOCK - 8 ? BLOCK : 2 * BLOCK;
 	int i;
 
+	/* Before the compression, so that what it then reads has left the store buffer. */
 	memset(pad, 0, sizeof(pad));
-	if (len > 0)
-		memcpy(pad, p, len);
-	pad[len] = 0x80;
+	if (rest > 0)
+		memcpy(pad, p + (len - rest), rest);
+	pad[rest] = 0x80;
 	store_be32(pad + size - 8, (uint32_t)(total >> 29));
 	store_be32(pad + size - 4, (uint32_t)(total << 3));
-	compress(state, pad, size / BLOCK);
+	if (len >= BLOCK)
+		e->compress(state, p, len / BLOCK);
+	e->compress(state, pad, size / BLOCK);
 	for (i = 0; i < 8; i++)
 		store_be32(out + 4 * i, state[i]);
 }
 
 void
+sha256_start(uint32_t state[8])
+{
+	memcpy(state, sha256_initial, sizeof(sha256_initial));
+}
+
+void
+sha256_finish(uint32_t state[8], const void *rest, size_t len, uint64_t total, uint8_t out[SHA256_SIZE])
+{
+	finish(sha256_chosen(), state, rest, len, total, out);
+}
+
+void
 sha256_init(struct sha256 *c)
 {
-	memcpy(c->state, initial, sizeof(c->state));
+	sha256_start(c->state);
 	c->total = 0;
 }
 
 void
 sha256_update(struct sha256 *c, const void *p, size_t len)
 {
-	compress_fn *compress = engine()->compress;
+	const struct sha256_engine *e = sha256_chosen();
 	const uint8_t *bytes = p;
 	size_t have = (size_t)(c->total % BLOCK), take;
 
@@ -267,12 +274,12 @@ sha256_update(struct sha256 *c, const void *p, size_t len)
 		memcpy(c->block + have, bytes, take);
 		if (have + take < BLOCK)
 			return;
-		compress(c->state, c->block, 1);
+		e->compress(c->state, c->block, 1);
 		bytes += take;
 		len -= take;
 	}
 	if (len >= BLOCK)
-		compress(c->state, bytes, len / BLOCK);
+		e->compress(c->state, bytes, len / BLOCK);
 	if (len % BLOCK > 0)
 		memcpy(c->block, bytes + (len - len % BLOCK), len % BLOCK);
 }
@@ -280,19 +287,14 @@ sha256_update(struct sha256 *c, const void *p, size_t len)
 void
 sha256_final(struct sha256 *c, uint8_t out[SHA256_SIZE])
 {
-	finish(engine()->compress, c->state, c->block, (size_t)(c->total % BLOCK), c->total, out);
+	finish(sha256_chosen(), c->state, c->block, (size_t)(c->total % BLOCK), c->total, out);
 }
 
 void
 sha256(const void *p, size_t len, uint8_t out[SHA256_SIZE])
 {
-	compress_fn *compress = engine()->compress;
-	const uint8_t *bytes = p;
-	size_t rest = len % BLOCK;
 	uint32_t state[8];
 
-	memcpy(state, initial, sizeof(state));
-	if (len >= BLOCK)
-		compress(state, bytes, len / BLOCK);
-	finish(compress, state, rest > 0 ? bytes + (len - rest) : NULL, rest, len, out);
+	sha256_start(state);
+	finish(sha256_chosen(), state, p, len, len, out);
 }

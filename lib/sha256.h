@@ -21,6 +21,17 @@ void sha256_final(struct sha256 *c, uint8_t out[SHA256_SIZE]);
 /** sha256(p, len, out): one message. */
 void sha256(const void *p, size_t len, uint8_t out[SHA256_SIZE]);
 
+/** sha256_start(state): the state in which a message begins, for who keeps it himself (sha256_many.h). */
+void sha256_start(uint32_t state[8]);
+
+/**
+ * sha256_finish(state, rest, len, total, out):
+ * The digest of a message of ${total} bytes, from the ${state} before its last ${len} bytes, ${rest}: total - len
+ * is a multiple of 64, and ${len} may be more than 64 bytes.  ${state} is used up.  O(len), and one block of
+ * padding, two where len % 64 > 55.
+ */
+void sha256_finish(uint32_t state[8], const void *rest, size_t len, uint64_t total, uint8_t out[SHA256_SIZE]);
+
 /** sha256_engine(): the name of what was chosen at run time: "sha-ni" or "portable". */
 const char *sha256_engine(void);
 
