@@ -152,12 +152,69 @@ test_alias(void)
 	ok(memcmp(x, want, sizeof(x)) == 0, "merkle_node() into its right");
 }
 
+/* Many at a time are the same as one by one, also in place, whatever their number. */
+static void
+test_at_once(const char *engine)
+{
+	static uint8_t in[2 * MAX][SHA256_SIZE], out[2 * MAX + 1][SHA256_SIZE];
+	uint8_t want[SHA256_SIZE];
+	size_t i, n, bad_leaf = 0, bad_pair = 0, beyond = 0;
+
+	if (sha256_use(engine) != 0) {
+		ok(true, "%s # SKIP not in this processor", engine);
+		return;
+	}
+	for (i = 0; i < sizeof(in); i++)
+		in[i / SHA256_SIZE][i % SHA256_SIZE] = (uint8_t)(i * 7919 >> 5);
+	for (n = 0; n <= MAX; n += n < 80 ? 1 : 44) {
+		memset(out, 0, sizeof(out));
+		merkle_leaves(in[0], n, out[0]);
+		for (i = 0; i < n; i++) {
+			merkle_leaf(in[i], SHA256_SIZE, want);
+			bad_leaf += memcmp(want, out[i], SHA256_SIZE) != 0;
+		}
+		for (i = 0; i < SHA256_SIZE; i++)
+			beyond += out[n][i] != 0;
+		memcpy(out, in, sizeof(in));
+		merkle_leaves(out[0], n, out[0]);
+		for (i = 0; i < n; i++) {
+			merkle_leaf(in[i], SHA256_SIZE, want);
+			bad_leaf += memcmp(want, out[i], SHA256_SIZE) != 0;
+		}
+		beyond += memcmp(out[n], in[n], SHA256_SIZE) != 0;
+
+		memset(out, 0, sizeof(out));
+		merkle_pairs(in[0], n, out[0]);
+		for (i = 0; i < n; i++) {
+			merkle_node(in[2 * i], in[2 * i + 1], want);
+			bad_pair += memcmp(want, out[i], SHA256_SIZE) != 0;
+		}
+		for (i = 0; i < SHA256_SIZE; i++)
+			beyond += out[n][i] != 0;
+		memcpy(out, in, sizeof(in));
+		merkle_pairs(out[0], n, out[0]);
+		for (i = 0; i < n; i++) {
+			merkle_node(in[2 * i], in[2 * i + 1], want);
+			bad_pair += memcmp(want, out[i], SHA256_SIZE) != 0;
+		}
+		beyond += memcmp(out[n], in[n], SHA256_SIZE) != 0;
+	}
+	ok(bad_leaf == 0, "%s: merkle_leaves() is merkle_leaf(), 0 to %d of them", engine, MAX);
+	ok(bad_pair == 0, "%s: merkle_pairs() is merkle_node()", engine);
+	ok(beyond == 0, "%s: and nothing beyond them changes", engine);
+}
+
 int
 main(void)
 {
+	static const char *const engines[] = {"portable", "sha-ni"};
+	size_t i;
+
 	test_vectors();
 	test_leaf_lengths();
 	test_definition();
 	test_alias();
+	for (i = 0; i < sizeof(engines) / sizeof(engines[0]); i++)
+		test_at_once(engines[i]);
 	return (tap_done());
 }
