@@ -76,6 +76,7 @@ struct run {
 	struct batch_rules rules;
 	struct batch batch;
 	struct buf tokens, scratch;
+	struct json_work work;
 	struct seen seen;    /* elements in the input, for {"complete":...} */
 	bool begun;	     /* first_size is set */
 	uint64_t first_size; /* of the ledger when it was first read */
@@ -295,7 +296,8 @@ take_line(struct run *r, const struct source *src, struct span line, struct err 
 		snprintf(e->text, sizeof(e->text), "%s:%" PRIu64 ": %.600s", src->name, src->line, why.text);
 		return (-1);
 	}
-	n = input_parse(line, r->rules.keep_time, &r->scratch, &in, &f);
+	buf_reset(&r->scratch);
+	n = input_parse(line, r->rules.keep_time, &r->work, &r->scratch, &in, &f);
 	if (n == 0 && in.kind == INPUT_BLANK)
 		return (0);
 	if (n == 0 && in.kind == INPUT_COMPLETE) {
@@ -529,6 +531,7 @@ release(struct run *r)
 	batch_release(&r->batch);
 	buf_release(&r->tokens);
 	buf_release(&r->scratch);
+	json_work_release(&r->work);
 	seen_release(&r->seen);
 	layer_free(r->layer);
 	if (r->rejects_fd != -1)

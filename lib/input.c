@@ -5,6 +5,7 @@
 
 #include "input.h"
 #include "json_internal.h"
+#include "le.h"
 #include "vector_text.h"
 
 #include "banned.h"
@@ -46,21 +47,26 @@ static const struct span names[M_COUNT] = {
     [M_HASH] = SPAN("\"hash\""),
 };
 
-/* A member as found: its value's token, absent where p == NULL. */
+/* A member as found. */
 struct value {
-	struct span token;
-	bool canonical;
+	struct span token; /* in the line */
+	struct span form;  /* its canonical form: the token itself, or in scratch */
+	bool escaped;	   /* a string with escapes */
 };
 
 struct reader {
 	const char *text;
 	size_t len;
 	size_t pos;
-	struct value v[M_COUNT];
-	struct buf *scratch;
-	bool reserved; /* scratch has all the room it can need: spans into it stay */
+	unsigned seen;		  /* a bit for each member that is there */
+	struct value v[M_COUNT]; /* good where its bit is set */
+	const struct json_engine *engine;
+	struct json_walk walk;
+	struct buf *scratch; /* has room for all */
 	struct json_fault *f;
 };
+
+#define BIT(m) (1u << (m))
 
 static size_t
 offset(const struct reader *r, struct span token)
@@ -83,6 +89,9 @@ fault_end(const struct reader *r)
 static size_t
 skip_space(const struct reader *r, size_t pos)
 {
+	/* Mostly none, or a single space. */
+	if (pos < r->len && r->text[pos] == ' ')
+		pos++;
 	if (pos < r->len && r->text[pos] > ' ')
 		return (pos);
 	return (json_space(r->text, r->len, pos));
@@ -105,30 +114,43 @@ member_of(struct span token)
 	return (M_COUNT);
 }
 
-/* The name at r->pos, the quick way: as nearly everybody writes it. */
+/* The name at r->pos, the quick way: as nearly everybody writes it, by its first letter and its first eight bytes. */
 static inline unsigned
 quick_name(struct reader *r)
 {
-	static const uint8_t by_letter[26] = {['e' - 'a'] = 1 + M_ELEMENT,
-	    ['a' - 'a'] = 1 + M_ACTION,
-	    ['s' - 'a'] = 1 + M_STATE,
-	    ['c' - 'a'] = 1 + M_CAUSE,
-	    ['m' - 'a'] = 1 + M_META,
-	    ['v' - 'a'] = 1 + M_VECTOR,
-	    ['t' - 'a'] = 1 + M_TIME};
-	size_t left = r->len - r->pos;
-	unsigned letter, m;
+	static const struct {
+		char word[8];
+		uint8_t m, len; /* len: of the token */
+	} quick[26][2] = {
+	    ['a' - 'a'] = {{"action\"", M_ACTION, 8}, {"actor\"", M_ACTOR, 7}},
+	    ['c' - 'a'] = {{"cause\"", M_CAUSE, 7}},
+	    ['e' - 'a'] = {{{'e', 'l', 'e', 'm', 'e', 'n', 't', '"'}, M_ELEMENT, 9}},
+	    ['h' - 'a'] = {{"hash\"", M_HASH, 6}},
+	    ['l' - 'a'] = {{"login\"", M_LOGIN, 7}},
+	    ['m' - 'a'] = {{"meta\"", M_META, 6}},
+	    ['p' - 'a'] = {{"parent\"", M_PARENT, 8}, {"prev\"", M_PREV, 6}},
+	    ['s' - 'a'] = {{"state\"", M_STATE, 7}, {"seq\"", M_SEQ, 5}},
+	    ['t' - 'a'] = {{"time\"", M_TIME, 6}},
+	    ['u' - 'a'] = {{"uid\"", M_UID, 5}},
+	    ['v' - 'a'] = {{"vector\"", M_VECTOR, 8}},
+	};
+	uint64_t have, word;
+	unsigned letter, i;
 
-	if (left < 2)
+	if (r->len - r->pos < 9)
 		return (M_COUNT);
 	letter = (unsigned char)r->text[r->pos + 1] - (unsigned)'a';
-	if (letter > 25 || by_letter[letter] == 0)
+	if (letter > 25)
 		return (M_COUNT);
-	m = by_letter[letter] - 1u;
-	if (left < names[m].len || memcmp(r->text + r->pos, names[m].p, names[m].len) != 0)
-		return (M_COUNT);
-	r->pos += names[m].len;
-	return (m);
+	have = le64_get(r->text + r->pos + 1);
+	for (i = 0; i < 2 && quick[letter][i].len != 0; i++) {
+		word = le64_get(quick[letter][i].word);
+		if ((have ^ word) << 8 * (9 - quick[letter][i].len) == 0) {
+			r->pos += quick[letter][i].len;
+			return (quick[letter][i].m);
+		}
+	}
+	return (M_COUNT);
 }
 
 /* The hint that saves an hour: some template engines print their own language's literals. */
@@ -144,6 +166,29 @@ fault_name(const struct reader *r)
 	return (json_fault_set(r->f, r->pos, "expected a member name in double quotes"));
 }
 
+/* The value at r->pos, and its canonical form behind what is in scratch. */
+static int
+read_value(struct reader *r, unsigned m)
+{
+	struct value *v = &r->v[m];
+	char *o = r->scratch->data + r->scratch->len;
+
+	r->walk.pos = r->pos;
+	r->walk.o = o;
+	if (r->engine->write(&r->walk, 2) != 0)
+		return (-1);
+	v->token = (struct span){r->text + r->pos, r->walk.pos - r->pos};
+	v->escaped = r->walk.escaped;
+	v->form = v->token;
+	r->pos = r->walk.pos;
+	if (!r->walk.changed)
+		return (0); /* what was written is the same, and forgotten */
+	v->form = (struct span){o, (size_t)(r->walk.o - o)};
+	if (((BIT(M_STATE) | BIT(M_ACTOR) | BIT(M_CAUSE) | BIT(M_META) | BIT(M_VECTOR)) & BIT(m)) != 0)
+		r->scratch->len += v->form.len;
+	return (0);
+}
+
 /* Name, colon and value at r->pos. */
 static int
 read_member(struct reader *r)
@@ -151,33 +196,31 @@ read_member(struct reader *r)
 	size_t from = r->pos;
 	char shown[JSON_SHOWN_SIZE];
 	struct span token;
-	bool canonical;
 	unsigned m;
 
 	if (r->text[r->pos] != '"')
 		return (fault_name(r));
 	if ((m = quick_name(r)) == M_COUNT) {
-		if (json_scan(r->text, r->len, &r->pos, 2, &canonical, r->f) != 0)
+		r->walk.pos = from;
+		if (r->engine->scan(&r->walk, 2) != 0)
 			return (-1);
+		r->pos = r->walk.pos;
 		token = (struct span){r->text + from, r->pos - from};
 		if ((m = member_of(token)) == M_COUNT)
 			return (json_fault_set(
 			    r->f, from, "unknown member '%s'", json_shown(token, shown)));
 	}
-	if (r->v[m].token.p != NULL)
+	if ((r->seen & BIT(m)) != 0)
 		return (json_fault_set(
 		    r->f, from, "duplicate member '%.*s'", (int)names[m].len - 2, names[m].p + 1));
+	r->seen |= BIT(m);
 	if ((r->pos = skip_space(r, r->pos)) == r->len)
 		return (fault_end(r));
 	if (r->text[r->pos] != ':')
 		return (json_fault_set(r->f, r->pos, "expected ':' after a member name"));
 	if ((r->pos = skip_space(r, r->pos + 1)) == r->len)
 		return (fault_end(r));
-	r->v[m].token.p = r->text + r->pos;
-	if (json_scan(r->text, r->len, &r->pos, 2, &r->v[m].canonical, r->f) != 0)
-		return (-1);
-	r->v[m].token.len = (size_t)(r->text + r->pos - r->v[m].token.p);
-	return (0);
+	return (read_value(r, m));
 }
 
 /* The line's object, from '{' to the end of the line. */
@@ -208,38 +251,17 @@ read_members(struct reader *r)
 	return (0);
 }
 
-/*
- * Room for all that may be rewritten: a canonical text is never longer than what it was made from, a name
- * is shorter than its token, and a number of an array takes two bytes or more where base64 takes under six.
- */
-static int
-reserve(struct reader *r)
+static inline bool
+has(const struct reader *r, unsigned m)
 {
-	if (!r->reserved &&
-	    buf_reserve(r->scratch, r->len + 3 * r->v[M_VECTOR].token.len + 16) != 0)
-		return (json_fault_set(r->f, 0, "out of memory"));
-	r->reserved = true;
-	return (0);
+	return ((r->seen & BIT(m)) != 0);
 }
 
-/* The canonical form of a value; duplicates inside are found here. */
-static int
-get_value(struct reader *r, unsigned m, struct span *ret)
+/* The canonical form of a value, absent where there is none. */
+static inline struct span
+get_value(const struct reader *r, unsigned m)
 {
-	size_t pos, from;
-
-	*ret = r->v[m].token;
-	if (ret->p == NULL || r->v[m].canonical)
-		return (0);
-	if (reserve(r) != 0)
-		return (-1);
-	pos = offset(r, *ret);
-	from = r->scratch->len;
-	if (json_canonical(r->text, r->len, &pos, 2, r->scratch, r->f) != 0)
-		return (-1);
-	ret->p = r->scratch->data + from;
-	ret->len = r->scratch->len - from;
-	return (0);
+	return (has(r, m) ? r->v[m].form : (struct span){NULL, 0});
 }
 
 static int
@@ -253,14 +275,10 @@ check_string(const struct reader *r, unsigned m)
 
 /* A string as a canonical token. */
 static int
-get_string(struct reader *r, unsigned m, struct span *ret)
+get_string(const struct reader *r, unsigned m, struct span *ret)
 {
-	*ret = r->v[m].token;
-	if (ret->p == NULL)
-		return (0);
-	if (check_string(r, m) != 0)
-		return (-1);
-	return (get_value(r, m, ret));
+	*ret = get_value(r, m);
+	return (ret->p == NULL ? 0 : check_string(r, m));
 }
 
 /* What a string stands for. */
@@ -268,21 +286,34 @@ static int
 get_text(struct reader *r, unsigned m, struct span *ret)
 {
 	struct span token = r->v[m].token;
-	size_t from;
+	size_t from = r->scratch->len;
 
 	if (check_string(r, m) != 0)
 		return (-1);
-	ret->p = token.p + 1;
-	ret->len = token.len - 2;
-	if (memchr(ret->p, '\\', ret->len) == NULL)
+	if (!r->v[m].escaped) {
+		*ret = (struct span){token.p + 1, token.len - 2};
 		return (0);
-	if (reserve(r) != 0)
-		return (-1);
-	from = r->scratch->len;
+	}
 	json_unescape(token, r->scratch);
-	ret->p = r->scratch->data + from;
-	ret->len = r->scratch->len - from;
+	*ret = (struct span){r->scratch->data + from, r->scratch->len - from};
 	return (0);
+}
+
+/* Only printing ASCII, of a length that an element may have: no need to look closer. */
+static bool
+is_plain_name(struct span name)
+{
+	uint64_t x, odd = 0;
+	size_t i;
+
+	if (name.len < 8 || name.len > ELEMENT_MAX)
+		return (false);
+	/* Nothing below a space came through; the last eight bytes may be looked at twice. */
+	for (i = 0; i < name.len; i += 8) {
+		x = le64_get(name.p + (i + 8 <= name.len ? i : name.len - 8));
+		odd |= x | (x + UINT64_C(0x0101010101010101));
+	}
+	return ((odd & UINT64_C(0x8080808080808080)) == 0);
 }
 
 static int
@@ -290,11 +321,11 @@ get_element(struct reader *r, struct span *ret)
 {
 	const char *fault;
 
-	if (r->v[M_ELEMENT].token.p == NULL)
+	if (!has(r, M_ELEMENT))
 		return (json_fault_set(r->f, 0, "no member 'element'"));
 	if (get_text(r, M_ELEMENT, ret) != 0)
 		return (-1);
-	if ((fault = event_name_fault(*ret)) != NULL)
+	if ((r->v[M_ELEMENT].escaped || !is_plain_name(*ret)) && (fault = event_name_fault(*ret)) != NULL)
 		return (json_fault_set(
 		    r->f, offset(r, r->v[M_ELEMENT].token), "bad element: %s", fault));
 	if (event_reserved(*ret))
@@ -307,18 +338,18 @@ get_element(struct reader *r, struct span *ret)
 static int
 get_change(struct reader *r, struct span *action, struct span *state)
 {
-	struct span token = r->v[M_ACTION].token;
 	const char *fault;
+	struct span token;
 	bool gone;
 
-	if (get_value(r, M_STATE, state) != 0)
-		return (-1);
+	*state = get_value(r, M_STATE);
 	*action = (struct span){NULL, 0};
-	if (token.p == NULL) {
+	if (!has(r, M_ACTION)) {
 		if (state->p == NULL)
 			return (json_fault_set(r->f, 0, "neither 'action' nor 'state'"));
 		return (0);
 	}
+	token = r->v[M_ACTION].token;
 	if (get_text(r, M_ACTION, action) != 0)
 		return (-1);
 	if ((fault = event_action_fault(*action)) != NULL)
@@ -338,16 +369,15 @@ get_change(struct reader *r, struct span *action, struct span *state)
 static int
 get_vector(struct reader *r, struct span *ret)
 {
-	struct span token = r->v[M_VECTOR].token;
 	const char *fault;
+	struct span token;
 	size_t from;
 
-	*ret = token;
-	if (token.p == NULL)
+	*ret = get_value(r, M_VECTOR);
+	if (ret->p == NULL)
 		return (0);
+	token = r->v[M_VECTOR].token;
 	if (token.p[0] == '"') {
-		if (get_value(r, M_VECTOR, ret) != 0)
-			return (-1);
 		if ((fault = vector_text_fault(*ret, true)) != NULL)
 			return (
 			    json_fault_set(r->f, offset(r, token), "member 'vector' %s", fault));
@@ -356,8 +386,6 @@ get_vector(struct reader *r, struct span *ret)
 	if (token.p[0] != '[')
 		return (fault_at(
 		    r, token, "member 'vector' is neither base64 nor an array of numbers"));
-	if (reserve(r) != 0)
-		return (-1);
 	from = r->scratch->len;
 	if (vector_text_from_array(r->text, r->len, offset(r, token), r->scratch, r->f) != 0)
 		return (-1);
@@ -373,7 +401,7 @@ get_time(struct reader *r, bool keep, struct input *ret)
 
 	ret->has_time = false;
 	ret->time_us = 0;
-	if (!keep || r->v[M_TIME].token.p == NULL)
+	if (!keep || !has(r, M_TIME))
 		return (0);
 	if (get_text(r, M_TIME, &text) != 0)
 		return (-1);
@@ -384,33 +412,14 @@ get_time(struct reader *r, bool keep, struct input *ret)
 	return (0);
 }
 
-/* What is dropped must be good JSON all the same, without duplicates. */
-static int
-check_dropped(struct reader *r, bool keep_time)
-{
-	size_t before = r->scratch->len;
-	struct span unused;
-	unsigned m;
-
-	for (m = M_SEQ; m < M_COUNT; m++)
-		if (r->v[m].token.p != NULL && get_value(r, m, &unused) != 0)
-			return (-1);
-	if (!keep_time && get_value(r, M_TIME, &unused) != 0)
-		return (-1);
-	r->scratch->len = before;
-	return (0);
-}
-
 /* `{"complete":GLOB}`. */
 static int
 get_complete(struct reader *r, struct input *ret)
 {
 	struct span token = r->v[M_COMPLETE].token;
-	unsigned m;
 
-	for (m = 0; m < M_COUNT; m++)
-		if (m != M_COMPLETE && r->v[m].token.p != NULL)
-			return (fault_at(r, token, "'complete' stands alone in its line"));
+	if (r->seen != BIT(M_COMPLETE))
+		return (fault_at(r, token, "'complete' stands alone in its line"));
 	if (get_text(r, M_COMPLETE, &ret->glob) != 0)
 		return (-1);
 	if (ret->glob.len == 0 || ret->glob.len > ELEMENT_MAX)
@@ -430,9 +439,8 @@ get_event(struct reader *r, bool keep_time, struct input *ret)
 		return (-1);
 	if (get_string(r, M_ACTOR, &ret->actor) != 0 || get_string(r, M_CAUSE, &ret->cause) != 0)
 		return (-1);
-	if (get_value(r, M_META, &ret->meta) != 0 || get_vector(r, &ret->vector) != 0)
-		return (-1);
-	if (get_time(r, keep_time, ret) != 0 || check_dropped(r, keep_time) != 0)
+	ret->meta = get_value(r, M_META);
+	if (get_vector(r, &ret->vector) != 0 || get_time(r, keep_time, ret) != 0)
 		return (-1);
 	size = ret->element.len + ret->action.len + ret->state.len + ret->actor.len +
 	    ret->cause.len + ret->meta.len + ret->vector.len;
@@ -444,20 +452,26 @@ get_event(struct reader *r, bool keep_time, struct input *ret)
 }
 
 int
-input_parse(
-    struct span line, bool keep_time, struct buf *scratch, struct input *ret, struct json_fault *f)
+input_parse(struct span line, bool keep_time, struct json_work *work, struct buf *scratch, struct input *ret,
+    struct json_fault *f)
 {
+	static const struct input nothing = {.kind = INPUT_BLANK};
+	size_t before = scratch->len;
 	struct reader r;
+	int rc;
 
-	buf_reset(scratch);
 	if (line.len > EVENT_INPUT_MAX)
 		return (json_fault_set(f, EVENT_INPUT_MAX, "line over %d bytes", EVENT_INPUT_MAX));
-	memset(&r, 0, sizeof(r));
+	if (buf_reserve(scratch, input_room(line.len)) != 0)
+		return (json_fault_set(f, 0, "out of memory"));
 	r.text = line.p;
 	r.len = line.len;
+	r.seen = 0;
+	r.engine = json_engine();
+	json_walk_init(&r.walk, line.p, line.len, work, f);
 	r.scratch = scratch;
 	r.f = f;
-	memset(ret, 0, sizeof(*ret));
+	*ret = nothing;
 	if ((r.pos = skip_space(&r, 0)) == r.len) {
 		ret->kind = INPUT_BLANK;
 		return (0);
@@ -468,8 +482,9 @@ input_parse(
 		return (json_fault_set(f, r.pos, "byte order mark: a line is UTF-8 without one"));
 	if (r.text[r.pos] != '{')
 		return (json_fault_set(f, r.pos, "expected '{': a line is one JSON object"));
-	if (read_members(&r) != 0)
-		return (-1);
-	return (r.v[M_COMPLETE].token.p != NULL ? get_complete(&r, ret)
-						: get_event(&r, keep_time, ret));
+	if ((rc = read_members(&r)) == 0)
+		rc = has(&r, M_COMPLETE) ? get_complete(&r, ret) : get_event(&r, keep_time, ret);
+	if (rc != 0)
+		scratch->len = before;
+	return (rc);
 }

@@ -29,14 +29,28 @@ struct input {
 	struct span glob; /* INPUT_COMPLETE: the pattern itself */
 };
 
+/** input_room(len): bytes of scratch that input_parse() needs at most for a line of ${len}. */
+static inline size_t
+input_room(size_t len)
+{
+	/*
+	 * A canonical text is never longer than what it was made from, and a name shorter than its token, but
+	 * a number of a vector's array takes two bytes or more where its base64 takes under six.
+	 */
+	return (4 * len + 2 * JSON_SLACK);
+}
+
 /**
- * input_parse(line, keep_time, scratch, ret, f):
- * Read one line of input, without its LF.  ${scratch} is reset and holds what had to be rewritten; ${ret}'s
- * spans point into ${line} or ${scratch} and live as long as both.  With ${keep_time} the member `time` is
- * read (and must then be a time), else dropped with the other members that ecl writes.  Everything that
- * DESIGN 3 refuses of a single line is refused here; what needs the ledger is not.  `{'` at the start gets a hint.
- * Return 0, or -1 with ${f} (f->at is the byte offset in ${line}).  O(n log n).
+ * input_parse(line, keep_time, work, scratch, ret, f):
+ * Read one line of input, without its LF.  What had to be rewritten is appended to ${scratch}; ${ret}'s spans point
+ * into ${line} or ${scratch} and live as long as both.  Where ${scratch} has input_room(line.len) bytes beyond its
+ * length it is not reallocated, so that the spans of the lines before stay good; else it is, and they do not.  ${work}
+ * is for json_canonical().  With ${keep_time} the member `time` is read (and must then be a time), else dropped
+ * with the other members that ecl writes.  Everything that DESIGN 3 refuses of a single line is refused here; what
+ * needs the ledger is not.  `{'` at the start gets a hint.
+ * Return 0, or -1 with ${f} (f->at is the byte offset in ${line}) and ${scratch} as long as it was.  O(n log n).
  */
-int input_parse(struct span line, bool keep_time, struct buf *scratch, struct input *ret, struct json_fault *f);
+int input_parse(struct span line, bool keep_time, struct json_work *work, struct buf *scratch, struct input *ret,
+    struct json_fault *f);
 
 #endif

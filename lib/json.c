@@ -1,4 +1,4 @@
-/* JSON texts: validation in one pass, without allocation. */
+/* JSON texts: validation and the canonical form, but for the hot part; json_hot.h has that. */
 #include "config.h"
 
 #include <stdarg.h>
@@ -13,16 +13,6 @@
 #include "json_internal.h"
 
 #include "banned.h"
-
-struct scan {
-	const unsigned char *p; /* the text */
-	size_t len;
-	size_t pos;
-	bool canonical; /* so far */
-	struct json_fault *f;
-};
-
-static int scan_value(struct scan *s, unsigned depth);
 
 int
 json_fault_set(struct json_fault *f, size_t at, const char *fmt, ...)
@@ -58,36 +48,6 @@ json_space(const char *text, size_t len, size_t pos)
 	return (pos);
 }
 
-/* RFC 3629: no overlong forms, no surrogates, nothing over U+10FFFF. */
-size_t
-json_utf8_char(const unsigned char *p, size_t left)
-{
-	unsigned char low = 0x80, high = 0xbf;
-	size_t n, i;
-
-	if (p[0] < 0x80)
-		return (1);
-	if (p[0] < 0xc2 || p[0] > 0xf4)
-		return (0);
-	n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	if (left < n)
-		return (0);
-	if (p[0] == 0xe0)
-		low = 0xa0;
-	else if (p[0] == 0xed)
-		high = 0x9f;
-	else if (p[0] == 0xf0)
-		low = 0x90;
-	else if (p[0] == 0xf4)
-		high = 0x8f;
-	if (p[1] < low || p[1] > high)
-		return (0);
-	for (i = 2; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return (0);
-	return (n);
-}
-
 size_t
 json_utf8(const char *text, size_t len)
 {
@@ -112,47 +72,132 @@ json_utf8(const char *text, size_t len)
 	return (pos);
 }
 
-/* The first byte at or after ${pos} that is a quote, a backslash, a control character or not ASCII. */
-static inline size_t
-skip_plain(const unsigned char *p, size_t pos, size_t len)
+const unsigned char *
+json_locate(struct json_walk *w, size_t at)
 {
-#ifdef __SSE2__
-	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'),
-		      space = _mm_set1_epi8(' ');
-	__m128i v, m;
-	unsigned mask;
+	size_t near = w->len < JSON_NEAR ? 0 : w->len - JSON_NEAR;
 
-	for (; len - pos >= 16; pos += 16) {
-		v = _mm_loadu_si128((const __m128i *)(const void *)(p + pos));
-		/* As signed bytes, what is not ASCII is below a space too. */
-		m = _mm_or_si128(_mm_cmplt_epi8(v, space),
-		    _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, backslash)));
-		if ((mask = (unsigned)_mm_movemask_epi8(m)) != 0)
-			return (pos + (size_t)__builtin_ctz(mask));
+	if (w->len - at >= JSON_NEAR) {
+		w->origin = (uintptr_t)w->text;
+		w->limit = (const unsigned char *)w->text + near + 1;
+		return ((const unsigned char *)w->text + at);
 	}
-#endif
-	while (pos < len && p[pos] != '"' && p[pos] != '\\' && p[pos] >= 0x20 && p[pos] < 0x80)
-		pos++;
-	return (pos);
+	if (!w->has_tail) {
+		memset(w->tail, 0, sizeof(w->tail));
+		if (w->len > 0)
+			memcpy(w->tail, w->text + near, w->len - near);
+		w->has_tail = true;
+	}
+	w->origin = (uintptr_t)w->tail - near;
+	w->limit = w->tail + sizeof(w->tail); /* the zeros stop us before */
+	return (w->tail + (at - near));
 }
 
 static int
-fault_end(struct scan *s)
+fault_end(struct json_walk *w)
 {
-	return (json_fault_set(s->f, s->len, "unexpected end of line"));
+	return (json_fault_set(w->f, w->len, "unexpected end of line"));
+}
+
+int
+json_fault(struct json_walk *w, size_t at, const char *what)
+{
+	return (at >= w->len ? fault_end(w) : json_fault_set(w->f, at, "%s", what));
+}
+
+int
+json_fault_name(struct json_walk *w, size_t at)
+{
+	return (json_fault(w, at,
+	    at < w->len && w->text[at] == '}' ? "trailing comma before '}'"
+					      : "expected a member name in double quotes"));
+}
+
+int
+json_fault_value(struct json_walk *w, size_t at)
+{
+	unsigned char c = at < w->len ? (unsigned char)w->text[at] : 0;
+
+	return (json_fault(w, at,
+	    c == 0	    ? "NUL byte"
+		: c == '\'' ? "strings need double quotes"
+			    : "expected a value"));
+}
+
+int
+json_fault_control(struct json_walk *w, size_t at)
+{
+	if (at < w->len && w->text[at] != '\0')
+		return (json_fault_set(w->f, at, "control character U+%04X in a string is not escaped",
+		    (unsigned char)w->text[at]));
+	return (json_fault(w, at, "NUL byte in a string"));
+}
+
+int
+json_fault_word(struct json_walk *w, size_t at)
+{
+	static const char *const words[] = {"true", "false", "null"};
+	const char *word = words[w->text[at] == 't' ? 0 : w->text[at] == 'f' ? 1 : 2];
+	size_t i;
+
+	for (i = 0; word[i] != '\0' && at + i < w->len; i++)
+		if (w->text[at + i] != word[i])
+			return (json_fault_set(w->f, at, "expected '%s'", word));
+	return (fault_end(w));
+}
+
+/* One or more digits at ${at}.  Return where they end, 0 with w->f. */
+static size_t
+digits(struct json_walk *w, size_t at, const char *fault)
+{
+	size_t from = at;
+
+	while (at < w->len && is_digit((unsigned char)w->text[at]))
+		at++;
+	if (at > from)
+		return (at);
+	json_fault(w, at, fault);
+	return (0);
+}
+
+size_t
+json_number(struct json_walk *w, size_t at)
+{
+	const char *p = w->text;
+	size_t len = w->len;
+
+	if (p[at] == '-')
+		at++;
+	if (at < len && p[at] == '0') {
+		at++;
+		if (at < len && is_digit((unsigned char)p[at])) {
+			json_fault_set(w->f, at - 1, "number has a leading zero");
+			return (0);
+		}
+	} else if ((at = digits(w, at, "expected a digit after '-'")) == 0)
+		return (0);
+	if (at < len && p[at] == '.' && (at = digits(w, at + 1, "expected a digit after '.'")) == 0)
+		return (0);
+	if (at < len && (p[at] | 0x20) == 'e') {
+		at++;
+		if (at < len && (p[at] == '+' || p[at] == '-'))
+			at++;
+		at = digits(w, at, "expected a digit in the exponent");
+	}
+	return (at);
 }
 
 /* Four hex digits at ${at}. */
 static int
-scan_hex4(struct scan *s, size_t at, unsigned *ret, bool *ret_lower)
+hex4(struct json_walk *w, size_t at, unsigned *ret, bool *ret_lower)
 {
 	unsigned n = 0, i;
 	unsigned char c;
 
 	for (i = 0; i < 4; i++) {
-		if (at + i >= s->len)
-			return (fault_end(s));
-		c = s->p[at + i];
+		if (at + i >= w->len)
+			return (fault_end(w));
+		c = (unsigned char)w->text[at + i];
 		if (is_digit(c))
 			n = n << 4 | (unsigned)(c - '0');
 		else if (c >= 'a' && c <= 'f')
@@ -161,53 +206,65 @@ scan_hex4(struct scan *s, size_t at, unsigned *ret, bool *ret_lower)
 			n = n << 4 | (unsigned)(c - 'A' + 10);
 			*ret_lower = false;
 		} else
-			return (json_fault_set(s->f, at + i, "expected four hex digits after \\u"));
+			return (json_fault_set(w->f, at + i, "expected four hex digits after \\u"));
 	}
 	*ret = n;
 	return (0);
 }
 
-/* \uXXXX at s->pos. */
-static int
-scan_unicode(struct scan *s)
+/* \uXXXX at ${at}.  Return its length, 0 with w->f. */
+static size_t
+unicode(struct json_walk *w, size_t at)
 {
+	const char *p = w->text;
 	unsigned code, second;
 	bool lower = true;
+	size_t n = 6;
 
-	if (scan_hex4(s, s->pos + 2, &code, &lower) != 0)
-		return (-1);
-	if (code == 0)
-		return (json_fault_set(s->f, s->pos, "\\u0000 is not allowed"));
-	if (code >= 0xdc00 && code <= 0xdfff)
-		return (json_fault_set(s->f, s->pos, "lone surrogate"));
-	if (code >= 0xd800 && code <= 0xdbff) {
-		if (s->pos + 8 > s->len || s->p[s->pos + 6] != '\\' || s->p[s->pos + 7] != 'u')
-			return (json_fault_set(s->f, s->pos, "lone surrogate"));
-		if (scan_hex4(s, s->pos + 8, &second, &lower) != 0)
-			return (-1);
-		if (second < 0xdc00 || second > 0xdfff)
-			return (json_fault_set(s->f, s->pos, "lone surrogate"));
-		s->pos += 6;
+	if (hex4(w, at + 2, &code, &lower) != 0)
+		return (0);
+	if (code == 0) {
+		json_fault_set(w->f, at, "\\u0000 is not allowed");
+		return (0);
 	}
-	s->pos += 6;
-	if (!lower || code >= 0x20 || code == '\b' || code == '\t' || code == '\n' ||
-	    code == '\f' || code == '\r')
-		s->canonical = false;
+	if (code >= 0xdc00 && code <= 0xdfff)
+		goto lone;
+	if (code >= 0xd800 && code <= 0xdbff) {
+		if (w->len - at < 8 || p[at + 6] != '\\' || p[at + 7] != 'u')
+			goto lone;
+		if (hex4(w, at + 8, &second, &lower) != 0)
+			return (0);
+		if (second < 0xdc00 || second > 0xdfff)
+			goto lone;
+		n = 12;
+	}
+	if (!lower || code >= 0x20 || code == '\b' || code == '\t' || code == '\n' || code == '\f' || code == '\r')
+		w->changed = true;
+	return (n);
+lone:
+	json_fault_set(w->f, at, "lone surrogate");
 	return (0);
 }
 
-/* An escape at s->pos. */
-static int
-scan_escape(struct scan *s)
+size_t
+json_escaped(struct json_walk *w, size_t at, char *o, size_t *ret_out)
 {
-	if (s->len - s->pos < 2)
-		return (fault_end(s));
-	switch (s->p[s->pos + 1]) {
+	size_t n = 2, out, len;
+	char unit[4];
+
+	*ret_out = 0;
+	if (w->len - at < 2) {
+		fault_end(w);
+		return (0);
+	}
+	switch (w->text[at + 1]) {
 	case 'u':
-		return (scan_unicode(s));
+		if ((n = unicode(w, at)) == 0)
+			return (0);
+		break;
 	case '/':
-		s->canonical = false;
-		/* FALLTHROUGH */
+		w->changed = true;
+		break;
 	case '"':
 	case '\\':
 	case 'b':
@@ -215,270 +272,51 @@ scan_escape(struct scan *s)
 	case 'n':
 	case 'f':
 	case 'r':
-		s->pos += 2;
-		return (0);
+		break;
 	default:
-		return (json_fault_set(s->f, s->pos, "invalid escape in a string"));
-	}
-}
-
-/* The string that begins at s->pos with a quote. */
-static int
-scan_string(struct scan *s, bool *ret_escaped)
-{
-	const unsigned char *p = s->p;
-	size_t n;
-
-	*ret_escaped = false;
-	s->pos++;
-	for (;;) {
-		s->pos = skip_plain(p, s->pos, s->len);
-		while (s->pos < s->len && p[s->pos] >= 0x80) {
-			if ((n = json_utf8_char(p + s->pos, s->len - s->pos)) == 0)
-				return (json_fault_set(s->f, s->pos, "invalid UTF-8"));
-			s->pos += n;
-		}
-		if (s->pos >= s->len)
-			return (fault_end(s));
-		if (p[s->pos] == '"') {
-			s->pos++;
-			return (0);
-		}
-		if (p[s->pos] == '\\') {
-			*ret_escaped = true;
-			if (scan_escape(s) != 0)
-				return (-1);
-		} else if (p[s->pos] == 0)
-			return (json_fault_set(s->f, s->pos, "NUL byte in a string"));
-		else if (p[s->pos] < 0x20)
-			return (json_fault_set(s->f, s->pos,
-			    "control character U+%04X in a string is not escaped", p[s->pos]));
-	}
-}
-
-/* One or more digits. */
-static int
-scan_digits(struct scan *s, const char *where)
-{
-	if (s->pos >= s->len)
-		return (fault_end(s));
-	if (!is_digit(s->p[s->pos]))
-		return (json_fault_set(s->f, s->pos, "expected a digit %s", where));
-	do
-		s->pos++;
-	while (s->pos < s->len && is_digit(s->p[s->pos]));
-	return (0);
-}
-
-static int
-scan_number(struct scan *s)
-{
-	if (s->p[s->pos] == '-')
-		s->pos++;
-	if (s->pos < s->len && s->p[s->pos] == '0') {
-		s->pos++;
-		if (s->pos < s->len && is_digit(s->p[s->pos]))
-			return (json_fault_set(s->f, s->pos - 1, "number has a leading zero"));
-	} else if (scan_digits(s, "after '-'") != 0)
-		return (-1);
-	if (s->pos < s->len && s->p[s->pos] == '.') {
-		s->pos++;
-		if (scan_digits(s, "after '.'") != 0)
-			return (-1);
-	}
-	if (s->pos < s->len && (s->p[s->pos] | 0x20) == 'e') {
-		s->pos++;
-		if (s->pos < s->len && (s->p[s->pos] == '+' || s->p[s->pos] == '-'))
-			s->pos++;
-		if (scan_digits(s, "in the exponent") != 0)
-			return (-1);
-	}
-	return (0);
-}
-
-static int
-scan_literal(struct scan *s, const char *word, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		if (s->pos + i >= s->len)
-			return (fault_end(s));
-		if (s->p[s->pos + i] != (unsigned char)word[i])
-			return (json_fault_set(s->f, s->pos, "expected '%s'", word));
-	}
-	s->pos += n;
-	return (0);
-}
-
-/* Pass over white space, which the canonical form has not; whether anything is left. */
-static inline bool
-scan_space(struct scan *s)
-{
-	if (s->pos < s->len && s->p[s->pos] <= ' ') {
-		size_t pos = json_space((const char *)s->p, s->len, s->pos);
-
-		if (pos != s->pos)
-			s->canonical = false;
-		s->pos = pos;
-	}
-	return (s->pos < s->len);
-}
-
-static int
-fault_name(struct scan *s)
-{
-	if (s->p[s->pos] == '}')
-		return (json_fault_set(s->f, s->pos, "trailing comma before '}'"));
-	return (json_fault_set(s->f, s->pos, "expected a member name in double quotes"));
-}
-
-/* A member's name and its colon; keeps an eye on the order of names. */
-static int
-scan_name(struct scan *s, struct span *last, bool *last_escaped)
-{
-	struct span name;
-	bool escaped;
-	int c;
-
-	name.p = (const char *)s->p + s->pos;
-	if (scan_string(s, &escaped) != 0)
-		return (-1);
-	name.len = (size_t)((const char *)s->p + s->pos - name.p);
-	if (s->canonical && last->p != NULL) {
-		if (escaped || *last_escaped)
-			c = json_name_cmp(*last, name);
-		else /* the closing quotes must not take part */
-			c = span_cmp((struct span){last->p, last->len - 1},
-			    (struct span){name.p, name.len - 1});
-		if (c >= 0)
-			s->canonical = false;
-	}
-	*last = name;
-	*last_escaped = escaped;
-	if (!scan_space(s))
-		return (fault_end(s));
-	if (s->p[s->pos] != ':')
-		return (json_fault_set(s->f, s->pos, "expected ':' after a member name"));
-	s->pos++;
-	return (0);
-}
-
-static int
-scan_object(struct scan *s, unsigned depth)
-{
-	struct span last = {NULL, 0};
-	bool last_escaped = false;
-
-	s->pos++;
-	if (!scan_space(s))
-		return (fault_end(s));
-	if (s->p[s->pos] == '}') {
-		s->pos++;
+		json_fault_set(w->f, at, "invalid escape in a string");
 		return (0);
 	}
-	if (s->p[s->pos] == ',')
-		return (json_fault_set(s->f, s->pos, "expected a member name in double quotes"));
-	for (;;) {
-		if (s->p[s->pos] != '"')
-			return (fault_name(s));
-		if (scan_name(s, &last, &last_escaped) != 0 || scan_value(s, depth + 1) != 0)
-			return (-1);
-		if (!scan_space(s))
-			return (fault_end(s));
-		if (s->p[s->pos] == '}')
-			break;
-		if (s->p[s->pos] != ',')
-			return (json_fault_set(s->f, s->pos, "expected ',' or '}' after a member"));
-		s->pos++;
-		if (!scan_space(s))
-			return (fault_end(s));
-	}
-	s->pos++;
-	return (0);
-}
-
-static int
-scan_array(struct scan *s, unsigned depth)
-{
-	s->pos++;
-	if (!scan_space(s))
-		return (fault_end(s));
-	if (s->p[s->pos] == ']') {
-		s->pos++;
-		return (0);
-	}
-	for (;;) {
-		if (scan_value(s, depth + 1) != 0)
-			return (-1);
-		if (!scan_space(s))
-			return (fault_end(s));
-		if (s->p[s->pos] == ']')
-			break;
-		if (s->p[s->pos] != ',')
-			return (json_fault_set(s->f, s->pos, "expected ',' or ']' in an array"));
-		s->pos++;
-		if (!scan_space(s))
-			return (fault_end(s));
-		if (s->p[s->pos] == ']')
-			return (json_fault_set(s->f, s->pos, "trailing comma before ']'"));
-	}
-	s->pos++;
-	return (0);
-}
-
-static int
-scan_value(struct scan *s, unsigned depth)
-{
-	bool escaped;
-
-	if (!scan_space(s))
-		return (fault_end(s));
-	switch (s->p[s->pos]) {
-	case '"':
-		return (scan_string(s, &escaped));
-	case '{':
-	case '[':
-		if (depth > JSON_DEPTH_MAX)
-			return (
-			    json_fault_set(s->f, s->pos, "nesting deeper than %d", JSON_DEPTH_MAX));
-		return (s->p[s->pos] == '{' ? scan_object(s, depth) : scan_array(s, depth));
-	case '-':
-	case '0':
-	case '1':
-	case '2':
-	case '3':
-	case '4':
-	case '5':
-	case '6':
-	case '7':
-	case '8':
-	case '9':
-		return (scan_number(s));
-	case 't':
-		return (scan_literal(s, "true", 4));
-	case 'f':
-		return (scan_literal(s, "false", 5));
-	case 'n':
-		return (scan_literal(s, "null", 4));
-	case 0:
-		return (json_fault_set(s->f, s->pos, "NUL byte"));
-	case '\'':
-		return (json_fault_set(s->f, s->pos, "strings need double quotes"));
-	default:
-		return (json_fault_set(s->f, s->pos, "expected a value"));
-	}
+	if (o == NULL)
+		return (n);
+	out = json_unit(w->text + at, unit, &len);
+	if (out == 1)
+		out = json_put_char(o, (unsigned char)unit[0]);
+	else
+		memcpy(o, unit, out);
+	*ret_out = out;
+	return (n);
 }
 
 int
-json_scan(const char *text, size_t len, size_t *pos, unsigned depth, bool *ret_canonical,
+json_scan(const char *text, size_t len, size_t *pos, unsigned depth, bool *ret_canonical, struct json_fault *f)
+{
+	struct json_walk w;
+
+	json_walk_init(&w, text, len, NULL, f);
+	w.pos = *pos;
+	w.o = NULL;
+	if (json_engine()->scan(&w, depth) != 0)
+		return (-1);
+	*pos = w.pos;
+	*ret_canonical = !w.changed;
+	return (0);
+}
+
+int
+json_canonical(const char *text, size_t len, size_t *pos, unsigned depth, struct json_work *work, struct buf *out,
     struct json_fault *f)
 {
-	struct scan s = {(const unsigned char *)text, len, *pos, true, f};
+	struct json_walk w;
 
-	if (scan_value(&s, depth) != 0)
+	if (buf_reserve(out, len - *pos + JSON_SLACK) != 0)
+		return (json_fault_set(f, *pos, "out of memory"));
+	json_walk_init(&w, text, len, work, f);
+	w.pos = *pos;
+	w.o = out->data + out->len;
+	if (json_engine()->write(&w, depth) != 0)
 		return (-1);
-	*pos = s.pos;
-	*ret_canonical = s.canonical;
+	*pos = w.pos;
+	out->len = (size_t)(w.o - out->data);
 	return (0);
 }

@@ -8,6 +8,7 @@
 #include "buf.h"
 
 #define JSON_DEPTH_MAX 64
+#define JSON_SLACK 64 /* bytes that may be spoilt behind what is written */
 
 /* Where a text is wrong, and how. */
 struct json_fault {
@@ -29,16 +30,36 @@ size_t json_space(const char *text, size_t len, size_t pos);
  * that is not above the one before it, or a string written otherwise than canonically.  Refuses what DESIGN 3
  * refuses (not UTF-8, NUL and \u0000, raw control characters, lone surrogates, numbers outside the grammar),
  * but for duplicate members in an object that is not canonical: json_canonical() finds those.
- * Return 0, or -1 with ${f}.  O(len), no allocation, recursion at most JSON_DEPTH_MAX deep.
+ * Return 0, or -1 with ${f}.  O(len), no allocation, no recursion; reads no byte outside the text.
  */
 int json_scan(const char *text, size_t len, size_t *pos, unsigned depth, bool *ret_canonical, struct json_fault *f);
 
-/**
- * json_canonical(text, len, pos, depth, out, f):
- * As json_scan(), and append the value's canonical form to ${out}: never longer than the text was.  Refuses
- * duplicate members.  On failure ${out} is as long as it was.  O(n log n) in the members of an object.
+/*
+ * What json_canonical() works with, kept from one text to the next so that it need not be allocated again: members
+ * of open objects.  All zeros is a valid one; it belongs to the caller, and to one thread at a time.
  */
-int json_canonical(const char *text, size_t len, size_t *pos, unsigned depth, struct buf *out, struct json_fault *f);
+struct json_work {
+	struct json_member *members; /* a stack: those of the innermost object on top */
+	size_t cap;
+	struct json_key *keys; /* of many members while they are sorted */
+	size_t keys_cap;
+	struct buf spare; /* members on their way to their place */
+};
+
+/** json_work_release(work): free what ${work} holds and make it empty. */
+void json_work_release(struct json_work *work);
+
+/**
+ * json_canonical(text, len, pos, depth, work, out, f):
+ * As json_scan(), and append the value's canonical form to ${out}: never longer than the text was.  Refuses
+ * duplicate members.  ${out} is reserved for the rest of the text from ${*pos} on and JSON_SLACK bytes, some of which
+ * may be spoilt; on failure it is as long as it was.  O(n log n) in the members of an object.
+ */
+int json_canonical(const char *text, size_t len, size_t *pos, unsigned depth, struct json_work *work, struct buf *out,
+    struct json_fault *f);
+
+/** json_use(name): choose "avx2", "sse2" or "portable" instructions, for tests.  Return 0, or -1 where this processor lacks them. */
+int json_use(const char *name);
 
 /** json_unescape(token, out): append what the string ${token} (valid, with its quotes) stands for. */
 void json_unescape(struct span token, struct buf *out);

@@ -9,6 +9,8 @@
 
 #include "banned.h"
 
+static struct json_work work;
+
 /* As an event of the log: an action where there was none. */
 static void
 check_event(const struct input *in)
@@ -34,7 +36,7 @@ check_event(const struct input *in)
 	text = (struct span){line.data, line.len - 1};
 	MUST(event_parse(text, &back, &f) == 0);
 	if (text.len <= EVENT_INPUT_MAX) {
-		MUST(input_parse(text, true, &scratch, &again, &f) == 0);
+		MUST(input_parse(text, true, &work, &scratch, &again, &f) == 0);
 		MUST(again.kind == INPUT_EVENT && again.has_time && again.time_us == in->time_us);
 		MUST(span_eq(again.element, in->element) && span_eq(again.action, ev.action));
 		MUST(span_eq(again.state, in->state) && span_eq(again.meta, in->meta));
@@ -54,7 +56,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in, other;
 	int rc;
 
-	rc = input_parse(line, true, &scratch, &in, &f);
+	rc = input_parse(line, true, &work, &scratch, &in, &f);
 	if (rc != 0)
 		MUST(f.at <= size && f.what[0] != '\0' &&
 		    json_utf8(f.what, strlen(f.what)) == strlen(f.what));
@@ -63,7 +65,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	else if (in.kind == INPUT_COMPLETE)
 		MUST(in.glob.len > 0 && in.glob.len <= ELEMENT_MAX && !event_reserved(in.glob));
 	/* Without keep_time no less is taken. */
-	MUST(input_parse(line, false, &scratch, &other, &g) == 0 || rc != 0);
+	MUST(input_parse(line, false, &work, &scratch, &other, &g) == 0 || rc != 0);
 	buf_release(&scratch);
 	return (0);
 }

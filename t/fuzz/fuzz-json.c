@@ -11,6 +11,8 @@
 
 #include "banned.h"
 
+static struct json_work work;
+
 static bool
 is_excused(const json_error_t *error)
 {
@@ -61,7 +63,7 @@ check_canonical(struct span text, struct span form, const json_t *theirs)
 	MUST(json_scan(form.p, form.len, &pos, 1, &canonical, NULL) == 0);
 	MUST(canonical && pos == form.len);
 	pos = 0;
-	MUST(json_canonical(form.p, form.len, &pos, 1, &again, NULL) == 0);
+	MUST(json_canonical(form.p, form.len, &pos, 1, &work, &again, NULL) == 0);
 	MUST(span_eq(form, (struct span){again.data, again.len}));
 	pos = start = json_space(text.p, text.len, 0);
 	MUST(json_scan(text.p, text.len, &pos, 1, &canonical, NULL) == 0);
@@ -90,7 +92,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	theirs = json_loadb(text.p, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	pos = json_space(text.p, text.len, 0);
-	rc = json_canonical(text.p, text.len, &pos, 1, &form, &f);
+	rc = json_canonical(text.p, text.len, &pos, 1, &work, &form, &f);
 	if (rc != 0) {
 		MUST(form.len == 0 && f.at <= size && f.what[0] != '\0');
 		MUST(json_utf8(f.what, strlen(f.what)) == strlen(f.what));

@@ -12,6 +12,8 @@
 
 #include "banned.h"
 
+static struct json_work work;
+
 static struct span
 span_of(const char *s)
 {
@@ -112,13 +114,14 @@ test_taken(void)
 
 	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		buf_reset(&have);
-		if (input_parse(span_of(t[i].line), true, &scratch, &in, &f) != 0)
+		buf_reset(&scratch);
+		if (input_parse(span_of(t[i].line), true, &work, &scratch, &in, &f) != 0)
 			buf_addf(&have, "%s at %zu", f.what, f.at);
 		else
 			show(&in, &have);
 		is_bytes(have.data, have.len, t[i].want, t[i].line);
 	}
-	ok(input_parse(span_of("{\"element\":\"a\",\"state\":1,\"time\":[1, 2]}"), false, &scratch,
+	ok(input_parse(span_of("{\"element\":\"a\",\"state\":1,\"time\":[1, 2]}"), false, &work, &scratch,
 	       &in, &f) == 0 &&
 		!in.has_time,
 	    "without keep_time any JSON will do for a time");
@@ -222,14 +225,14 @@ test_refused(void)
 		memset(&f, 0, sizeof(f));
 		buf_reset(&have);
 		buf_reset(&want);
-		if (input_parse(span_of(t[i].line), true, &scratch, &in, &f) == 0)
+		if (input_parse(span_of(t[i].line), true, &work, &scratch, &in, &f) == 0)
 			buf_adds(&have, "taken");
 		else
 			buf_addf(&have, "%zu: %s", f.at, f.what);
 		buf_addf(&want, "%zu: %s", t[i].at, t[i].what);
 		is_bytes(have.data, have.len, buf_cstr(&want), t[i].line);
 	}
-	ok(input_parse(SPAN("\0"), true, &scratch, &in, &f) == -1 &&
+	ok(input_parse(SPAN("\0"), true, &work, &scratch, &in, &f) == -1 &&
 		strcmp(f.what, "NUL byte") == 0,
 	    "NUL");
 	buf_release(&scratch);
@@ -249,31 +252,31 @@ test_lengths(void)
 	while (line.len < EVENT_INPUT_MAX - 2)
 		buf_addc(&line, 'x');
 	buf_adds(&line, "\"}");
-	ok(input_parse((struct span){line.data, line.len}, true, &scratch, &in, &f) == 0,
+	ok(input_parse((struct span){line.data, line.len}, true, &work, &scratch, &in, &f) == 0,
 	    "a line of a million bytes");
 	buf_addc(&line, ' ');
-	ok(input_parse((struct span){line.data, line.len}, true, &scratch, &in, &f) == -1,
+	ok(input_parse((struct span){line.data, line.len}, true, &work, &scratch, &in, &f) == -1,
 	    "not one more");
 	buf_reset(&line);
 	buf_adds(&line, "{\"element\":\"a\",\"state\":1,\"vector\":[1");
 	for (i = 0; i < 200000; i++)
 		buf_adds(&line, ",2");
 	buf_adds(&line, "]}");
-	ok(input_parse((struct span){line.data, line.len}, true, &scratch, &in, &f) == -1,
+	ok(input_parse((struct span){line.data, line.len}, true, &work, &scratch, &in, &f) == -1,
 	    "nor a vector that grows over that: %s", f.what);
 	line.len -= 100000;
 	line.data[line.len - 3] = '2';
 	memcpy(line.data + line.len - 2, "]}", 2);
 	if (line.data[line.len - 4] != ',')
 		memcpy(line.data + line.len - 4, ",2]}", 4);
-	ok(input_parse((struct span){line.data, line.len}, true, &scratch, &in, &f) == 0,
+	ok(input_parse((struct span){line.data, line.len}, true, &work, &scratch, &in, &f) == 0,
 	    "a vector of 150,000 numbers");
 	buf_reset(&line);
 	buf_adds(&line, "{\"element\":\"");
 	for (i = 0; i < ELEMENT_MAX; i++)
 		buf_adds(&line, "\\u0061");
 	buf_adds(&line, "\",\"state\":1}");
-	ok(input_parse((struct span){line.data, line.len}, true, &scratch, &in, &f) == 0 &&
+	ok(input_parse((struct span){line.data, line.len}, true, &work, &scratch, &in, &f) == 0 &&
 		in.element.len == ELEMENT_MAX,
 	    "a name of 512 bytes, all of it escaped");
 	buf_reset(&line);
@@ -283,13 +286,13 @@ test_lengths(void)
 	for (i = 0; i < JSON_DEPTH_MAX - 1; i++)
 		buf_adds(&line, "]");
 	buf_addc(&line, '}');
-	ok(input_parse((struct span){line.data, line.len}, true, &scratch, &in, &f) == 0,
+	ok(input_parse((struct span){line.data, line.len}, true, &work, &scratch, &in, &f) == 0,
 	    "depth 64, the line's own object counted");
 	line.len -= JSON_DEPTH_MAX;
 	for (i = 0; i < JSON_DEPTH_MAX + 1; i++)
 		buf_adds(&line, i == 0 ? "[" : "]");
 	buf_addc(&line, '}');
-	ok(input_parse((struct span){line.data, line.len}, true, &scratch, &in, &f) == -1,
+	ok(input_parse((struct span){line.data, line.len}, true, &work, &scratch, &in, &f) == -1,
 	    "not 65");
 	buf_release(&line);
 	buf_release(&scratch);
@@ -304,11 +307,56 @@ test_no_copy(void)
 	struct json_fault f = {0, ""};
 	struct input in;
 
-	ok(input_parse(SPAN(line), false, &scratch, &in, &f) == 0 && scratch.cap == 0,
-	    "what is canonical is not copied");
+	ok(input_parse(SPAN(line), false, &work, &scratch, &in, &f) == 0 && scratch.len == 0,
+	    "what is canonical is not kept twice");
 	ok(in.state.p > line && in.state.p < line + sizeof(line) && in.element.p > line,
 	    "and points into the line");
 	buf_release(&scratch);
+}
+
+/* Many lines in one buffer, as a batch has them: spans stay good, and room that was there is enough. */
+static void
+test_many(void)
+{
+	static char text[300][200];
+	static struct input in[300];
+	struct buf scratch = BUF_INIT, want = BUF_INIT;
+	struct json_fault f = {0, ""};
+	unsigned i, bad = 0;
+	char *data, name[16];
+	size_t before;
+
+	buf_reserve(&scratch, 300 * input_room(200));
+	data = scratch.data;
+	for (i = 0; i < 300; i++) {
+		if (i % 3 == 0)
+			snprintf(text[i], sizeof(text[i]),
+			    "{\"element\":\"\\u0061%u\",\"state\":{\"b\": %u,\"a\": [ ]},\"actor\":\"\\u0041\",\"seq\": {\"x\" : 1}}", i, i);
+		else if (i % 3 == 1)
+			snprintf(text[i], sizeof(text[i]),
+			    "{\"element\":\"a%u\",\"vector\":[1,2,3,4,5,6,7,8,9,1,2,3,4,5,6,7],\"state\":{\"a\":[],\"b\":%u},\"actor\":\"A\"}", i, i);
+		else
+			snprintf(text[i], sizeof(text[i]),
+			    "{\"element\":\"a%u\",\"state\":{\"b\": %u,\"a\":[]}, \"actor\":\"A\", \"meta\":{\"x\":1,\"x\":2}}", i, i);
+		scratch.cap = scratch.len + input_room(strlen(text[i]));
+		before = scratch.len;
+		if (input_parse(span_of(text[i]), false, &work, &scratch, &in[i], &f) != 0)
+			bad += i % 3 != 2 || scratch.len != before;
+	}
+	ok(bad == 0, "what is refused leaves nothing behind");
+	ok(scratch.data == data, "with input_room() to spare the buffer stays where it is");
+	for (i = 0; i < 300; i++) {
+		if (i % 3 == 2)
+			continue;
+		buf_reset(&want);
+		buf_addf(&want, "{\"a\":[],\"b\":%u}", i);
+		snprintf(name, sizeof(name), "a%u", i);
+		bad += !span_eq(in[i].state, (struct span){want.data, want.len}) || !span_is(in[i].element, name) ||
+		    !span_is(in[i].actor, "\"A\"") || (i % 3 == 1) != (in[i].vector.p != NULL);
+	}
+	ok(bad == 0, "300 lines in one buffer");
+	buf_release(&scratch);
+	buf_release(&want);
 }
 
 static void
@@ -322,7 +370,7 @@ test_locale(void)
 		ok(true, "decimal points in other locales # SKIP no such locale here");
 		return;
 	}
-	ok(input_parse(SPAN(S "\"vector\":[1.5]}"), false, &scratch, &in, &f) == 0 &&
+	ok(input_parse(SPAN(S "\"vector\":[1.5]}"), false, &work, &scratch, &in, &f) == 0 &&
 		span_is(in.vector, "\"AADAPw==\""),
 	    "decimal points in other locales");
 	setlocale(LC_ALL, "C");
@@ -369,7 +417,8 @@ test_orders(void)
 		exact = malloc(line.len);
 		memcpy(exact, line.data, line.len);
 		buf_reset(&have);
-		if (input_parse((struct span){exact, line.len}, true, &scratch, &in, &f) != 0)
+		buf_reset(&scratch);
+		if (input_parse((struct span){exact, line.len}, true, &work, &scratch, &in, &f) != 0)
 			buf_adds(&have, f.what);
 		else
 			show(&in, &have);
@@ -393,7 +442,8 @@ check(struct span line, struct buf *scratch, struct buf *out)
 	json_error_t error;
 	json_t *theirs;
 
-	if (input_parse(line, true, scratch, &in, &f) != 0)
+	buf_reset(scratch);
+	if (input_parse(line, true, &work, scratch, &in, &f) != 0)
 		return (f.at <= line.len && f.what[0] != '\0' ? NULL : "a fault without words");
 	if (in.kind != INPUT_EVENT)
 		return (NULL);
@@ -466,8 +516,10 @@ main(void)
 	test_refused();
 	test_lengths();
 	test_no_copy();
+	test_many();
 	test_orders();
 	test_locale();
 	test_mutations();
+	json_work_release(&work);
 	return (tap_done());
 }

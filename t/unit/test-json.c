@@ -12,7 +12,7 @@
 
 #include "banned.h"
 
-#define MUTATIONS 200000
+#define MUTATIONS 100000
 
 /* Good and bad texts, each of which jansson has a verdict on too. */
 static const struct span texts[] = {
@@ -277,6 +277,8 @@ static const struct span texts[] = {
     SPAN("{\"z\":1,\"y\":{\"q\":1,\"p\":[3,2,{\"n\":0,\"m\":1}]},\"x\":\"\\u00e9\\/\"}"),
 };
 
+static struct json_work work;
+
 #define TEXTS (sizeof(texts) / sizeof(texts[0]))
 
 /* json_canonical() of a whole text with white space around. */
@@ -285,10 +287,55 @@ canonical(struct span text, struct buf *out, struct json_fault *f)
 {
 	size_t pos = json_space(text.p, text.len, 0);
 
-	if (json_canonical(text.p, text.len, &pos, 1, out, f) != 0)
+	if (json_canonical(text.p, text.len, &pos, 1, &work, out, f) != 0)
 		return (-1);
 	pos = json_space(text.p, text.len, pos);
 	return (pos == text.len ? 0 : json_fault_set(f, pos, "text behind"));
+}
+
+/* What the engine ${name} makes of a text: verdict, canonical form, end, message, and what json_scan() says. */
+static void
+answer(const char *name, struct span text, struct buf *out)
+{
+	struct json_fault f = {0, ""};
+	bool is_canonical = false;
+	size_t pos = 0, before, scanned = 0;
+	int rc;
+
+	buf_reset(out);
+	if (json_use(name) != 0)
+		return;
+	rc = json_canonical(text.p, text.len, &pos, 1, &work, out, &f);
+	before = out->len;
+	buf_addf(out, " = %d to %zu: %zu %s", rc, pos, f.at, f.what);
+	f = (struct json_fault){0, ""};
+	rc = json_scan(text.p, text.len, &scanned, 1, &is_canonical, &f);
+	buf_addf(out, "; %d %d to %zu: %zu %s", rc, is_canonical, scanned, f.at, f.what);
+	if (before != 0 && (rc != 0 || scanned != pos))
+		buf_adds(out, " (scan and canonical form differ)");
+}
+
+static const char *const engines[] = {"portable", "sse2", "avx2"};
+
+#define ENGINES (sizeof(engines) / sizeof(engines[0]))
+
+/* Whether all engines give the same answer; the best is chosen again behind it. */
+static bool
+engines_agree(struct span text)
+{
+	static struct buf first, other;
+	bool same = true;
+	size_t i;
+
+	answer(engines[0], text, &first);
+	for (i = 1; i < ENGINES; i++) {
+		answer(engines[i], text, &other);
+		if (other.len > 0 && !span_eq((struct span){first.data, first.len}, (struct span){other.data, other.len})) {
+			printf("# %s: %s\n# %s: %s\n", engines[0], buf_cstr(&first), engines[i], buf_cstr(&other));
+			same = false;
+		}
+	}
+	return (same);
 }
 
 /* The canonical form once more, from jansson's tree, with every number as 0. */
@@ -445,6 +492,8 @@ compare(struct span text)
 		what = "we refuse what jansson takes";
 	else if (f.at > text.len || f.what[0] == '\0')
 		what = "a fault outside the text, or without words";
+	if (!engines_agree(text))
+		what = "the engines differ";
 	json_decref(theirs);
 	buf_release(&ours);
 	return (what);
@@ -550,6 +599,57 @@ test_mutations(void)
 	buf_release(&b);
 }
 
+/* A quote, an escape, what is not ASCII and what is refused, at every offset and in every length around the engines' steps. */
+static void
+test_offsets(void)
+{
+	static const struct span middles[] = {SPAN(""), SPAN("\\n"), SPAN("\\u0041"), SPAN("\\u001F"), SPAN("\xc3\xa9"),
+	    SPAN("\xf0\x9f\x98\x80"), SPAN("\\ud83d\\ude00"), SPAN("\\ud83d"), SPAN("\x80"), SPAN("\xe2\x82"), SPAN("\x1f"),
+	    SPAN("\0"), SPAN("\\"), SPAN("\"")};
+	struct buf b = BUF_INIT;
+	unsigned before, behind, bad = 0, n = 0;
+	size_t i, cut;
+	char *exact;
+
+	for (i = 0; i < sizeof(middles) / sizeof(middles[0]); i++)
+		for (before = 0; before < 140; before++)
+			for (behind = 0; behind < 100; behind += before % 16 == 0 ? 1 : 33) {
+				buf_reset(&b);
+				while (b.len < before)
+					buf_addc(&b, ' ');
+				buf_adds(&b, "[\"");
+				for (cut = 0; cut < before; cut++)
+					buf_addc(&b, (char)('a' + cut % 26));
+				buf_addspan(&b, middles[i]);
+				for (cut = 0; cut < behind; cut++)
+					buf_addc(&b, (char)('A' + cut % 26));
+				buf_adds(&b, "\",12]");
+				/* Whole, and cut off somewhere; of exactly its size. */
+				for (cut = 0; cut < 2; cut++, n++) {
+					if (cut == 1)
+						b.len -= 1 + (before + behind) % (b.len - before - 1);
+					exact = malloc(b.len);
+					memcpy(exact, b.data, b.len);
+					if (!engines_agree((struct span){exact, b.len}) && bad++ < 5)
+						show((struct span){exact, b.len});
+					free(exact);
+				}
+			}
+	ok(bad == 0, "%u strings of every length at every offset: the engines agree", n);
+	for (bad = 0, n = 1; n < 200; n++) {
+		buf_reset(&b);
+		for (cut = 0; cut < n; cut++)
+			buf_addc(&b, cut == 0 && n % 3 == 0 ? '-' : cut == n / 2 && n % 2 == 0 ? '.' : (char)('1' + cut % 9));
+		exact = malloc(b.len);
+		memcpy(exact, b.data, b.len);
+		bad += !engines_agree((struct span){exact, b.len}) || (b.len > 2 && compare((struct span){exact, b.len}) != NULL);
+		free(exact);
+	}
+	ok(bad == 0, "numbers of every length: the engines agree");
+	ok(json_use("abacus") == -1, "an unknown engine is refused");
+	buf_release(&b);
+}
+
 static void
 test_canonical(void)
 {
@@ -635,7 +735,7 @@ test_faults(void)
 	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		memset(&f, 0, sizeof(f));
 		pos = 0;
-		ok(json_canonical(t[i].text.p, t[i].text.len, &pos, 1, &out, &f) == -1 &&
+		ok(json_canonical(t[i].text.p, t[i].text.len, &pos, 1, &work, &out, &f) == -1 &&
 			f.at == t[i].at && pos == 0,
 		    "at %zu: %s", t[i].at, t[i].what);
 		is_bytes(f.what, strlen(f.what), t[i].what, "in these words");
@@ -773,6 +873,40 @@ test_many_members(void)
 	buf_release(&again);
 }
 
+/* All orders of up to six names, long ones alike in their first eight bytes among them, and one of them twice. */
+static void
+test_few_members(void)
+{
+	static const char *const names[] = {"", "a", "abcdefgh", "abcdefgh1", "abcdefgh\\u0032", "b\\n"};
+	static const char *const want = "{\"\":0,\"a\":1,\"abcdefgh\":2,\"abcdefgh1\":3,\"abcdefgh2\":4,\"b\\n\":5}";
+	struct buf text = BUF_INIT, out = BUF_INIT;
+	struct json_fault f = {0, ""};
+	unsigned i, k, left[6], n, rest, pick, bad = 0;
+
+	for (i = 0; i < 720; i++) {
+		buf_reset(&text);
+		buf_reset(&out);
+		for (k = 0; k < 6; k++)
+			left[k] = k;
+		for (n = 6, rest = i; n > 0; rest /= n--) {
+			pick = rest % n;
+			buf_addf(&text, "%s\"%s\":%u", n == 6 ? "{" : ",", names[left[pick]], left[pick]);
+			memmove(left + pick, left + pick + 1, (5 - pick) * sizeof(left[0]));
+		}
+		buf_addc(&text, '}');
+		bad += canonical((struct span){text.data, text.len}, &out, &f) != 0 ||
+		    !span_is((struct span){out.data, out.len}, want);
+		text.len--;
+		buf_addf(&text, ",\"%s\":6}", names[i % 6]);
+		buf_reset(&out);
+		bad += canonical((struct span){text.data, text.len}, &out, &f) == 0 ||
+		    strncmp(f.what, "duplicate member", 16) != 0 || f.at <= text.len / 2;
+	}
+	ok(bad == 0, "six members in all 720 orders, and each of them twice");
+	buf_release(&text);
+	buf_release(&out);
+}
+
 static bool
 naive_utf8(const unsigned char *p, size_t n)
 {
@@ -894,10 +1028,21 @@ test_walk(void)
 int
 main(void)
 {
+	size_t i;
+
 	ok(TEXTS > 150, "%zu texts", TEXTS);
 	test_table();
-	test_canonical();
-	test_faults();
+	for (i = 0; i < ENGINES; i++) {
+		if (json_use(engines[i]) != 0) {
+			ok(true, "engine %s # SKIP not on this processor", engines[i]);
+			continue;
+		}
+		printf("# engine %s\n", engines[i]);
+		test_canonical();
+		test_faults();
+		test_few_members();
+	}
+	test_offsets();
 	test_long_name();
 	test_depth();
 	test_utf8();
@@ -905,5 +1050,6 @@ main(void)
 	test_walk();
 	test_many_members();
 	test_mutations();
+	json_work_release(&work);
 	return (tap_done());
 }

@@ -1,0 +1,180 @@
+/* JSON texts: the hot scan for each kind of processor, and the choice between them. */
+#include "config.h"
+
+#include <endian.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#define JSON_X86 1
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+
+#include "json.h"
+#include "json_internal.h"
+#include "le.h"
+
+#include "banned.h"
+
+/* Chosen once; whoever races here stores the same pointer. */
+static const struct json_engine *chosen;
+
+/* Portable: eight bytes in a number. */
+
+#define HOT(name) name##_portable
+#define TARGET
+#define STEP 8
+
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+static inline __attribute__((always_inline)) size_t
+plain_portable(const unsigned char *p, char *o, const bool write)
+{
+	uint64_t x = le64_get(p), quote = x ^ EACH('"'), backslash = x ^ EACH('\\');
+
+	/* Bytes below a bound; a borrow spoils only those behind the first, which is all we ask for. */
+	uint64_t found = (x | (x - EACH(' ')) | (quote - EACH(1)) | (backslash - EACH(1))) & EACH(0x80);
+
+	if (write)
+		memcpy(o, p, 8);
+	return (found == 0 ? 8 : (size_t)__builtin_ctzll(found) / 8);
+}
+
+static inline __attribute__((always_inline)) size_t
+digits_portable(const unsigned char *p)
+{
+	size_t n = 0;
+
+	while (n < 16 && p[n] >= '0' && p[n] <= '9')
+		n++;
+	return (n);
+}
+
+#include "json_hot.h"
+
+static const struct json_engine portable = {"portable", scan_portable, write_portable};
+
+#undef HOT
+#undef TARGET
+#undef STEP
+
+#ifdef JSON_X86
+
+/* SSE2: every x86-64 has it. */
+
+#define HOT(name) name##_sse2
+#define TARGET
+#define STEP 16
+
+static inline __attribute__((always_inline)) size_t
+plain_sse2(const unsigned char *p, char *o, const bool write)
+{
+	__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p), found;
+
+	/* As signed bytes, what is not ASCII is below a space too. */
+	found = _mm_or_si128(_mm_cmplt_epi8(x, _mm_set1_epi8(' ')),
+	    _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8('"')), _mm_cmpeq_epi8(x, _mm_set1_epi8('\\'))));
+	if (write)
+		_mm_storeu_si128((__m128i *)(void *)o, x);
+	return ((size_t)__builtin_ctz((unsigned)_mm_movemask_epi8(found) | 1u << 16));
+}
+
+static inline __attribute__((always_inline)) size_t
+digits_sse2(const unsigned char *p)
+{
+	__m128i x = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(const void *)p), _mm_set1_epi8('0'));
+
+	x = _mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(9)), x);
+	return ((size_t)__builtin_ctz(~(unsigned)_mm_movemask_epi8(x)));
+}
+
+#include "json_hot.h"
+
+static const struct json_engine sse2 = {"sse2", scan_sse2, write_sse2};
+
+#undef HOT
+#undef TARGET
+#undef STEP
+
+/* AVX2: 32 bytes, which is nearly always the whole string. */
+
+#define HOT(name) name##_avx2
+#define TARGET __attribute__((target("avx2,bmi,bmi2")))
+#define STEP 32
+
+TARGET static inline __attribute__((always_inline)) size_t
+plain_avx2(const unsigned char *p, char *o, const bool write)
+{
+	__m256i x = _mm256_loadu_si256((const __m256i *)(const void *)p), found;
+
+	found = _mm256_or_si256(_mm256_cmpgt_epi8(_mm256_set1_epi8(' '), x),
+	    _mm256_or_si256(_mm256_cmpeq_epi8(x, _mm256_set1_epi8('"')), _mm256_cmpeq_epi8(x, _mm256_set1_epi8('\\'))));
+	if (write)
+		_mm256_storeu_si256((__m256i *)(void *)o, x);
+	return (_tzcnt_u32((unsigned)_mm256_movemask_epi8(found))); /* 32 for none */
+}
+
+TARGET static inline __attribute__((always_inline)) size_t
+digits_avx2(const unsigned char *p)
+{
+	return (digits_sse2(p));
+}
+
+#include "json_hot.h"
+
+static const struct json_engine avx2 = {"avx2", scan_avx2, write_avx2};
+
+#undef HOT
+#undef TARGET
+#undef STEP
+
+/* The processor has AVX2 and both BMI, and the system keeps the wide registers. */
+static bool
+have_avx2(void)
+{
+	unsigned a, b, c, d, low, high;
+
+	if (!__get_cpuid(1, &a, &b, &c, &d) || (c & bit_OSXSAVE) == 0 || (c & bit_AVX) == 0)
+		return (false);
+	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	if ((low & 6) != 6)
+		return (false);
+	return (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2) != 0 && (b & bit_BMI) != 0 &&
+	    (b & bit_BMI2) != 0);
+}
+
+#endif
+
+const struct json_engine *
+json_engine(void)
+{
+	const struct json_engine *e = __atomic_load_n(&chosen, __ATOMIC_RELAXED);
+
+	if (e != NULL)
+		return (e);
+	e = &portable;
+#ifdef JSON_X86
+	e = have_avx2() ? &avx2 : &sse2;
+#endif
+	__atomic_store_n(&chosen, e, __ATOMIC_RELAXED);
+	return (e);
+}
+
+int
+json_use(const char *name)
+{
+	const struct json_engine *e = NULL;
+
+	if (strcmp(name, portable.name) == 0)
+		e = &portable;
+#ifdef JSON_X86
+	if (strcmp(name, sse2.name) == 0)
+		e = &sse2;
+	if (strcmp(name, avx2.name) == 0 && have_avx2())
+		e = &avx2;
+#endif
+	if (e == NULL)
+		return (-1);
+	__atomic_store_n(&chosen, e, __ATOMIC_RELAXED);
+	return (0);
+}
