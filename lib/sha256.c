@@ -7,7 +7,6 @@
 
 #ifdef SHA256_X86
 #include <cpuid.h>
-#include <immintrin.h>
 #endif
 
 #include "banned.h"
@@ -40,15 +39,6 @@ static inline uint32_t
 load_be32(const uint8_t *p)
 {
 	return ((uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]);
-}
-
-static inline void
-store_be32(uint8_t *p, uint32_t x)
-{
-	p[0] = (uint8_t)(x >> 24);
-	p[1] = (uint8_t)(x >> 16);
-	p[2] = (uint8_t)(x >> 8);
-	p[3] = (uint8_t)x;
 }
 
 static void
@@ -94,77 +84,11 @@ compress_portable(uint32_t state[8], const uint8_t *p, size_t blocks)
 	}
 }
 
-static const struct sha256_engine portable = {"portable", compress_portable, NULL};
+static const struct sha256_engine portable = {"portable", compress_portable, NULL, NULL};
 
 #ifdef SHA256_X86
 
-/* Rounds 4r to 4r + 3 with the message words m. */
-#define ROUNDS(r, m)                                                                  \
-	do {                                                                          \
-		x = _mm_add_epi32(m, _mm_load_si128((const __m128i *)(const void *)sha256_k + (r)));       \
-		cdgh = _mm_sha256rnds2_epu32(cdgh, abef, x);                          \
-		abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(x, 0x0e)); \
-	} while (0)
-
-/* The message words 16 later than those in m0, from the sixteen in m0 to m3. */
-#define SCHEDULE(m0, m1, m2, m3)    \
-	(m0 = _mm_sha256msg2_epu32( \
-	     _mm_add_epi32(_mm_sha256msg1_epu32(m0, m1), _mm_alignr_epi8(m3, m2, 4)), m3))
-
-#define ROUNDS16(r)                  \
-	do {                         \
-		ROUNDS(r, m0);       \
-		ROUNDS((r) + 1, m1); \
-		ROUNDS((r) + 2, m2); \
-		ROUNDS((r) + 3, m3); \
-	} while (0)
-
-#define SCHEDULE16()                      \
-	do {                              \
-		SCHEDULE(m0, m1, m2, m3); \
-		SCHEDULE(m1, m2, m3, m0); \
-		SCHEDULE(m2, m3, m0, m1); \
-		SCHEDULE(m3, m0, m1, m2); \
-	} while (0)
-
-__attribute__((target("sha,sse4.1,ssse3"))) void
-sha256_compress_ni(uint32_t state[8], const uint8_t *p, size_t blocks)
-{
-	const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
-	__m128i abef, cdgh, abef0, cdgh0, m0, m1, m2, m3, x;
-
-	/* The instructions want the state as ABEF and CDGH. */
-	x = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)state), 0xb1);
-	cdgh = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)(state + 4)), 0x1b);
-	abef = _mm_alignr_epi8(x, cdgh, 8);
-	cdgh = _mm_blend_epi16(cdgh, x, 0xf0);
-	for (; blocks > 0; blocks--, p += BLOCK) {
-		abef0 = abef;
-		cdgh0 = cdgh;
-		m0 = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(const void *)p), swap);
-		m1 = _mm_shuffle_epi8(
-		    _mm_loadu_si128((const __m128i *)(const void *)(p + 16)), swap);
-		m2 = _mm_shuffle_epi8(
-		    _mm_loadu_si128((const __m128i *)(const void *)(p + 32)), swap);
-		m3 = _mm_shuffle_epi8(
-		    _mm_loadu_si128((const __m128i *)(const void *)(p + 48)), swap);
-		ROUNDS16(0);
-		SCHEDULE16();
-		ROUNDS16(4);
-		SCHEDULE16();
-		ROUNDS16(8);
-		SCHEDULE16();
-		ROUNDS16(12);
-		abef = _mm_add_epi32(abef, abef0);
-		cdgh = _mm_add_epi32(cdgh, cdgh0);
-	}
-	x = _mm_shuffle_epi32(abef, 0x1b);
-	cdgh = _mm_shuffle_epi32(cdgh, 0xb1);
-	_mm_storeu_si128((__m128i *)(void *)state, _mm_blend_epi16(x, cdgh, 0xf0));
-	_mm_storeu_si128((__m128i *)(void *)(state + 4), _mm_alignr_epi8(cdgh, x, 8));
-}
-
-static const struct sha256_engine sha_ni = {"sha-ni", sha256_compress_ni, sha256_lanes_ni};
+static const struct sha256_engine sha_ni = {"sha-ni", sha256_compress_ni, sha256_finish_ni, sha256_lanes_ni};
 
 static int
 have_ni(void)
@@ -222,28 +146,33 @@ static void
 finish(const struct sha256_engine *e, uint32_t state[8], const uint8_t *p, size_t len, uint64_t total,
     uint8_t out[SHA256_SIZE])
 {
-	uint8_t pad[2 * BLOCK] __attribute__((aligned(16)));
-	size_t rest = len % BLOCK, size = rest < BLOCK - 8 ? BLOCK : 2 * BLOCK;
-	int i;
+	struct sha256_end end;
 
 	/* Before the compression, so that what it then reads has left the store buffer. */
-	memset(pad, 0, sizeof(pad));
-	if (rest > 0)
-		memcpy(pad, p + (len - rest), rest);
-	pad[rest] = 0x80;
-	store_be32(pad + size - 8, (uint32_t)(total >> 29));
-	store_be32(pad + size - 4, (uint32_t)(total << 3));
+	sha256_pad(&end, p, len, total);
+	if (e->finish != NULL) {
+		e->finish(state, p, len / BLOCK, end.block, end.blocks, out);
+		return;
+	}
 	if (len >= BLOCK)
 		e->compress(state, p, len / BLOCK);
-	e->compress(state, pad, size / BLOCK);
-	for (i = 0; i < 8; i++)
-		store_be32(out + 4 * i, state[i]);
+	e->compress(state, end.block, end.blocks);
+	sha256_digest(state, out);
 }
 
 void
 sha256_start(uint32_t state[8])
 {
 	memcpy(state, sha256_initial, sizeof(sha256_initial));
+}
+
+void
+sha256_digest(const uint32_t state[8], uint8_t out[SHA256_SIZE])
+{
+	int i;
+
+	for (i = 0; i < 8; i++)
+		sha256_store(out + 4 * i, state[i]);
 }
 
 void

@@ -24,6 +24,9 @@ void sha256(const void *p, size_t len, uint8_t out[SHA256_SIZE]);
 /** sha256_start(state): the state in which a message begins, for who keeps it himself (sha256_many.h). */
 void sha256_start(uint32_t state[8]);
 
+/** sha256_digest(state, out): the bytes of a state, which after the padded end of a message are its digest. */
+void sha256_digest(const uint32_t state[8], uint8_t out[SHA256_SIZE]);
+
 /**
  * sha256_finish(state, rest, len, total, out):
  * The digest of a message of ${total} bytes, from the ${state} before its last ${len} bytes, ${rest}: total - len

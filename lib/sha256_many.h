@@ -27,9 +27,6 @@ struct sha256_msg {
  */
 void sha256_compress_many(struct sha256_part *part, size_t n);
 
-/** sha256_digest(state, out): the bytes of a state, which after the padded end of a message are its digest. */
-void sha256_digest(const uint32_t state[8], uint8_t out[SHA256_SIZE]);
-
 /**
  * sha256_many(msg, n):
  * Digest each of ${n} whole messages.  out[i] may lie over the bytes of message i and of those before it.
