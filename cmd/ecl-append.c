@@ -11,16 +11,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "batch.h"
 #include "cli.h"
 #include "io.h"
-#include "layer.h"
-#include "source.h"
+#include "record.h"
 
 #include "banned.h"
 
-#define PUBLISH_BULK 262144 /* events between two publications of the index in a flood */
-#define PUBLISH_LAG 1000    /* and what is left to others to scan at the end */
+#define PUBLISH_LAG 1000 /* events that are left to others to scan at the end */
 
 static const char help[] =
     "usage: ecl-append [options] [FILE...]\n"
@@ -69,19 +66,11 @@ static const struct cli_option options[] = {
 struct run {
 	struct cli cli;
 	const char *element, *action, *state, *actor, *cause, *rejects;
-	bool dry_run, snap, replica, expect, no_sync;
-	uint64_t expect_size; /* with --expect: where the log must end */
+	bool snap;
 
-	struct layer *layer;
-	struct batch_rules rules;
-	struct batch batch;
-	struct buf tokens, scratch;
-	struct json_work work;
-	struct seen seen;    /* elements in the input, for {"complete":...} */
-	bool begun;	     /* first_size is set */
-	uint64_t first_size; /* of the ledger when it was first read */
+	struct record record;
+	struct buf tokens;
 	int rejects_fd;
-	uint64_t rejected, recorded;
 	bool stdout_gone;
 	bool table;
 	bool warned_clock;
@@ -114,10 +103,10 @@ parse_options(struct run *r, char **argv)
 			r->cause = cli->value;
 			break;
 		case 'n':
-			r->dry_run = true;
+			r->record.dry_run = true;
 			break;
 		case OPT_KEEP_TIME:
-			r->rules.keep_time = true;
+			r->record.rules.keep_time = true;
 			break;
 		case OPT_REJECTS:
 			r->rejects = cli->value;
@@ -125,19 +114,19 @@ parse_options(struct run *r, char **argv)
 		case OPT_EXPECT:
 			if (decimal_parse(cli->value, strlen(cli->value), &seq) != 0 || seq == UINT64_MAX)
 				return (cli->exit = cli_usage(cli, "'%s' is not a seq", cli->value), -1);
-			r->expect = true;
-			r->expect_size = seq + 1;
+			r->record.expect = true;
+			r->record.expect_size = seq + 1;
 			break;
 		case OPT_SYNC:
 			if (strcmp(cli->value, "batch") != 0 && strcmp(cli->value, "none") != 0)
 				return (cli->exit = cli_usage(cli, "unknown --sync '%s': batch or none", cli->value), -1);
-			r->no_sync = strcmp(cli->value, "none") == 0;
+			r->record.no_sync = strcmp(cli->value, "none") == 0;
 			break;
 		case OPT_SNAP:
 			r->snap = true;
 			break;
 		case OPT_REPLICA:
-			r->replica = true;
+			r->record.replica = true;
 			break;
 		}
 	return (key);
@@ -154,9 +143,9 @@ check_options(struct run *r)
 		return (cli_usage(cli, "--element needs --state or --action"));
 	if (r->element != NULL && cli->noperands > 0)
 		return (cli_usage(cli, "an event by options and FILEs do not go together"));
-	if (r->replica && (r->element != NULL || r->actor != NULL || r->cause != NULL || r->rejects != NULL || r->dry_run || r->rules.keep_time))
+	if (r->record.replica && (r->element != NULL || r->actor != NULL || r->cause != NULL || r->rejects != NULL || r->record.dry_run || r->record.rules.keep_time))
 		return (cli_usage(cli, "--replica stores lines as they are: it goes with none of -e, -n, --actor, --cause, --keep-time, --rejects"));
-	if (r->dry_run && r->snap)
+	if (r->record.dry_run && r->snap)
 		return (cli_usage(cli, "--dry-run and --snap do not go together"));
 	return (0);
 }
@@ -166,7 +155,7 @@ static int
 prepare(struct run *r, struct err *e)
 {
 	const char *text[2] = {r->actor, r->cause};
-	struct span *token[2] = {&r->rules.actor, &r->rules.cause};
+	struct span *token[2] = {&r->record.rules.actor, &r->record.rules.cause};
 	size_t at[3], i, len;
 
 	for (i = 0; i < 2; i++) {
@@ -187,8 +176,8 @@ prepare(struct run *r, struct err *e)
 	    (r->rejects_fd = open(r->rejects, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0640)) == -1)
 		return (err_sys(e, "cannot open '%s'", r->rejects));
 	return (layer_open(r->cli.root,
-	    (r->dry_run ? LAYER_READ : LAYER_WRITE) | (r->cli.force ? LAYER_FORCE : 0) | (r->replica ? LAYER_REPLICA : 0) |
-	    (r->no_sync ? LAYER_NO_SYNC : 0), &r->layer, e));
+	    (r->record.dry_run ? LAYER_READ : LAYER_WRITE) | (r->cli.force ? LAYER_FORCE : 0) | (r->record.replica ? LAYER_REPLICA : 0) |
+	    (r->record.no_sync ? LAYER_NO_SYNC : 0), &r->record.layer, e));
 }
 
 /* ---- what people see ---- */
@@ -220,224 +209,97 @@ print_readable(struct span line)
 }
 
 static void
-print_batch(struct run *r)
+print_batch(struct run *r, const struct batch *b)
 {
 	struct span line;
 	const char *lf;
 	size_t at;
 
-	if (r->cli.quiet || r->stdout_gone || r->batch.events == 0)
+	if (r->cli.quiet || r->stdout_gone)
 		return;
 	progress_clear(&r->progress);
 	if (r->table)
-		for (at = 0; at < r->batch.lines.len; at += line.len + 1) {
-			line.p = r->batch.lines.data + at;
-			lf = memchr(line.p, '\n', r->batch.lines.len - at);
+		for (at = 0; at < b->lines.len; at += line.len + 1) {
+			line.p = b->lines.data + at;
+			lf = memchr(line.p, '\n', b->lines.len - at);
 			line.len = (size_t)(lf - line.p);
 			print_readable(line);
 		}
 	else
-		fwrite(r->batch.lines.data, 1, r->batch.lines.len, stdout);
+		fwrite(b->lines.data, 1, b->lines.len, stdout);
 	/* Who reads may go away: what is being recorded is still recorded. */
 	if (fflush(stdout) != 0)
 		r->stdout_gone = true;
 }
 
+/* ---- what happens on the way ---- */
+
 static void
-report_lock(struct run *r)
+on_committed(void *arg, const struct batch *b)
 {
-	if (r->layer->torn > 0)
+	struct run *r = arg;
+
+	print_batch(r, b);
+	progress_step(&r->progress, r->record.recorded);
+}
+
+static void
+on_began(void *arg, const struct batch *b)
+{
+	struct run *r = arg;
+	struct layer *l = r->record.layer;
+
+	if (l->torn > 0)
 		cli_warn(&r->cli, "a torn tail of %" PRIu64 " bytes behind event %" PRIu64
-		    " was cut off; it is kept as 'live/.ecl/torn-%" PRIu64 "'", r->layer->torn, r->layer->torn_seq - 1, r->layer->torn_seq);
-	r->layer->torn = 0;
-	if (r->batch.behind_us > 60000000 && !r->warned_clock) {
-		cli_warn(&r->cli, "the clock is %" PRId64 " s behind the last event: its time is used", r->batch.behind_us / 1000000);
+		    " was cut off; it is kept as 'live/.ecl/torn-%" PRIu64 "'", l->torn, l->torn_seq - 1, l->torn_seq);
+	l->torn = 0;
+	if (b->behind_us > 60000000 && !r->warned_clock) {
+		cli_warn(&r->cli, "the clock is %" PRId64 " s behind the last event: its time is used", b->behind_us / 1000000);
 		r->warned_clock = true;
 	}
 }
 
-/* ---- a portion of lines ---- */
-
-/* A refused line, or a part of one, as it came. */
+/* A line was refused: put it away, or end. */
 static int
-put_away(struct run *r, struct span text, bool end, struct err *e)
+on_refused(void *arg, const struct source *s, const struct intake_line *line, const struct json_fault *f, struct err *e)
 {
-	if (io_write(r->rejects_fd, text.p, text.len) != 0 || (end && io_write(r->rejects_fd, "\n", 1) != 0))
+	struct run *r = arg;
+
+	if (f != NULL)
+		err_set(e, "%s:%" PRIu64 ":%zu: %s", s->name, line->number, f->at + 1, f->what);
+	if (r->rejects_fd == -1)
+		return (-1);
+	if (f != NULL)
+		cli_warn(&r->cli, "%s", e->text);
+	if (io_write(r->rejects_fd, line->text.p, line->text.len) != 0 || (line->ends && io_write(r->rejects_fd, "\n", 1) != 0))
 		return (err_sys(e, "cannot write '%s'", r->rejects));
 	return (0);
 }
 
-/* A line (or, where it has no ${end} here, its beginning) was refused: put it away, or end.  Return 0 to go on, -1 with ${e}. */
-static int
-reject(struct run *r, const struct source *src, struct span line, bool end, const struct json_fault *f, struct err *e)
-{
-	err_set(e, "%s:%" PRIu64 ":%zu: %s", src->name, src->line, f->at + 1, f->what);
-	if (r->rejects_fd == -1)
-		return (-1);
-	cli_warn(&r->cli, "%s", e->text);
-	r->rejected++;
-	return (put_away(r, line, end, e));
-}
-
-/* Return 0 to go on, -1 with ${e}: the batch so far is good. */
-static int
-take_line(struct run *r, const struct source *src, struct span line, struct err *e)
-{
-	struct json_fault f;
-	struct input in;
-	int n;
-
-	if (r->replica) {
-		struct err why = {0, 0, ""};
-
-		if (line.len == 0 || batch_add_line(&r->batch, line, &why) >= 0)
-			return (0);
-		*e = why;
-		snprintf(e->text, sizeof(e->text), "%s:%" PRIu64 ": %.600s", src->name, src->line, why.text);
-		return (-1);
-	}
-	buf_reset(&r->scratch);
-	n = input_parse(line, r->rules.keep_time, &r->work, &r->scratch, &in, &f);
-	if (n == 0 && in.kind == INPUT_BLANK)
-		return (0);
-	if (n == 0 && in.kind == INPUT_COMPLETE) {
-		if (r->rejected > 0)
-			return (err_set(e, "%s:%" PRIu64 ":1: 'complete' is refused after a rejected line: nothing is deleted", src->name, src->line));
-		n = batch_complete(&r->batch, in.glob, &r->seen, r->first_size, &f, e);
-		if (n == -1)
-			return (err_set(e, "%s:%" PRIu64 ":1: %s", src->name, src->line, f.what));
-		return (n == -2 ? -1 : 0);
-	}
-	if (n == 0) {
-		if (seen_add(&r->seen, in.element) != 0)
-			return (err_mem(e));
-		n = batch_observe(&r->batch, &in, &f, e);
-	}
-	if (n == -1)
-		return (reject(r, src, line, true, &f, e));
-	return (n == -2 ? -1 : 0);
-}
-
-/* Add what became of the events of a batch that could not be committed. */
 static void
-explain(uint64_t first, uint64_t events, enum log_outcome outcome, struct err *e)
+on_unpublished(void *arg, const struct err *e)
 {
-	size_t len = strlen(e->text);
+	struct run *r = arg;
 
-	snprintf(e->text + len, sizeof(e->text) - len, "; events %" PRIu64 " to %" PRIu64 " %s, those before are recorded", first,
-	    first + events - 1,
-	    outcome == LOG_IN_DOUBT ? "are in doubt (the next run of ecl-append reads the disk and tells)" : "are not recorded");
+	cli_warn(&r->cli, "the index was not published: %s", e->text);
 }
 
-static int
-begin_portion(struct run *r, struct err *e)
-{
-	uint64_t size;
-
-	if (r->dry_run) {
-		if (!r->begun)
-			batch_begin(&r->batch, r->layer->ledger, &r->rules);
-		buf_reset(&r->batch.lines);
-		r->batch.n_pieces = 0;
-		r->batch.events = 0;
-	} else {
-		if (layer_lock(r->layer, r->cli.wait_ms, e) != 0)
-			return (-1);
-		batch_begin(&r->batch, r->layer->ledger, &r->rules);
-	}
-	report_lock(r);
-	size = r->layer->ledger->log->end.size;
-	if (!r->begun)
-		r->first_size = size;
-	r->begun = true;
-	if (r->expect && size != r->expect_size) {
-		layer_unlock(r->layer);
-		return (err_no(e, "the last event is %" PRIu64 ", not %" PRIu64, size - 1, r->expect_size - 1));
-	}
-	return (0);
-}
-
-static int
-commit_portion(struct run *r, struct err *e)
-{
-	enum log_outcome outcome;
-	uint64_t first = r->batch.ledger->log->end.size;
-	int ret = 0;
-
-	if (!r->dry_run) {
-		ret = batch_commit(&r->batch, r->layer->root_fd, !r->no_sync, &outcome, e);
-		if (ret != 0)
-			explain(first, r->batch.events, outcome, e);
-		else
-			r->expect_size = r->layer->ledger->log->end.size;
-		layer_unlock(r->layer);
-	}
-	if (ret == 0 && r->batch.events > 0) {
-		r->recorded += r->batch.events;
-		print_batch(r);
-		progress_step(&r->progress, r->recorded);
-	}
-	return (ret);
-}
-
-/* The index is a convenience: what stops its publication does not stop the recording. */
-static void
-publish(struct run *r, uint64_t lag)
-{
-	struct err e = {0, 0, ""};
-
-	if (!r->dry_run && index_lag(r->layer->ledger->index) > lag && layer_publish(r->layer, &e) != 0)
-		cli_warn(&r->cli, "the index was not published: %s", e.text);
-}
-
-static int
-take_portion(struct run *r, struct source *src, struct err *e)
-{
-	struct err commit_error = {0, 0, ""};
-	struct json_fault f;
-	struct span line;
-	bool rest;
-	int n, bad = 0;
-
-	if (begin_portion(r, e) != 0)
-		return (-1);
-	while (bad == 0 && (rest = src->partial, n = source_line(src, &line)) != 0) {
-		if (rest)
-			bad = put_away(r, line, n == 1, e);
-		else if (n == 1)
-			bad = take_line(r, src, line, e);
-		else {
-			json_fault_set(&f, EVENT_INPUT_MAX, "the line is longer than %u bytes", EVENT_INPUT_MAX);
-			bad = reject(r, src, line, false, &f, e);
-		}
-	}
-	/* The lines before a bad one stay recorded. */
-	if (commit_portion(r, &commit_error) != 0) {
-		*e = commit_error;
-		return (-1);
-	}
-	publish(r, PUBLISH_BULK);
-	return (bad);
-}
+/* ---- inputs ---- */
 
 static int
 take_source(struct run *r, const char *name, struct err *e)
 {
 	struct source src;
-	int n;
+	int ret;
 
 	if (source_open(&src, name, e) != 0)
 		return (-1);
-	src.all = r->expect;
+	src.all = r->record.expect;
 	if (src.fd == STDIN_FILENO)
 		cli_stdin_is_terminal(&r->cli);
-	while ((n = source_fill(&src, e)) == 1)
-		if ((n = take_portion(r, &src, e)) != 0)
-			break;
-	if (n == -1)
-		source_drain(&src);
+	ret = record_source(&r->record, &src, e);
 	source_close(&src);
-	return (n);
+	return (ret);
 }
 
 /* One event by options goes the way of a line. */
@@ -445,7 +307,7 @@ static int
 take_options(struct run *r, struct err *e)
 {
 	struct span name = {r->element, strlen(r->element)};
-	struct source src = {.name = "--state", .fd = -1, .eof = true};
+	struct buf line = BUF_INIT;
 	struct json_fault f;
 	const char *why;
 	bool canonical;
@@ -466,15 +328,15 @@ take_options(struct run *r, struct err *e)
 		if (memchr(r->state, '\n', len) != NULL)
 			return (err_set(e, "--state: a line feed: write the value on one line"));
 	}
-	buf_adds(&src.data, "{\"element\":");
-	json_escape(&src.data, name);
+	buf_adds(&line, "{\"element\":");
+	json_escape(&line, name);
 	if (r->action != NULL)
-		buf_addf(&src.data, ",\"action\":\"%s\"", r->action);
+		buf_addf(&line, ",\"action\":\"%s\"", r->action);
 	if (r->state != NULL)
-		buf_addf(&src.data, ",\"state\":%s", r->state);
-	buf_adds(&src.data, "}\n");
-	ret = src.data.failed ? err_mem(e) : take_portion(r, &src, e);
-	source_close(&src);
+		buf_addf(&line, ",\"state\":%s", r->state);
+	buf_addc(&line, '}');
+	ret = line.failed ? err_mem(e) : record_line(&r->record, "--state", (struct span){line.data, line.len}, e);
+	buf_release(&line);
 	return (ret);
 }
 
@@ -483,7 +345,7 @@ take_all(struct run *r, struct err *e)
 {
 	size_t i;
 
-	progress_init(&r->progress, &r->cli, r->dry_run ? "comparing" : "recording", "events", 0);
+	progress_init(&r->progress, &r->cli, r->record.dry_run ? "comparing" : "recording", "events", 0);
 	if (r->element != NULL)
 		return (take_options(r, e));
 	if (r->cli.noperands == 0)
@@ -528,14 +390,25 @@ snap(struct run *r)
 static void
 release(struct run *r)
 {
-	batch_release(&r->batch);
+	record_release(&r->record);
+	layer_free(r->record.layer);
 	buf_release(&r->tokens);
-	buf_release(&r->scratch);
-	json_work_release(&r->work);
-	seen_release(&r->seen);
-	layer_free(r->layer);
 	if (r->rejects_fd != -1)
 		close(r->rejects_fd);
+}
+
+static int
+fail_early(struct run *r, const struct err *e)
+{
+	struct source in = {.name = "-", .fd = STDIN_FILENO, .stop_fd = -1};
+	int code;
+
+	/* Who feeds a pipe must not die of it before the reason is read. */
+	if (r->element == NULL && r->cli.noperands == 0 && !isatty(STDIN_FILENO))
+		source_drain(&in);
+	code = cli_error(&r->cli, e);
+	release(r);
+	return (code);
 }
 
 int
@@ -548,35 +421,33 @@ main(int argc, char **argv)
 	(void)argc;
 	memset(&r, 0, sizeof(r));
 	r.rejects_fd = -1;
-	batch_rules_init(&r.rules);
+	record_init(&r.record);
 	if (parse_options(&r, argv) == -1)
 		return (r.cli.exit);
 	if ((code = check_options(&r)) != 0)
 		return (code);
 	signal(SIGPIPE, SIG_IGN);
-	r.rules.force = r.cli.force;
 	r.table = cli_want_table(&r.cli);
-	if (prepare(&r, &e) != 0) {
-		struct source in = {.name = "-", .fd = STDIN_FILENO};
-
-		/* Who feeds a pipe must not die of it before the reason is read. */
-		if (r.element == NULL && r.cli.noperands == 0 && !isatty(STDIN_FILENO) && buf_reserve(&in.data, 65536) == 0)
-			source_drain(&in);
-		buf_release(&in.data);
-		code = cli_error(&r.cli, &e);
-		release(&r);
-		return (code);
-	}
+	r.record.rules.force = r.cli.force;
+	r.record.wait_ms = r.cli.wait_ms;
+	r.record.aloud = !r.cli.quiet;
+	r.record.arg = &r;
+	r.record.refuse = on_refused;
+	r.record.began = on_began;
+	r.record.committed = on_committed;
+	r.record.unpublished = on_unpublished;
+	if (prepare(&r, &e) != 0)
+		return (fail_early(&r, &e));
 	code = take_all(&r, &e) == 0 ? 0 : e.exit;
 	progress_end(&r.progress);
-	if (r.begun)
-		publish(&r, PUBLISH_LAG);
+	record_publish(&r.record, PUBLISH_LAG);
 	if (code != 0)
 		cli_error(&r.cli, &e);
-	else if (r.rejected > 0)
+	else if (r.record.refused > 0)
 		code = EXIT_NO;
-	if (r.table && r.element == NULL && (code == 0 || r.recorded > 0))
-		cli_info(&r.cli, "%" PRIu64 " event%s %srecorded", r.recorded, r.recorded == 1 ? "" : "s", r.dry_run ? "would be " : "");
+	if (r.table && r.element == NULL && (code == 0 || r.record.recorded > 0))
+		cli_info(&r.cli, "%" PRIu64 " event%s %srecorded", r.record.recorded, r.record.recorded == 1 ? "" : "s",
+		    r.record.dry_run ? "would be " : "");
 	if (code == 0 && r.snap)
 		code = snap(&r);
 	release(&r);

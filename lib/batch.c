@@ -47,22 +47,35 @@ batch_rules_init(struct batch_rules *r)
 		r->login = EVENT_NO_LOGIN;
 }
 
-void
-batch_begin(struct batch *b, struct ledger *ledger, const struct batch_rules *rules)
+static void
+begin(struct batch *b, struct ledger *ledger, const struct batch_rules *rules, const struct log_end *end)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_REALTIME, &t);
 	b->ledger = ledger;
 	b->rules = rules;
-	b->end = ledger->log->end;
+	b->end = *end;
 	buf_reset(&b->lines);
+	b->chain.n = 0;
 	b->n_pieces = 0;
 	b->events = 0;
 	b->behind_us = 0;
 	b->now_us = (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 	if (b->end.size > 0 && b->now_us < b->end.time_us)
 		b->behind_us = b->end.time_us - b->now_us;
+}
+
+void
+batch_begin(struct batch *b, struct ledger *ledger, const struct batch_rules *rules)
+{
+	begin(b, ledger, rules, &ledger->log->end);
+}
+
+void
+batch_follow(struct batch *b, const struct batch *before)
+{
+	begin(b, before->ledger, before->rules, &before->end);
 }
 
 void
@@ -78,6 +91,7 @@ int
 batch_abandon(struct batch *b, struct err *e)
 {
 	buf_reset(&b->lines);
+	b->chain.n = 0;
 	b->n_pieces = 0;
 	b->events = 0;
 	b->end = b->ledger->log->end;
@@ -129,39 +143,54 @@ go_back(struct batch *b, const struct place *p)
 	return (-1);
 }
 
-/* The line of ${ev} stands at the end of b->lines from ${at} on: count it in. */
-static int
-line_added(struct batch *b, const struct event *ev, size_t at, struct err *e)
+void
+batch_seal(struct batch *b)
+{
+	size_t n = chain_seal(&b->chain, b->lines.data, b->end.hash);
+
+	index_feed_hashes(b->ledger->index, (const uint8_t (*)[SHA256_SIZE])b->chain.hash, n);
+}
+
+/* The line of ${ev} stands at the end of b->lines from ${at} on, and in the index: count it in. */
+static void
+count_in(struct batch *b, const struct event *ev, size_t at)
 {
 	size_t len = b->lines.len - at;
 
-	if (b->lines.failed)
-		return (err_mem(e));
-	if (index_feed(b->ledger->index, ev, b->end.segment, b->end.offset, (uint32_t)len - 1, e) != 0)
-		return (-1);
 	b->pieces[b->n_pieces - 1].len += len;
 	b->end.offset += len;
 	b->end.size = ev->seq + 1;
 	b->end.time_us = ev->time_us;
-	memcpy(b->end.hash, ev->hash, SHA256_SIZE);
 	b->events++;
-	return (0);
 }
 
-/* Chain ${ev}, whose parent and time are known, and format it. */
+/* Format ${ev}, whose parent and time are known, but for the hashes. */
 static int
 chain(struct batch *b, struct event *ev, struct err *e)
 {
 	struct place before = place_of(b);
+	size_t front;
 
 	ev->seq = b->end.size;
 	ev->uid = b->rules->uid;
 	ev->login = b->rules->login;
-	memcpy(ev->prev, b->end.hash, SHA256_SIZE);
+	if (b->time_us != ev->time_us || b->time[0] == '\0') {
+		event_time_format(ev->time_us, b->time);
+		b->time_us = ev->time_us;
+	}
 	if (next_place(b, ev, e) != 0)
 		return (go_back(b, &before));
-	event_format(ev, &b->lines);
-	return (line_added(b, ev, before.lines, e) == 0 ? 0 : go_back(b, &before));
+	if ((front = event_format_front(ev, b->time, &b->lines)) == 0) {
+		err_mem(e);
+		return (go_back(b, &before));
+	}
+	if (index_feed_front(b->ledger->index, ev, b->end.segment, b->end.offset, (uint32_t)(b->lines.len - before.lines) - 1, e) != 0)
+		return (go_back(b, &before));
+	count_in(b, ev, before.lines);
+	chain_add(&b->chain, before.lines, front);
+	if (b->chain.n == CHAIN_MAX)
+		batch_seal(b);
+	return (0);
 }
 
 static int64_t
@@ -227,7 +256,7 @@ event_time(struct batch *b, const struct input *in, int64_t *ret, struct json_fa
 }
 
 int
-batch_observe(struct batch *b, const struct input *in, struct json_fault *f, struct err *e)
+batch_observe(struct batch *b, const struct input *in, uint64_t *ret_id, struct json_fault *f, struct err *e)
 {
 	struct element el;
 	struct event ev;
@@ -236,6 +265,7 @@ batch_observe(struct batch *b, const struct input *in, struct json_fault *f, str
 
 	if ((known = index_lookup(b->ledger->index, in->element, &el, e)) == -1)
 		return (-2);
+	*ret_id = known == 1 ? el.id : EVENT_NONE;
 	ev.element = in->element;
 	ev.action = in->action;
 	if (in->action.p == NULL && (n = infer(b, in, &el, known, &ev.action, e)) != 1)
@@ -253,6 +283,8 @@ batch_observe(struct batch *b, const struct input *in, struct json_fault *f, str
 		return (-1);
 	if (chain(b, &ev, e) != 0)
 		return (-2);
+	if (known == 0)
+		*ret_id = index_elements(b->ledger->index) - 1;
 	return (1);
 }
 
@@ -263,20 +295,25 @@ struct completion {
 	const struct seen *seen;
 	uint64_t first_size;
 	uint64_t living;
-	struct seen own; /* only for its names: those to delete, in the order of bytes */
+	struct buf names; /* of those to delete, in the order of bytes: u16 length, bytes */
+	size_t count;
 };
 
 static int
 complete_one(void *arg, const struct element *el)
 {
 	struct completion *c = arg;
+	uint16_t len = (uint16_t)el->name.len;
 
 	if (!el->alive || event_reserved(el->name) || !glob_match(c->glob, el->name))
 		return (0);
 	c->living++;
-	if (seen_has(c->seen, el->name) || el->last >= c->first_size)
+	if (seen_has(c->seen, el->id) || el->last >= c->first_size)
 		return (0);
-	return (seen_add(&c->own, el->name) == 0 ? 0 : 1);
+	buf_add(&c->names, &len, sizeof(len));
+	buf_addspan(&c->names, el->name);
+	c->count++;
+	return (c->names.failed ? 1 : 0);
 }
 
 int
@@ -297,14 +334,14 @@ batch_complete(struct batch *b, struct span glob, const struct seen *seen, uint6
 	default:
 		goto done;
 	}
-	if (c.living > 10 && c.own.count * 2 > c.living && !b->rules->force) {
-		ret = json_fault_set(f, 0, "'complete' would delete %zu of %" PRIu64 " elements (--force does it)", c.own.count, c.living);
+	if (c.living > 10 && c.count * 2 > c.living && !b->rules->force) {
+		ret = json_fault_set(f, 0, "'complete' would delete %zu of %" PRIu64 " elements (--force does it)", c.count, c.living);
 		goto done;
 	}
-	for (at = 0; at < c.own.names.len; at += sizeof(len) + len) {
-		memcpy(&len, c.own.names.data + at, sizeof(len));
+	for (at = 0; at < c.names.len; at += sizeof(len) + len) {
+		memcpy(&len, c.names.data + at, sizeof(len));
 		memset(&ev, 0, sizeof(ev));
-		ev.element = (struct span){c.own.names.data + at + sizeof(len), len};
+		ev.element = (struct span){c.names.data + at + sizeof(len), len};
 		ev.action = SPAN("delete");
 		ev.state = SPAN("null");
 		ev.actor = b->rules->actor;
@@ -312,8 +349,8 @@ batch_complete(struct batch *b, struct span glob, const struct seen *seen, uint6
 		if (batch_add(b, &ev, e) != 0)
 			goto done;
 	}
-	ret = c.own.count > 0;
-done:	seen_release(&c.own);
+	ret = c.count > 0;
+done:	buf_release(&c.names);
 	return (ret);
 }
 
@@ -332,7 +369,7 @@ already_there(struct batch *b, struct span line, uint64_t seq, struct err *e)
 }
 
 int
-batch_add_line(struct batch *b, struct span line, struct err *e)
+batch_add_line(struct batch *b, struct span line, bool hash_ok, struct err *e)
 {
 	struct json_fault f;
 	struct element el;
@@ -342,7 +379,7 @@ batch_add_line(struct batch *b, struct span line, struct err *e)
 
 	if (event_parse(line, &ev, &f) != 0)
 		return (err_set(e, "byte %zu: %s", f.at + 1, f.what));
-	if (!event_hash_ok(line))
+	if (!hash_ok)
 		return (err_no(e, "the hash of event %" PRIu64 " is wrong", ev.seq));
 	if (ev.seq < b->ledger->log->end.size)
 		return (already_there(b, line, ev.seq, e));
@@ -360,7 +397,15 @@ batch_add_line(struct batch *b, struct span line, struct err *e)
 		return (go_back(b, &before));
 	buf_addspan(&b->lines, line);
 	buf_addc(&b->lines, '\n');
-	return (line_added(b, &ev, before.lines, e) == 0 ? 1 : go_back(b, &before));
+	if (b->lines.failed) {
+		err_mem(e);
+		return (go_back(b, &before));
+	}
+	if (index_feed(b->ledger->index, &ev, b->end.segment, b->end.offset, (uint32_t)line.len, e) != 0)
+		return (go_back(b, &before));
+	count_in(b, &ev, before.lines);
+	memcpy(b->end.hash, ev.hash, SHA256_SIZE);
+	return (1);
 }
 
 /* Say that bytes behind ${end} are on their way; of bytes that nobody syncs, only where they begin. */
@@ -377,28 +422,62 @@ mark(int root_fd, const struct log_end *end, bool sync, struct err *e)
 }
 
 int
-batch_commit(struct batch *b, int root_fd, bool sync, enum log_outcome *ret_outcome, struct err *e)
+batch_prepare(struct batch *b, int root_fd, bool sync, struct err *e)
 {
-	struct log *log = b->ledger->log;
-	struct log_end before = log->end;
+	b->root_fd = root_fd;
+	b->sync = sync;
+	batch_seal(b);
+	b->before = b->ledger->log->end;
+	b->failed = 0;
+	b->outcome = LOG_RECORDED;
+	return (log_write_begin(b->ledger->log, b->n_pieces, e));
+}
 
-	*ret_outcome = LOG_RECORDED;
+void
+batch_write(struct batch *b)
+{
+	int root_fd = b->root_fd;
+
 	if (b->events == 0)
-		return (0);
-	*ret_outcome = LOG_NOT_RECORDED;
-	if (root_fd != -1 && mark(root_fd, &before, sync, e) != 0)
-		goto err1;
-	if (log_append(log, b->lines.data, b->pieces, b->n_pieces, sync, &b->end, ret_outcome, e) != 0) {
+		return;
+	b->outcome = LOG_NOT_RECORDED;
+	b->failed = -1;
+	if (root_fd != -1 && mark(root_fd, &b->before, b->sync, &b->e) != 0)
+		return;
+	if (log_write(&b->ledger->log->writer, b->lines.data, b->pieces, b->n_pieces, b->sync, &b->end, &b->outcome, &b->e) != 0) {
 		/* In doubt, the mark stays: the next writer reads the disk. */
-		if (root_fd != -1 && sync && *ret_outcome == LOG_NOT_RECORDED)
-			durable_write(root_fd, &before, DURABLE_CLEAN, NULL);
-		goto err1;
+		if (root_fd != -1 && b->sync && b->outcome == LOG_NOT_RECORDED)
+			durable_write(root_fd, &b->before, DURABLE_CLEAN, NULL);
+		return;
 	}
 	/* The bytes are safe now; a mark that cannot be cleared costs the next writer a second look. */
-	if (root_fd != -1 && sync)
+	if (root_fd != -1 && b->sync)
 		durable_write(root_fd, &b->end, DURABLE_CLEAN, NULL);
-	return (0);
+	b->failed = 0;
+}
 
-err1:	index_rollback(b->ledger->index, before.size, NULL);
+int
+batch_finish(struct batch *b, enum log_outcome *ret_outcome, struct err *e)
+{
+	*ret_outcome = b->outcome;
+	if (b->failed == 0) {
+		log_wrote(b->ledger->log, b->pieces, b->n_pieces);
+		return (0);
+	}
+	if (e != NULL)
+		*e = b->e;
+	index_rollback(b->ledger->index, b->ledger->log->end.size, NULL);
 	return (-1);
+}
+
+int
+batch_commit(struct batch *b, int root_fd, bool sync, enum log_outcome *ret_outcome, struct err *e)
+{
+	if (batch_prepare(b, root_fd, sync, e) != 0) {
+		*ret_outcome = LOG_NOT_RECORDED;
+		index_rollback(b->ledger->index, b->ledger->log->end.size, NULL);
+		return (-1);
+	}
+	batch_write(b);
+	return (batch_finish(b, ret_outcome, e));
 }

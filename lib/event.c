@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "chain.h"
 #include "event.h"
 #include "vector_text.h"
 
@@ -387,7 +388,7 @@ put_span(char *p, struct span s)
 	return (put(p, s.p, s.len));
 }
 
-static char *
+static inline char *
 put_number(char *p, uint64_t n)
 {
 	char digits[20];
@@ -398,19 +399,6 @@ put_number(char *p, uint64_t n)
 		n /= 10;
 	} while (n != 0);
 	return (put(p, digits + at, sizeof(digits) - at));
-}
-
-static char *
-put_hash(char *p, const uint8_t hash[SHA256_SIZE])
-{
-	static const char hexdigits[] = "0123456789abcdef";
-	size_t i;
-
-	for (i = 0; i < SHA256_SIZE; i++) {
-		*p++ = hexdigits[hash[i] >> 4];
-		*p++ = hexdigits[hash[i] & 15];
-	}
-	return (p);
 }
 
 /* An element's name, in which only quotes and backslashes want an escape. */
@@ -429,14 +417,11 @@ put_name(char *p, struct span name)
 	return (p);
 }
 
-/* From '{' to what stands before the member prev. */
+/* From '{' to the value of the member prev. */
 static char *
-put_front(char *p, const struct event *ev)
+put_front(char *p, const struct event *ev, const char *time)
 {
-	char time[TIME_SIZE];
-
 	p = put_number(PUT(p, "{\"seq\":"), ev->seq);
-	event_time_format(ev->time_us, time);
 	p = put(PUT(p, ",\"time\":\""), time, TIME_LEN);
 	p = put_name(PUT(p, "\",\"element\":\""), ev->element);
 	p = put_span(PUT(p, "\",\"action\":\""), ev->action);
@@ -455,24 +440,38 @@ put_front(char *p, const struct event *ev)
 	if (ev->login != EVENT_NO_LOGIN)
 		p = put_number(PUT(p, ",\"login\":"), ev->login);
 	p = PUT(p, ",\"parent\":");
-	return (ev->parent == EVENT_NONE ? PUT(p, "null") : put_number(p, ev->parent));
+	p = ev->parent == EVENT_NONE ? PUT(p, "null") : put_number(p, ev->parent);
+	return (PUT(p, ",\"prev\":\""));
+}
+
+size_t
+event_format_front(const struct event *ev, const char *time, struct buf *out)
+{
+	size_t room = LINE_OVERHEAD + 2 * ev->element.len + ev->action.len + ev->state.len +
+	    ev->actor.len + ev->cause.len + ev->meta.len + ev->vector.len;
+	size_t front;
+	char *from;
+
+	if (buf_reserve(out, room) != 0)
+		return (0);
+	from = out->data + out->len;
+	front = (size_t)(put_front(from, ev, time) - from);
+	out->len += front + EVENT_CHAIN;
+	return (front);
 }
 
 void
 event_format(struct event *ev, struct buf *out)
 {
-	size_t room = LINE_OVERHEAD + 2 * ev->element.len + ev->action.len + ev->state.len +
-	    ev->actor.len + ev->cause.len + ev->meta.len + ev->vector.len;
-	char *from, *p;
+	char time[TIME_SIZE];
+	struct chain c;
+	size_t at = out->len, front;
 
-	if (buf_reserve(out, room) != 0)
+	event_time_format(ev->time_us, time);
+	if ((front = event_format_front(ev, time, out)) == 0)
 		return;
-	from = out->data + out->len;
-	p = put_front(from, ev);
-	p = put_hash(PUT(p, ",\"prev\":\""), ev->prev);
-	p = PUT(p, "\"");
-	sha256(from, (size_t)(p - from), ev->hash);
-	p = put_hash(PUT(p, ",\"hash\":\""), ev->hash);
-	p = PUT(p, "\"}\n");
-	out->len = (size_t)(p - out->data);
+	c.n = 0;
+	chain_add(&c, at, front);
+	memcpy(ev->hash, ev->prev, SHA256_SIZE);
+	chain_seal(&c, out->data, ev->hash);
 }

@@ -63,6 +63,16 @@ bool event_hash_ok(struct span line);
  */
 void event_format(struct event *ev, struct buf *out);
 
+#define EVENT_CHAIN (64 + 10 + 64 + 3) /* bytes of a line from the value of prev on: prev, `","hash":"`, hash, `"}` and LF */
+
+/**
+ * event_format_front(ev, time, out):
+ * Append the line of ${ev} but for its last EVENT_CHAIN bytes, which do not depend on ${ev} alone: room for them is left, and counted
+ * in out->len.  ${time} is the text of ev->time_us (27 bytes).  prev and hash of ${ev} are not looked at.  Return the number of bytes up to
+ * the value of prev, 0 where memory ran out (out->failed).
+ */
+size_t event_format_front(const struct event *ev, const char *time, struct buf *out);
+
 /** event_time_format(us, out): RFC 3339 in UTC with six decimals. */
 void event_time_format(int64_t us, char out[TIME_SIZE]);
 

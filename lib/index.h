@@ -67,6 +67,16 @@ int index_advance(struct index *ix, uint64_t max, struct err *e);
  */
 int index_feed(struct index *ix, const struct event *ev, uint64_t segment, uint64_t offset, uint32_t length, struct err *e);
 
+/**
+ * index_feed_front(ix, ev, segment, offset, length, e):
+ * As index_feed(), of an event whose hash is not known yet: prev and hash of ${ev} are not looked at.  index_feed_hashes() gives them
+ * later, in order, before anything else that needs them: index_feed(), roots, a publication.
+ */
+int index_feed_front(struct index *ix, const struct event *ev, uint64_t segment, uint64_t offset, uint32_t length, struct err *e);
+
+/** index_feed_hashes(ix, hashes, n): the hashes of the next ${n} events that lack one. */
+void index_feed_hashes(struct index *ix, const uint8_t (*hashes)[SHA256_SIZE], size_t n);
+
 /** index_rollback(ix, size, e): forget the events from ${size} on, which are not, or no longer, in the log.  Slow: scans the tail again. */
 int index_rollback(struct index *ix, uint64_t size, struct err *e);
 

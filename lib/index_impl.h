@@ -133,7 +133,7 @@ void head_release(struct head *h);
 struct tail {
 	struct buf rows;   /* ROW_SIZE each, as in the file, but the id is the number of an entry */
 	uint64_t with_ids; /* ... in all but the first ${with_ids} rows */
-	struct buf hashes; /* of the events */
+	struct buf hashes; /* of the events; the last ones may be missing while they are fed */
 	struct buf births; /* u64 each */
 	struct buf tree[TREE_LEVELS]; /* as far as somebody asked for them */
 };
@@ -180,7 +180,7 @@ struct fed {
 	int64_t time_us;
 	uint64_t parent;
 	uint32_t flags;
-	const uint8_t *prev, *hash;
+	const uint8_t *prev, *hash; /* prev == NULL: known to be right; hash == NULL: comes later */
 	struct span state; /* to be kept; p == NULL: not */
 	uint64_t segment, offset;
 	uint32_t length;

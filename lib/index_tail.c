@@ -220,17 +220,19 @@ static int
 store_row(struct index *ix, const struct fed *f, uint32_t n, bool born, struct err *e)
 {
 	struct row row = {f->time_us, f->parent, (uint32_t)f->offset, f->length, n, f->flags};
+	size_t hashes = ((ix->tail.rows.len / ROW_SIZE) + 1) * SHA256_SIZE - ix->tail.hashes.len;
 	uint8_t seq[8];
 
-	/* Room first: then nothing of it fails half-way. */
-	if (buf_reserve(&ix->tail.rows, ROW_SIZE) != 0 || buf_reserve(&ix->tail.hashes, SHA256_SIZE) != 0 ||
+	/* Room first: then nothing of it fails half-way, nor do the hashes that come later. */
+	if (buf_reserve(&ix->tail.rows, ROW_SIZE) != 0 || buf_reserve(&ix->tail.hashes, hashes) != 0 ||
 	    (born && buf_reserve(&ix->tail.births, sizeof(seq)) != 0)) {
 		ix->tail.rows.failed = ix->tail.hashes.failed = ix->tail.births.failed = false;
 		return (err_mem(e));
 	}
 	index_row_encode((uint8_t *)ix->tail.rows.data + ix->tail.rows.len, &row);
 	ix->tail.rows.len += ROW_SIZE;
-	buf_add(&ix->tail.hashes, f->hash, SHA256_SIZE);
+	if (f->hash != NULL)
+		buf_add(&ix->tail.hashes, f->hash, SHA256_SIZE);
 	if (born) {
 		le64_put(seq, f->seq);
 		buf_add(&ix->tail.births, seq, sizeof(seq));
@@ -269,7 +271,8 @@ index_feed_one(struct index *ix, const struct fed *f, struct err *e)
 	ix->size++;
 	ix->memo = n;
 	ix->offset = f->offset + f->length + 1;
-	memcpy(ix->hash, f->hash, SHA256_SIZE);
+	if (f->hash != NULL)
+		memcpy(ix->hash, f->hash, SHA256_SIZE);
 	return (0);
 }
 
@@ -309,16 +312,39 @@ fed_from_event(struct fed *f, const struct event *ev, uint64_t segment, uint64_t
 	f->length = length;
 }
 
-int
-index_feed(struct index *ix, const struct event *ev, uint64_t segment, uint64_t offset, uint32_t length, struct err *e)
+static int
+feed(struct index *ix, const struct event *ev, bool chained, uint64_t segment, uint64_t offset, uint32_t length, struct err *e)
 {
 	struct fed f;
 
 	fed_from_event(&f, ev, segment, offset, length);
 	f.state = ev->state;
+	if (!chained)
+		f.prev = f.hash = NULL;
 	if (ix->table->state_bytes > ix->table->state_limit)
 		etable_trim(ix->table, ix->log->end.size);
 	return (index_feed_one(ix, &f, e));
+}
+
+int
+index_feed(struct index *ix, const struct event *ev, uint64_t segment, uint64_t offset, uint32_t length, struct err *e)
+{
+	return (feed(ix, ev, true, segment, offset, length, e));
+}
+
+int
+index_feed_front(struct index *ix, const struct event *ev, uint64_t segment, uint64_t offset, uint32_t length, struct err *e)
+{
+	return (feed(ix, ev, false, segment, offset, length, e));
+}
+
+void
+index_feed_hashes(struct index *ix, const uint8_t (*hashes)[SHA256_SIZE], size_t n)
+{
+	if (n == 0)
+		return;
+	buf_add(&ix->tail.hashes, hashes, n * SHA256_SIZE);
+	memcpy(ix->hash, hashes[n - 1], SHA256_SIZE);
 }
 
 /* ---- scanning ---- */
@@ -386,8 +412,9 @@ feed_again(struct index *ix, const struct etable *had, const struct tail *tail, 
 		index_row_decode((const uint8_t *)tail->rows.data + (seq - first) * ROW_SIZE, &row);
 		en = &had->entry[row.id];
 		f = (struct fed){.seq = seq, .name = entry_name(en), .time_us = row.time_us, .parent = row.parent, .flags = row.flags,
-		    .hash = (const uint8_t *)tail->hashes.data + (seq - first) * SHA256_SIZE, .segment = 0, .offset = row.offset,
-		    .length = row.length};
+		    .segment = 0, .offset = row.offset, .length = row.length};
+		if ((seq - first) * SHA256_SIZE < tail->hashes.len)
+			f.hash = (const uint8_t *)tail->hashes.data + (seq - first) * SHA256_SIZE;
 		if (en->state_seq == seq)
 			f.state = (struct span){en->state, en->state_len};
 		if (index_feed_one(ix, &f, e) != 0)

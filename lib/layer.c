@@ -175,7 +175,7 @@ recover(struct layer *l, const struct durable *d, struct err *e)
 	memset(&none, 0, sizeof(none));
 	if ((log = calloc(1, sizeof(*log))) == NULL)
 		return (err_mem(e));
-	log->append_fd = -1;
+	log->writer.fd = -1;
 	if ((log->dirfd = io_open_dir(l->ecl_fd, "log", e)) == -1) {
 		free(log);
 		return (-1);
@@ -247,6 +247,16 @@ layer_unlock(struct layer *l)
 	if (l->locked)
 		flock(l->lock_fd, LOCK_UN);
 	l->locked = false;
+}
+
+bool
+layer_wanted(struct layer *l)
+{
+	/* Who waits for the lock holds the gate. */
+	if (flock(l->gate_fd, LOCK_EX | LOCK_NB) != 0)
+		return (errno == EWOULDBLOCK);
+	flock(l->gate_fd, LOCK_UN);
+	return (false);
 }
 
 int

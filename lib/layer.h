@@ -52,6 +52,9 @@ void layer_free(struct layer *l);
 int layer_lock(struct layer *l, int wait_ms, struct err *e);
 void layer_unlock(struct layer *l);
 
+/** layer_wanted(l): whether somebody else waits to be the writer while we are. */
+bool layer_wanted(struct layer *l);
+
 /** layer_lock_blocks(l, wait_ms, e), layer_unlock_blocks(l): ROOT/blocks.lock; taken before layer_lock(). */
 int layer_lock_blocks(struct layer *l, int wait_ms, struct err *e);
 void layer_unlock_blocks(struct layer *l);

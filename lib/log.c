@@ -71,9 +71,9 @@ close_segments(struct log *log)
 	for (i = 0; i < log->segments; i++)
 		if (log->segment[i].fd != -1)
 			close(log->segment[i].fd);
-	if (log->append_fd != -1)
-		close(log->append_fd);
-	log->append_fd = -1;
+	if (log->writer.fd != -1)
+		close(log->writer.fd);
+	log->writer.fd = -1;
 	log->open_fds = 0;
 	log->segments = 0;
 }
@@ -297,7 +297,7 @@ log_open(int ecl_fd, struct log **ret_log, struct err *e)
 		err_mem(e);
 		goto err0;
 	}
-	log->append_fd = -1;
+	log->writer.fd = -1;
 	if ((log->dirfd = io_open_dir(ecl_fd, "log", e)) == -1)
 		goto err1;
 	if (log_list(log, e) != 0)
@@ -359,9 +359,9 @@ log_refresh(struct log *log, struct err *e)
 		}
 		if (add_segment(log, log->end.size, (uint64_t)st.st_size, e) != 0)
 			return (-1);
-		if (log->append_fd != -1)
-			close(log->append_fd);
-		log->append_fd = -1;
+		if (log->writer.fd != -1)
+			close(log->writer.fd);
+		log->writer.fd = -1;
 		if (find_end(log, (uint64_t)st.st_size, e) != 0)
 			return (-1);
 	}

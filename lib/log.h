@@ -28,6 +28,13 @@ struct log_end {
 	uint8_t hash[SHA256_SIZE];
 };
 
+/* The writing end of a log: what a thread that commits works on, and it alone. */
+struct log_writer {
+	int dirfd;	    /* the log's */
+	int fd;		    /* the last segment, for appending; -1: not open */
+	struct log_end end; /* of the log, with all that was written here */
+};
+
 struct log {
 	int dirfd;
 	struct log_segment *segment; /* in order of seq */
@@ -35,7 +42,7 @@ struct log {
 	size_t cap;
 	struct log_end end;
 	uint64_t torn; /* bytes behind end in the last segment that are no whole line */
-	int append_fd; /* the last segment, for appending; -1 until then */
+	struct log_writer writer;
 	int open_fds;  /* how many of segment[].fd are open */
 };
 
@@ -126,13 +133,23 @@ enum log_outcome {
 };
 
 /**
- * log_append(log, data, pieces, n, sync, end, ret_outcome, e):
- * Append a batch: one write and (with ${sync}) one fdatasync a piece, by the protocol for short writes and
- * failed syncs of DESIGN 4.  A new segment appears by rename, with its lines in it.  On success log->end
- * becomes ${*end}.  The caller holds the root's lock and has the end of the log durable.  Return 0 or -1.
+ * log_write_begin(log, n, e):
+ * Place log->writer at the end of the log, and make room for ${n} more segments, so that log_wrote() cannot fail.  Return 0 or -1.
  */
-int log_append(struct log *log, const char *data, const struct log_piece *pieces, size_t n, bool sync, const struct log_end *end,
+int log_write_begin(struct log *log, size_t n, struct err *e);
+
+/**
+ * log_write(w, data, pieces, n, sync, end, ret_outcome, e):
+ * Append a batch: one write and (with ${sync}) one fdatasync a piece, by the protocol for short writes and
+ * failed syncs of DESIGN 4.  A new segment appears by rename, with its lines in it.  On success w->end
+ * becomes ${*end}.  The caller holds the root's lock and has the end of the log durable.  Touches nothing of the log
+ * but ${w}: another thread may read meanwhile.  Return 0 or -1.
+ */
+int log_write(struct log_writer *w, const char *data, const struct log_piece *pieces, size_t n, bool sync, const struct log_end *end,
     enum log_outcome *ret_outcome, struct err *e);
+
+/** log_wrote(log, pieces, n): what log_write() wrote is part of the log now, which ends where log->writer does. */
+void log_wrote(struct log *log, const struct log_piece *pieces, size_t n);
 
 /**
  * log_recover(log, ecl_fd, from, ret_torn, e):

@@ -28,19 +28,19 @@ log_rotates(uint64_t offset, const struct event *ev)
 
 /* Open the last segment for appending, and see that it ends where the log does. */
 static int
-open_append(struct log *log, struct err *e)
+open_append(struct log_writer *w, struct err *e)
 {
 	char name[LOG_NAME_SIZE];
 	struct stat st;
 
-	log_segment_name(log->end.segment, name);
-	if (log->append_fd == -1 && (log->append_fd = io_open_file(log->dirfd, name, O_WRONLY | O_APPEND, 0, e)) == -1)
+	log_segment_name(w->end.segment, name);
+	if (w->fd == -1 && (w->fd = io_open_file(w->dirfd, name, O_WRONLY | O_APPEND, 0, e)) == -1)
 		return (-1);
-	if (fstat(log->append_fd, &st) != 0)
+	if (fstat(w->fd, &st) != 0)
 		return (err_sys(e, "cannot stat segment '%s'", name));
-	if ((uint64_t)st.st_size != log->end.offset)
+	if ((uint64_t)st.st_size != w->end.offset)
 		return (err_set(e, "segment '%s' has %jd bytes where the log ends at %" PRIu64 ": somebody else writes to it", name,
-		    (intmax_t)st.st_size, log->end.offset));
+		    (intmax_t)st.st_size, w->end.offset));
 	return (0);
 }
 
@@ -49,22 +49,22 @@ open_append(struct log *log, struct err *e)
  * the file is cut to its good end, synced, and the bytes are written once more; after a second failure it stays cut.
  */
 static int
-append_piece(struct log *log, const char *p, size_t len, bool sync, enum log_outcome *outcome, struct err *e)
+append_piece(struct log_writer *w, const char *p, size_t len, bool sync, enum log_outcome *outcome, struct err *e)
 {
 	char name[LOG_NAME_SIZE];
 	bool synced_badly = false;
-	int fd = log->append_fd, sys;
+	int fd = w->fd, sys;
 
-	log_segment_name(log->end.segment, name);
+	log_segment_name(w->end.segment, name);
 	if (io_write(fd, p, len) == 0) {
 		if (!sync || io_fdatasync(fd) == 0)
 			return (0);
 		synced_badly = true;
-		if (ftruncate(fd, (off_t)log->end.offset) == 0 && io_fsync(fd) == 0 && io_write(fd, p, len) == 0 && io_fsync(fd) == 0)
+		if (ftruncate(fd, (off_t)w->end.offset) == 0 && io_fsync(fd) == 0 && io_write(fd, p, len) == 0 && io_fsync(fd) == 0)
 			return (0);
 	}
 	sys = errno;
-	if (ftruncate(fd, (off_t)log->end.offset) != 0 || io_fsync(fd) != 0 || synced_badly)
+	if (ftruncate(fd, (off_t)w->end.offset) != 0 || io_fsync(fd) != 0 || synced_badly)
 		*outcome = LOG_IN_DOUBT;
 	else
 		*outcome = LOG_NOT_RECORDED;
@@ -74,110 +74,127 @@ append_piece(struct log *log, const char *p, size_t len, bool sync, enum log_out
 
 /* A new segment: it appears under its name with its lines in it, or not at all. */
 static int
-create_segment(struct log *log, uint64_t first, const char *p, size_t len, enum log_outcome *outcome, struct err *e)
+create_segment(struct log_writer *w, uint64_t first, const char *p, size_t len, enum log_outcome *outcome, struct err *e)
 {
 	char name[LOG_NAME_SIZE];
 	int fd;
 
 	log_segment_name(first, name);
 	*outcome = LOG_NOT_RECORDED;
-	if (unlinkat(log->dirfd, NEW_SEGMENT, 0) != 0 && errno != ENOENT) {
+	if (unlinkat(w->dirfd, NEW_SEGMENT, 0) != 0 && errno != ENOENT) {
 		err_sys(e, "cannot remove what was left of a new segment");
 		goto err0;
 	}
-	if ((fd = io_open_file(log->dirfd, NEW_SEGMENT, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0640, e)) == -1)
+	if ((fd = io_open_file(w->dirfd, NEW_SEGMENT, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0640, e)) == -1)
 		goto err0;
 	if (io_write(fd, p, len) != 0 || io_fsync(fd) != 0) {
 		err_sys(e, "cannot write segment '%s'", name);
 		goto err1;
 	}
-	if (renameat(log->dirfd, NEW_SEGMENT, log->dirfd, name) != 0) {
+	if (renameat(w->dirfd, NEW_SEGMENT, w->dirfd, name) != 0) {
 		err_sys(e, "cannot rename a new segment to '%s'", name);
 		goto err1;
 	}
-	if (io_fsync(log->dirfd) != 0) {
+	if (io_fsync(w->dirfd) != 0) {
 		*outcome = LOG_IN_DOUBT;
 		err_sys(e, "cannot sync the log's directory");
 		goto err2;
 	}
-	if (log->append_fd != -1)
-		close(log->append_fd);
-	log->append_fd = fd;
+	if (w->fd != -1)
+		close(w->fd);
+	w->fd = fd;
 	return (0);
 
-err2:	unlinkat(log->dirfd, name, 0);
+err2:	unlinkat(w->dirfd, name, 0);
 err1:	close(fd);
-	unlinkat(log->dirfd, NEW_SEGMENT, 0);
+	unlinkat(w->dirfd, NEW_SEGMENT, 0);
 err0:	return (-1);
 }
 
 /* Take back the pieces of a batch that were written before one failed. */
 static int
-undo_pieces(struct log *log, const struct log_piece *pieces, size_t n)
+undo_pieces(struct log_writer *w, const struct log_piece *pieces, size_t n)
 {
 	char name[LOG_NAME_SIZE];
 	int bad = 0;
 
 	while (n-- > 0) {
 		log_segment_name(pieces[n].segment, name);
-		if (pieces[n].segment != log->end.segment || log->end.size == 0) {
-			if (unlinkat(log->dirfd, name, 0) != 0 || io_fsync(log->dirfd) != 0)
+		if (pieces[n].segment != w->end.segment || w->end.size == 0) {
+			if (unlinkat(w->dirfd, name, 0) != 0 || io_fsync(w->dirfd) != 0)
 				bad = -1;
 			continue;
 		}
-		if (log->append_fd != -1)
-			close(log->append_fd);
-		if ((log->append_fd = io_open_file(log->dirfd, name, O_WRONLY | O_APPEND, 0, NULL)) == -1 ||
-		    ftruncate(log->append_fd, (off_t)log->end.offset) != 0 || io_fsync(log->append_fd) != 0)
+		if (w->fd != -1)
+			close(w->fd);
+		if ((w->fd = io_open_file(w->dirfd, name, O_WRONLY | O_APPEND, 0, NULL)) == -1 ||
+		    ftruncate(w->fd, (off_t)w->end.offset) != 0 || io_fsync(w->fd) != 0)
 			bad = -1;
 	}
-	if (log->append_fd != -1)
-		close(log->append_fd);
-	log->append_fd = -1;
+	if (w->fd != -1)
+		close(w->fd);
+	w->fd = -1;
 	return (bad);
 }
 
 int
-log_append(struct log *log, const char *data, const struct log_piece *pieces, size_t n, bool sync, const struct log_end *end,
+log_write_begin(struct log *log, size_t n, struct err *e)
+{
+	struct log_segment *more;
+	size_t need = log->segments + n;
+
+	log->writer.dirfd = log->dirfd;
+	log->writer.end = log->end;
+	if (need <= log->cap)
+		return (0);
+	if ((more = realloc(log->segment, need * sizeof(*more))) == NULL)
+		return (err_mem(e));
+	log->segment = more;
+	log->cap = need;
+	return (0);
+}
+
+int
+log_write(struct log_writer *w, const char *data, const struct log_piece *pieces, size_t n, bool sync, const struct log_end *end,
     enum log_outcome *ret_outcome, struct err *e)
 {
 	enum log_outcome outcome = LOG_NOT_RECORDED;
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		if (log->end.size > 0 && pieces[i].segment == log->end.segment) {
-			if (open_append(log, e) != 0)
+		if (w->end.size > 0 && pieces[i].segment == w->end.segment) {
+			if (open_append(w, e) != 0)
 				goto err1;
-			if (append_piece(log, data + pieces[i].at, pieces[i].len, sync || n > 1, &outcome, e) != 0)
+			if (append_piece(w, data + pieces[i].at, pieces[i].len, sync || n > 1, &outcome, e) != 0)
 				goto err1;
-		} else if (create_segment(log, pieces[i].segment, data + pieces[i].at, pieces[i].len, &outcome, e) != 0)
+		} else if (create_segment(w, pieces[i].segment, data + pieces[i].at, pieces[i].len, &outcome, e) != 0)
 			goto err1;
 	}
-	for (i = 0; i < n; i++)
-		if (log->segments == 0 || log->segment[log->segments - 1].first != pieces[i].segment) {
-			struct log_segment *more = realloc(log->segment, (log->segments + 1) * sizeof(*more));
-
-			if (more == NULL) {
-				*ret_outcome = LOG_IN_DOUBT;
-				return (err_mem(e));
-			}
-			log->segment = more;
-			log->cap = log->segments + 1;
-			log->segment[log->segments++] = (struct log_segment){pieces[i].segment, pieces[i].len, -1};
-		} else
-			log->segment[log->segments - 1].size += pieces[i].len;
-	log->end = *end;
-	log->torn = 0;
+	w->end = *end;
 	*ret_outcome = LOG_RECORDED;
 	return (0);
 
-err1:	if (i > 0 && undo_pieces(log, pieces, i) != 0)
+err1:	if (i > 0 && undo_pieces(w, pieces, i) != 0)
 		outcome = LOG_IN_DOUBT;
-	if (log->append_fd != -1)
-		close(log->append_fd);
-	log->append_fd = -1;
+	if (w->fd != -1)
+		close(w->fd);
+	w->fd = -1;
 	*ret_outcome = outcome;
 	return (-1);
+}
+
+void
+log_wrote(struct log *log, const struct log_piece *pieces, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (log->segments == 0 || log->segment[log->segments - 1].first != pieces[i].segment)
+			log->segment[log->segments++] = (struct log_segment){pieces[i].segment, pieces[i].len, -1};
+		else
+			log->segment[log->segments - 1].size += pieces[i].len;
+	log->end = log->writer.end;
+	log->torn = 0;
 }
 
 /* ---- recovery ---- */

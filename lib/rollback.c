@@ -440,6 +440,7 @@ dry_run(struct rollback *r, struct buf *out, struct err *e)
 {
 	if (check_block(r, e) != 0 || plan(r, r->l->ledger, e) != 0)
 		return (-1);
+	batch_seal(&r->batch);
 	buf_add(out, r->batch.lines.data, r->batch.lines.len);
 	return (batch_abandon(&r->batch, e));
 }

@@ -1,4 +1,4 @@
-/* Lines from files and pipes, taken in portions: whatever is there, up to a few MiB. */
+/* Bytes from files and pipes, taken in portions of whole lines: whatever is there, up to a few MiB. */
 #ifndef ECL_SOURCE_H_
 #define ECL_SOURCE_H_
 
@@ -8,17 +8,15 @@
 #include "buf.h"
 #include "err.h"
 
-#define SOURCE_PORTION (4u << 20)
+#define SOURCE_PORTION (4u << 20) /* the longest portion; a line that is longer comes in pieces */
 
 struct source {
 	const char *name; /* for messages: as the user named it, `-` for standard input */
 	int fd;
+	int stop_fd; /* once it is readable, source_fill() waits for nothing more and fails; -1: none */
 	bool eof;
-	bool partial;  /* source_line() gave a part of a line last */
-	bool all;      /* do not stop at what is there: wait until the portion is full or the input ends */
-	uint64_t line; /* number of the line that source_line() gave last, from 1 */
-	struct buf data;
-	size_t at; /* of the next line in data */
+	bool all;        /* do not stop at what is there: wait until the portion is full or the input ends */
+	struct buf rest; /* behind the last whole line of the portion before */
 };
 
 /** source_open(s, name, e): open a file, or standard input as `-`.  Return 0 or -1. */
@@ -26,19 +24,12 @@ int source_open(struct source *s, const char *name, struct err *e);
 void source_close(struct source *s);
 
 /**
- * source_fill(s, e):
- * Wait for at least one whole line (or the end of the input) and take what else is there, up to SOURCE_PORTION.  The
- * lines of the portion before must have been taken.  Return 1, 0 at the end of the input, or -1.
+ * source_fill(s, limit, out, e):
+ * Wait for at least one whole line (or the end of the input), take what else is there up to about ${limit} bytes, and
+ * replace ${out} by it.  ${out} ends with an LF, but at the end of the input, and where SOURCE_PORTION bytes hold none: then
+ * it is a piece of a line, and so is the beginning of the next portion.  Return 1, 0 at the end of the input, or -1.
  */
-int source_fill(struct source *s, struct err *e);
-
-/**
- * source_line(s, ret):
- * The next line of the portion, without its LF.  Return 1; 0 where the portion has no further whole line; 2 where
- * the portion is full and holds no end of the line: ${ret} is then what there is of it, and the next call goes on
- * with the rest under the same number.  Spans are valid until source_fill().
- */
-int source_line(struct source *s, struct span *ret);
+int source_fill(struct source *s, size_t limit, struct buf *out, struct err *e);
 
 /** source_drain(s): read on and forget for at most one second or 16 MiB, so that the writer of a pipe does not break. */
 void source_drain(struct source *s);

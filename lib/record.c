@@ -1,0 +1,361 @@
+/* Recording a whole input. */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "record.h"
+
+#include "banned.h"
+
+#define PUBLISH_BULK 262144	/* events between two publications of the index in a flood */
+#define AHEAD_FROM (256u << 10) /* bytes that come at once make a flood */
+#define BATCH_MIN (2u << 20)	/* bytes of lines that are worth a commit while more are there */
+#define BATCH_MAX (16u << 20)
+
+/* The commit of a batch: the job of a worker. */
+static void
+commit(void *job)
+{
+	batch_write(job);
+}
+
+void
+record_init(struct record *r)
+{
+	static const struct shop shop = SHOP_INIT;
+
+	memset(r, 0, sizeof(*r));
+	r->shop = shop;
+	r->now = &r->batch[0];
+	batch_rules_init(&r->rules);
+	worker_init(&r->committer, &r->shop, commit);
+}
+
+void
+record_release(struct record *r)
+{
+	worker_stop(&r->committer);
+	batch_release(&r->batch[0]);
+	batch_release(&r->batch[1]);
+	seen_release(&r->seen);
+}
+
+void
+record_publish(struct record *r, uint64_t lag)
+{
+	struct err e = {0, 0, ""};
+
+	if (!r->begun || r->dry_run || index_lag(r->layer->ledger->index) <= lag)
+		return;
+	if (layer_publish(r->layer, &e) != 0)
+		r->unpublished(r->arg, &e);
+}
+
+/* ---- batches ---- */
+
+/* With nothing held: become the writer, and begin a batch at the end of the log. */
+static int
+begin(struct record *r, struct err *e)
+{
+	uint64_t size;
+
+	if (r->dry_run) {
+		if (!r->begun)
+			batch_begin(r->now, r->layer->ledger, &r->rules);
+	} else {
+		if (layer_lock(r->layer, r->wait_ms, e) != 0)
+			return (-1);
+		batch_begin(r->now, r->layer->ledger, &r->rules);
+	}
+	r->locked = true;
+	r->began(r->arg, r->now);
+	size = r->layer->ledger->log->end.size;
+	if (!r->begun)
+		r->first_size = size;
+	r->begun = true;
+	if (r->expect && size != r->expect_size)
+		return (err_no(e, "the last event is %" PRIu64 ", not %" PRIu64, size - 1, r->expect_size - 1));
+	return (0);
+}
+
+static void
+end(struct record *r)
+{
+	if (r->locked && !r->dry_run)
+		layer_unlock(r->layer);
+	r->locked = false;
+}
+
+/* Add what became of the events of a batch that could not be committed. */
+static void
+explain(const struct batch *b, enum log_outcome outcome, struct err *e)
+{
+	size_t len = strlen(e->text);
+
+	snprintf(e->text + len, sizeof(e->text) - len, "; events %" PRIu64 " to %" PRIu64 " %s, those before are recorded", b->before.size,
+	    b->before.size + b->events - 1,
+	    outcome == LOG_IN_DOUBT ? "are in doubt (the next run of ecl-append reads the disk and tells)" : "are not recorded");
+}
+
+/* Wait for the batch that is on its way, and make it part of the ledger. */
+static int
+finish(struct record *r, struct err *e)
+{
+	struct batch *b = r->now == &r->batch[0] ? &r->batch[1] : &r->batch[0];
+	enum log_outcome outcome;
+	uint64_t count;
+
+	if (!r->in_flight)
+		return (0);
+	for (;;) {
+		count = shop_count(&r->shop);
+		if (worker_done(&r->committer) == worker_posted(&r->committer))
+			break;
+		shop_wait(&r->shop, count);
+	}
+	r->in_flight = false;
+	if (batch_finish(b, &outcome, e) != 0) {
+		explain(b, outcome, e);
+		/* What was made to follow it has nothing to follow. */
+		batch_follow(r->now, b);
+		r->now->end = b->before;
+		end(r);
+		return (-1);
+	}
+	r->expect_size = b->end.size;
+	if (r->aloud)
+		end(r);
+	if (b->events > 0) {
+		r->recorded += b->events;
+		r->committed(r->arg, b);
+	}
+	return (0);
+}
+
+/* Send the batch on its way, behind the one before; the next one follows it. */
+static int
+submit(struct record *r, struct err *e)
+{
+	struct batch *b = r->now;
+
+	if (finish(r, e) != 0)
+		return (-1);
+	if (r->dry_run) {
+		batch_seal(b);
+		r->recorded += b->events;
+		if (b->events > 0)
+			r->committed(r->arg, b);
+		batch_follow(b, b);
+		return (0);
+	}
+	if (batch_prepare(b, r->layer->root_fd, !r->no_sync, e) != 0) {
+		batch_abandon(b, NULL);
+		return (-1);
+	}
+	r->now = b == &r->batch[0] ? &r->batch[1] : &r->batch[0];
+	batch_follow(r->now, b);
+	r->in_flight = true;
+	worker_post(&r->committer, b);
+	return (r->committer.threaded ? 0 : finish(r, e));
+}
+
+/* All that was taken in is committed, and the lock is free. */
+static int
+rest(struct record *r, struct err *e)
+{
+	int ret = 0;
+
+	if (r->locked && r->now->events > 0)
+		ret = submit(r, e);
+	if (ret == 0)
+		ret = finish(r, e);
+	end(r);
+	return (ret);
+}
+
+/* ---- lines ---- */
+
+static int
+refuse(struct record *r, const struct source *s, const struct intake_line *line, const struct json_fault *f, struct err *e)
+{
+	r->refused += f != NULL;
+	return (r->refuse(r->arg, s, line, f, e));
+}
+
+/* Return as batch_observe(). */
+static int
+observe(struct record *r, const struct source *s, const struct intake_line *line, struct json_fault *f, struct err *e)
+{
+	uint64_t id;
+	int n;
+
+	switch (line->in.kind) {
+	case INPUT_BLANK:
+		return (0);
+	case INPUT_COMPLETE:
+		if (r->refused > 0) {
+			err_set(e, "%s:%" PRIu64 ":1: 'complete' is refused after a rejected line: nothing is deleted", s->name, line->number);
+			return (-2);
+		}
+		if ((n = batch_complete(r->now, line->in.glob, &r->seen, r->first_size, f, e)) != -1)
+			return (n);
+		err_set(e, "%s:%" PRIu64 ":1: %s", s->name, line->number, f->what);
+		return (-2);
+	case INPUT_EVENT:
+		break;
+	}
+	if ((n = batch_observe(r->now, &line->in, &id, f, e)) >= 0 && id != EVENT_NONE && seen_add(&r->seen, id) != 0) {
+		err_mem(e);
+		return (-2);
+	}
+	return (n);
+}
+
+/* Return 0 to go on, -1 with ${e}: the batch so far is good. */
+static int
+take_line(struct record *r, const struct source *s, const struct portion *p, const struct intake_line *line, struct err *e)
+{
+	struct err why = {0, 0, ""};
+	struct json_fault f;
+	int n;
+
+	switch (line->kind) {
+	case INTAKE_INPUT:
+		if ((n = observe(r, s, line, &f, e)) == -1)
+			return (refuse(r, s, line, &f, e));
+		return (n == -2 ? -1 : 0);
+	case INTAKE_FAULT:
+		return (refuse(r, s, line, &p->fault[line->fault], e));
+	case INTAKE_TOO_LONG:
+		json_fault_set(&f, EVENT_INPUT_MAX, "the line is longer than %u bytes", EVENT_INPUT_MAX);
+		return (refuse(r, s, line, &f, e));
+	case INTAKE_PIECE:
+		return (refuse(r, s, line, NULL, e));
+	case INTAKE_EVENT:
+		break;
+	}
+	if (line->text.len == 0 || batch_add_line(r->now, line->text, line->hash_ok, &why) >= 0)
+		return (0);
+	*e = why;
+	snprintf(e->text, sizeof(e->text), "%s:%" PRIu64 ": %.600s", s->name, line->number, why.text);
+	return (-1);
+}
+
+/* The lines of a portion become part of the batch.  Return 0, or -1 with ${e}. */
+static int
+take_portion(struct record *r, const struct source *s, const struct portion *p, struct err *e)
+{
+	size_t i;
+
+	if (!r->locked && begin(r, e) != 0)
+		return (-1);
+	for (i = 0; i < p->lines; i++)
+		if (take_line(r, s, p, &p->line[i], e) != 0)
+			return (-1);
+	return (0);
+}
+
+/* ---- the whole ---- */
+
+/* After a portion: commit what is worth it, and let others in. */
+static int
+go_on(struct record *r, struct err *e)
+{
+	bool busy = r->in_flight && worker_done(&r->committer) < worker_posted(&r->committer);
+
+	if (r->now->lines.len >= (busy ? BATCH_MAX : BATCH_MIN) && submit(r, e) != 0)
+		return (-1);
+	/* In a trickle the lock is not kept anyway. */
+	if (r->dry_run || !r->locked || (index_lag(r->layer->ledger->index) < PUBLISH_BULK &&
+	    !(r->committer.threaded && layer_wanted(r->layer))))
+		return (0);
+	if (rest(r, e) != 0)
+		return (-1);
+	record_publish(r, PUBLISH_BULK - 1);
+	return (0);
+}
+
+/* The next portion; nothing is held while the input has none, and nothing is left undone. */
+static const struct portion *
+next(struct record *r, struct intake *in, struct err *e)
+{
+	uint64_t count;
+
+	for (;;) {
+		count = shop_count(&r->shop);
+		if (intake_ready(in))
+			break;
+		if (r->in_flight && worker_done(&r->committer) < worker_posted(&r->committer)) {
+			shop_wait(&r->shop, count);
+			continue;
+		}
+		if (finish(r, e) != 0)
+			return (NULL);
+		if (r->locked && r->now->events > 0) {
+			if (submit(r, e) != 0)
+				return (NULL);
+			continue;
+		}
+		end(r);
+		break;
+	}
+	return (intake_next(in));
+}
+
+static int
+take_all(struct record *r, struct source *s, struct intake *in, struct err *e)
+{
+	struct err commit_error = {0, 0, ""};
+	const struct portion *p;
+	int bad = 0;
+
+	while ((p = next(r, in, e)) != NULL && p->status == 1) {
+		if (!r->expect && p->data.len >= AHEAD_FROM && intake_ahead(in) && !r->aloud && !r->dry_run)
+			worker_start(&r->committer);
+		if ((bad = take_portion(r, s, p, e)) != 0)
+			break;
+		if (go_on(r, e) != 0)
+			return (-1);
+	}
+	if (p == NULL)
+		return (-1);
+	if (bad == 0 && p->status == -1) {
+		*e = p->e;
+		bad = -1;
+	}
+	/* The lines before a bad one stay recorded. */
+	if (rest(r, &commit_error) != 0) {
+		*e = commit_error;
+		return (-1);
+	}
+	return (bad);
+}
+
+int
+record_source(struct record *r, struct source *s, struct err *e)
+{
+	struct intake in;
+	int ret;
+
+	intake_init(&in, s, &r->shop, r->rules.keep_time, r->replica);
+	ret = take_all(r, s, &in, e);
+	end(r);
+	intake_release(&in);
+	if (ret != 0)
+		source_drain(s);
+	return (ret);
+}
+
+int
+record_line(struct record *r, const char *name, struct span line, struct err *e)
+{
+	struct source s = {.name = name, .fd = -1, .stop_fd = -1, .eof = true};
+	int ret;
+
+	buf_addspan(&s.rest, line);
+	ret = s.rest.failed ? err_mem(e) : record_source(r, &s, e);
+	source_close(&s);
+	return (ret);
+}

@@ -1,0 +1,68 @@
+/* Recording a whole input: its lines become batches, and these are committed while the next ones are made (DESIGN 4). */
+#ifndef ECL_RECORD_H_
+#define ECL_RECORD_H_
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "batch.h"
+#include "intake.h"
+#include "layer.h"
+#include "worker.h"
+
+/*
+ * A trickle is read, made into a batch, and committed, portion by portion, in one thread.  In a flood the input is read and parsed
+ * ahead in a second thread, and batches are written and synced in a third one: the lock is then kept from one batch to the
+ * next, until somebody else waits for it, the input pauses, or the index is to be published.
+ */
+struct record {
+	/* What the caller sets. */
+	struct layer *layer;
+	struct batch_rules rules;
+	bool dry_run, replica, no_sync;
+	bool expect;	      /* the log must end with expect_size events, before each batch */
+	uint64_t expect_size;
+	bool aloud;	      /* committed() shows the lines to somebody, who may be slow: never with the lock held */
+	int wait_ms;	      /* for the lock */
+	void *arg;	      /* of what follows */
+	/* A line was refused (with its ${f}, NULL for a further piece of it): return 0 to go on, or -1 with ${e}.  NULL: none is. */
+	int (*refuse)(void *arg, const struct source *s, const struct intake_line *line, const struct json_fault *f, struct err *e);
+	/* The lock was taken: the layer may have something to report, and so may the batch that begins. */
+	void (*began)(void *arg, const struct batch *b);
+	/* Events are recorded (or, in a dry run, would be): b->lines has them. */
+	void (*committed)(void *arg, const struct batch *b);
+	/* The index could not be published, which costs nothing but time. */
+	void (*unpublished)(void *arg, const struct err *e);
+
+	/* What it finds. */
+	uint64_t recorded; /* events */
+	uint64_t refused;  /* lines */
+
+	/* Inside. */
+	struct shop shop;
+	struct worker committer;
+	struct batch batch[2], *now; /* now: the one being made; the other may be on its way to the disk */
+	bool begun, locked, in_flight;
+	uint64_t first_size; /* of the ledger when it was first read */
+	struct seen seen;    /* elements in the input, for {"complete":...} */
+};
+
+/** record_init(r): all that the caller sets is zero; rules are those of this process. */
+void record_init(struct record *r);
+
+/**
+ * record_source(r, s, e):
+ * Record all of ${s}.  Return 0; or -1 with ${e}, which says what became of the events of a batch that failed.  Lines before one that is
+ * refused stay recorded.  The lock is not held afterwards.
+ */
+int record_source(struct record *r, struct source *s, struct err *e);
+
+/** record_line(r, name, line, e): the same of one line without LF, which ${name} calls in messages. */
+int record_line(struct record *r, const char *name, struct span line, struct err *e);
+
+/** record_publish(r, lag): publish the index where more than ${lag} events lie beyond it. */
+void record_publish(struct record *r, uint64_t lag);
+
+void record_release(struct record *r);
+
+#endif
