@@ -160,7 +160,9 @@ copy_bytes(
 	if ((chunk = malloc(COPY_SIZE)) == NULL)
 		return (err_mem(e));
 	for (; rc == 0 && segment <= last && segment < log->segments; segment++, offset = 0) {
-		limit = segment == last ? end : log->segment[segment].size;
+		limit = end;
+		if (segment != last)
+			rc = log_segment_size(log, segment, &limit, e);
 		for (; rc == 0 && offset < limit; offset += n) {
 			n = limit - offset < COPY_SIZE ? (size_t)(limit - offset) : COPY_SIZE;
 			if ((rc = log_pread(log, segment, chunk, n, offset, e)) == 0)

@@ -251,17 +251,18 @@ int
 answer_stat(struct query *q, const struct blocks *blocks, struct present *p, struct err *e)
 {
 	struct index *ix = q->ledger->index;
-	const struct log *log = q->ledger->log;
+	struct log *log = q->ledger->log;
 	struct buf head = BUF_INIT;
-	uint64_t n = index_size(ix), first, last, living = 0, bytes = 0, present = 0;
+	uint64_t n = index_size(ix), first, last, living = 0, bytes = 0, present = 0, size;
 	size_t i;
 	int rc;
 
 	if (event_time(ix, 0, &first, e) != 0 || event_time(ix, n - 1, &last, e) != 0 ||
 	    index_each(ix, SPAN(""), count_living, &living, e) != 0)
 		return (-1);
-	for (i = 0; i < log->segments; i++)
-		bytes += log->segment[i].size;
+	for (i = 0; i < log->segments; i++, bytes += size)
+		if (log_segment_size(log, i, &size, e) != 0)
+			return (-1);
 	for (i = 0; i < blocks->list.n; i++)
 		present += blocks->present[i];
 	struct cell cells[] = {

@@ -87,7 +87,9 @@ log_holds(struct log *log, struct span needle, size_t last, uint64_t end, struct
 	size_t i, want;
 
 	for (i = 0; i <= last && i < log->segments; i++) {
-		limit = i == last ? end : log->segment[i].size;
+		limit = end;
+		if (i != last && log_segment_size(log, i, &limit, e) != 0)
+			return (-1);
 		for (at = 0; at + needle.len <= limit; at += want - (needle.len - 1)) {
 			want = limit - at < CHUNK ? (size_t)(limit - at) : CHUNK;
 			buf_reset(chunk);

@@ -19,6 +19,7 @@
 
 #define OPEN_FDS_MAX 64
 #define WINDOW (1u << 20)
+#define UNKNOWN UINT64_MAX /* a size that nobody asked for yet */
 
 void
 log_segment_name(uint64_t first, char out[LOG_NAME_SIZE])
@@ -78,14 +79,25 @@ close_segments(struct log *log)
 	log->segments = 0;
 }
 
-int
-log_list(struct log *log, struct err *e)
+/* In a directory of btrfs they mostly come in order: then qsort() need not begin. */
+static void
+sort_segments(struct log *log)
 {
-	char name[LOG_NAME_SIZE];
-	struct dirent *d;
-	struct stat st;
-	uint64_t first;
 	size_t i;
+
+	for (i = 1; i < log->segments; i++)
+		if (log->segment[i].first < log->segment[i - 1].first) {
+			qsort(log->segment, log->segments, sizeof(*log->segment), by_first);
+			return;
+		}
+}
+
+/* The segments' names, in order; their sizes are found when they are asked for. */
+static int
+list_names(struct log *log, struct err *e)
+{
+	struct dirent *d;
+	uint64_t first;
 	DIR *dir;
 	int fd;
 
@@ -98,19 +110,11 @@ log_list(struct log *log, struct err *e)
 	while ((d = readdir(dir)) != NULL) {
 		if (segment_number(d->d_name, &first) != 0)
 			continue;
-		if (add_segment(log, first, 0, e) != 0)
+		if (add_segment(log, first, UNKNOWN, e) != 0)
 			goto err2;
 	}
 	closedir(dir);
-	if (log->segments > 0)
-		qsort(log->segment, log->segments, sizeof(*log->segment), by_first);
-	/* Sizes only now: a segment is final once there is one behind it. */
-	for (i = 0; i < log->segments; i++) {
-		log_segment_name(log->segment[i].first, name);
-		if (fstatat(log->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-			return (err_sys(e, "cannot stat segment '%s'", name));
-		log->segment[i].size = (uint64_t)st.st_size;
-	}
+	sort_segments(log);
 	if (log->segments > 0 && log->segment[0].first != 0)
 		return (err_set(e, "the log is corrupt: its first segment '%020d.ndjson' is missing; run 'ecl-verify'", 0));
 	return (0);
@@ -120,6 +124,46 @@ err2:	closedir(dir);
 err1:	if (fd != -1)
 		close(fd);
 	return (-1);
+}
+
+int
+log_segment_size(struct log *log, size_t segment, uint64_t *ret, struct err *e)
+{
+	struct log_segment *s = &log->segment[segment];
+	char name[LOG_NAME_SIZE];
+	struct stat st;
+
+	if (s->size == UNKNOWN) {
+		log_segment_name(s->first, name);
+		if (fstatat(log->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+			return (err_sys(e, "cannot stat segment '%s'", name));
+		s->size = (uint64_t)st.st_size;
+	}
+	*ret = s->size;
+	return (0);
+}
+
+int
+log_segment_limit(struct log *log, size_t segment, uint64_t *ret, struct err *e)
+{
+	if (segment != log->segments - 1)
+		return (log_segment_size(log, segment, ret, e));
+	*ret = log->end.offset;
+	return (0);
+}
+
+int
+log_list(struct log *log, struct err *e)
+{
+	uint64_t size;
+	size_t i;
+
+	if (list_names(log, e) != 0)
+		return (-1);
+	for (i = 0; i < log->segments; i++)
+		if (log_segment_size(log, i, &size, e) != 0)
+			return (-1);
+	return (0);
 }
 
 static int
@@ -288,6 +332,22 @@ err1:	buf_release(&line);
 	return (-1);
 }
 
+/* List the segments, and find the end of the last one. */
+static int
+look(struct log *log, struct err *e)
+{
+	uint64_t size;
+
+	/* Sizes only behind the names: a segment is final once there is one behind it. */
+	if (list_names(log, e) != 0)
+		return (-1);
+	if (log->segments == 0)
+		return (0);
+	if (log_segment_size(log, log->segments - 1, &size, e) != 0)
+		return (-1);
+	return (find_end(log, size, e));
+}
+
 int
 log_open(int ecl_fd, struct log **ret_log, struct err *e)
 {
@@ -300,9 +360,7 @@ log_open(int ecl_fd, struct log **ret_log, struct err *e)
 	log->writer.fd = -1;
 	if ((log->dirfd = io_open_dir(ecl_fd, "log", e)) == -1)
 		goto err1;
-	if (log_list(log, e) != 0)
-		goto err2;
-	if (log->segments > 0 && find_end(log, log->segment[log->segments - 1].size, e) != 0)
+	if (look(log, e) != 0)
 		goto err2;
 	*ret_log = log;
 	return (0);
@@ -333,13 +391,8 @@ log_refresh(struct log *log, struct err *e)
 	uint64_t size;
 	int fd;
 
-	if (log->segments == 0) {
-		if (log_list(log, e) != 0)
-			return (-1);
-		if (log->segments > 0 && find_end(log, log->segment[log->segments - 1].size, e) != 0)
-			return (-1);
-		return (0);
-	}
+	if (log->segments == 0)
+		return (look(log, e));
 	for (;;) {
 		if ((fd = segment_fd(log, log->segments - 1, e)) == -1)
 			return (-1);
@@ -433,7 +486,8 @@ log_reader_next(struct log_reader *r, struct log_line *ret, struct err *e)
 	for (;;) {
 		if (r->segment >= log->segments)
 			return (0);
-		limit = r->segment == log->segments - 1 ? log->end.offset : log->segment[r->segment].size;
+		if (log_segment_limit(log, r->segment, &limit, e) != 0)
+			return (-1);
 		if (r->offset < limit)
 			break;
 		if (r->segment == log->segments - 1)

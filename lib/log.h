@@ -15,7 +15,7 @@
 
 struct log_segment {
 	uint64_t first; /* seq of its first event, also its name */
-	uint64_t size;	/* bytes of whole lines: the file may be longer by a torn tail */
+	uint64_t size;	/* bytes of whole lines, once known: ask log_segment_size() */
 	int fd;		/* read-only, opened when first needed, else -1 */
 };
 
@@ -54,7 +54,7 @@ void log_segment_name(uint64_t first, char out[LOG_NAME_SIZE]);
  * Open the log under the `.ecl` directory ${ecl_fd} for reading, as far as its last whole line reaches now.  A
  * log without segments is empty, not an error.  The last line must be a valid event whose hash is right: NULs or a
  * missing LF behind the last good line are a torn tail (counted in log->torn); a whole line that does not verify is an
- * error that names segment and offset.  Return 0, or -1 with ${e}.  O(number of segments).
+ * error that names segment and offset.  Return 0, or -1 with ${e}.  One reading of the directory; O(1) else.
  */
 int log_open(int ecl_fd, struct log **ret_log, struct err *e);
 void log_free(struct log *log);
@@ -64,6 +64,14 @@ int log_refresh(struct log *log, struct err *e);
 
 /** log_segment_of(log, seq): the index in log->segment of the segment that holds event ${seq} < log->end.size. */
 size_t log_segment_of(const struct log *log, uint64_t seq);
+
+/**
+ * log_segment_size(log, segment, ret, e), log_segment_limit(log, segment, ret, e):
+ * Its bytes of whole lines (of the last one: as of log_open() or log_refresh(); its file may be longer by a torn tail);
+ * the limit is the same, but for the last segment it is log->end.offset.  Return 0 or -1.  The first time costs a stat().
+ */
+int log_segment_size(struct log *log, size_t segment, uint64_t *ret, struct err *e);
+int log_segment_limit(struct log *log, size_t segment, uint64_t *ret, struct err *e);
 
 /** log_pread(log, segment, p, len, offset, e): read exactly ${len} bytes of a segment (an index in log->segment). */
 int log_pread(struct log *log, size_t segment, void *p, size_t len, uint64_t offset, struct err *e);
@@ -104,7 +112,7 @@ int log_size_at(struct log *log, int64_t us, uint64_t *ret, struct err *e);
 /** log_line(log, seq, out, e): append the line of event ${seq}, without LF, to ${out} (bisection).  Return 0 or -1. */
 int log_line(struct log *log, uint64_t seq, struct buf *out, struct err *e);
 
-/** log_list(log, e): list the segments anew, with their sizes; leaves log->end alone.  For log_open() and log_recover().  Return 0 or -1. */
+/** log_list(log, e): list the segments anew, with all their sizes; leaves log->end alone.  For log_recover().  Return 0 or -1. */
 int log_list(struct log *log, struct err *e);
 
 /**

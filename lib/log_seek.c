@@ -10,21 +10,17 @@
 
 #define PEEK 72 /* enough for {"seq":<20 digits>,"time":"<27>" */
 
-/* Where the whole lines of a segment end. */
-static uint64_t
-segment_limit(const struct log *log, size_t segment)
-{
-	return (segment == log->segments - 1 ? log->end.offset : log->segment[segment].size);
-}
-
 /* Read seq and time of the line that begins at ${offset}. */
 static int
 peek(struct log *log, size_t segment, uint64_t offset, uint64_t *ret_seq, int64_t *ret_us, struct err *e)
 {
 	char head[PEEK], name[LOG_NAME_SIZE], *comma;
-	uint64_t left = segment_limit(log, segment) - offset;
-	size_t n = left < sizeof(head) ? (size_t)left : sizeof(head);
+	uint64_t limit;
+	size_t n;
 
+	if (log_segment_limit(log, segment, &limit, e) != 0)
+		return (-1);
+	n = limit - offset < sizeof(head) ? (size_t)(limit - offset) : sizeof(head);
 	if (log_pread(log, segment, head, n, offset, e) != 0)
 		return (-1);
 	if (n < 44 || memcmp(head, "{\"seq\":", 7) != 0 || (comma = memchr(head + 7, ',', 21)) == NULL ||
@@ -67,10 +63,11 @@ struct target {
 static int
 bisect(struct log *log, size_t segment, struct target t, uint64_t *ret_offset, uint64_t *ret_seq, struct err *e)
 {
-	uint64_t lo = 0, hi, mid, at, seq;
-	uint64_t limit = segment_limit(log, segment);
+	uint64_t lo = 0, hi, mid, at, seq, limit;
 	int64_t us;
 
+	if (log_segment_limit(log, segment, &limit, e) != 0)
+		return (-1);
 	/* Lines that begin below lo are before the target; the one that begins at hi, if any, is not. */
 	hi = limit;
 	*ret_seq = segment == log->segments - 1 ? log->end.size : log->segment[segment + 1].first;
