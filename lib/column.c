@@ -96,22 +96,38 @@ long_enough(const struct column *c, const char *path, uint64_t bytes)
 	    (uint64_t)st.st_size >= bytes);
 }
 
+/* The same of one file of the column, of which ${bytes} count, and its sums. */
+static bool
+check_file(const struct column *c, uint64_t file_no, uint64_t bytes)
+{
+	char path[COLUMN_PATH];
+
+	file_name(c, file_no, "", path);
+	if (!long_enough(c, path, bytes))
+		return (false);
+	file_name(c, file_no, ".sum", path);
+	return (bytes < COLUMN_CHUNK || long_enough(c, path, bytes / COLUMN_CHUNK * 4));
+}
+
 bool
 column_check_sizes(const struct column *c)
 {
 	uint64_t left = c->rows * c->width, file_no, here;
-	char path[COLUMN_PATH];
 
 	for (file_no = 0; left > 0; file_no++, left -= here) {
 		here = left < COLUMN_FILE ? left : COLUMN_FILE;
-		file_name(c, file_no, "", path);
-		if (!long_enough(c, path, here))
-			return (false);
-		file_name(c, file_no, ".sum", path);
-		if (here >= COLUMN_CHUNK && !long_enough(c, path, here / COLUMN_CHUNK * 4))
+		if (!check_file(c, file_no, here))
 			return (false);
 	}
 	return (true);
+}
+
+bool
+column_check_end(const struct column *c)
+{
+	uint64_t bytes = c->rows * c->width, last = (bytes - 1) / COLUMN_FILE;
+
+	return (bytes == 0 || check_file(c, last, bytes - last * COLUMN_FILE));
 }
 
 static int
@@ -213,6 +229,21 @@ column_get(struct column *c, uint64_t row, const uint8_t **ret, struct err *e)
 		return (-1);
 	*ret = first + row % (COLUMN_CHUNK / c->width) * c->width;
 	return (0);
+}
+
+int
+column_peek(struct column *c, uint64_t row, void *out, struct err *e)
+{
+	uint64_t at = row * c->width;
+	char path[COLUMN_PATH];
+	ssize_t n;
+
+	if (open_file(c, at / COLUMN_FILE, e) != 0)
+		return (-1);
+	if ((n = io_pread(c->fd, out, c->width, at % COLUMN_FILE)) == (ssize_t)c->width)
+		return (0);
+	column_path(c, row, path);
+	return (n == -1 ? err_sys(e, "cannot read '%s'", path) : err_set(e, "'%s' is too short", path));
 }
 
 static int

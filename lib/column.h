@@ -50,6 +50,9 @@ void column_path(const struct column *c, uint64_t row, char out[COLUMN_PATH]);
 /** column_check_sizes(c): whether all files are there and long enough.  O(number of files). */
 bool column_check_sizes(const struct column *c);
 
+/** column_check_end(c): the same of the last file alone.  O(1); what is missing before it is met when it is read. */
+bool column_check_end(const struct column *c);
+
 /**
  * column_run(c, row, ret, ret_n, e):
  * The rows that stand in the same chunk as ${row} < c->rows, from the chunk's first row on: ${*ret} points to the
@@ -60,6 +63,9 @@ int column_run(struct column *c, uint64_t row, const uint8_t **ret, uint64_t *re
 
 /** column_get(c, row, ret, e): one row (c->width bytes at ${*ret}, valid as above). */
 int column_get(struct column *c, uint64_t row, const uint8_t **ret, struct err *e);
+
+/** column_peek(c, row, out, e): one row (c->width bytes), unchecked: for who can tell without a checksum whether it is right.  Return 0 or -1. */
+int column_peek(struct column *c, uint64_t row, void *out, struct err *e);
 
 /**
  * column_append(c, data, n, e):
