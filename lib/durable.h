@@ -28,10 +28,29 @@ struct durable {
 	struct log_end end;
 };
 
-/** durable_read(root_fd, ret, e): an absent or damaged file gives all false.  Return 0 or -1. */
-int durable_read(int root_fd, struct durable *ret, struct err *e);
+#define BOOT_ID_SIZE 36
 
-/** durable_write(root_fd, end, mark, e): store.  Return 0 or -1. */
+/* The file, kept open by a writer; the boot is asked for once. */
+struct durable_file {
+	int root_fd; /* not owned */
+	int fd;	     /* -1 until needed */
+	char boot[BOOT_ID_SIZE + 1];
+};
+
+/** durable_init(f, root_fd), durable_close(f): nothing is opened yet; ${f} can be used again after durable_close(). */
+void durable_init(struct durable_file *f, int root_fd);
+void durable_close(struct durable_file *f);
+
+/**
+ * durable_load(f, ret, e), durable_store(f, end, mark, e):
+ * For the one who holds ROOT/lock: what is stored, and store.  An absent or damaged file gives all false; one that was removed
+ * since is opened anew by durable_load(), which comes before durable_store() each time the lock was taken.  Return 0 or -1.
+ */
+int durable_load(struct durable_file *f, struct durable *ret, struct err *e);
+int durable_store(struct durable_file *f, const struct log_end *end, enum durable_mark mark, struct err *e);
+
+/** durable_read(root_fd, ret, e), durable_write(root_fd, end, mark, e): the same, once; reading needs no right to write. */
+int durable_read(int root_fd, struct durable *ret, struct err *e);
 int durable_write(int root_fd, const struct log_end *end, enum durable_mark mark, struct err *e);
 
 #endif

@@ -101,10 +101,12 @@ layer_open(const char *path, unsigned flags, struct layer **ret, struct err *e)
 	l->flags = flags;
 	l->root_fd = l->live_fd = l->ecl_fd = l->snap_fd = -1;
 	l->gate_fd = l->lock_fd = l->blocks_fd = l->index_fd = -1;
+	durable_init(&l->durable, -1);
 	if ((l->root_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1) {
 		no_root(path, e);
 		goto err1;
 	}
+	durable_init(&l->durable, l->root_fd);
 	if (fstat(l->root_fd, &st) != 0) {
 		err_sys(e, "cannot stat '%s'", path);
 		goto err1;
@@ -134,6 +136,7 @@ layer_free(struct layer *l)
 	if (l == NULL)
 		return;
 	ledger_free(l->ledger);
+	durable_close(&l->durable);
 	close_fd(&l->gate_fd);
 	close_fd(&l->lock_fd);
 	close_fd(&l->blocks_fd);
@@ -189,7 +192,7 @@ recover(struct layer *l, const struct durable *d, struct err *e)
 	log_free(log);
 	if (layer_reopen_live(l, e) != 0)
 		return (-1);
-	return (durable_write(l->root_fd, &end, DURABLE_CLEAN, e));
+	return (durable_store(&l->durable, &end, DURABLE_CLEAN, e));
 }
 
 /* With the lock held: live as it is now, its log durable, the ledger at its end. */
@@ -203,7 +206,7 @@ settle(struct layer *l, struct err *e)
 		return (err_sys(e, "cannot stat '%s/live'", l->path));
 	if ((st.st_dev != l->live_dev || st.st_ino != l->live_ino) && layer_reopen_live(l, e) != 0)
 		return (-1);
-	if (durable_read(l->root_fd, &d, e) != 0)
+	if (durable_load(&l->durable, &d, e) != 0)
 		return (-1);
 	/* Who does not sync either need not care where the disk is. */
 	if (d.known && d.unsynced && (l->flags & LAYER_NO_SYNC) != 0) {

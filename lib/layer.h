@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "durable.h"
 #include "err.h"
 #include "ledger.h"
 
@@ -30,6 +31,7 @@ struct layer {
 	ino_t live_ino;
 	bool replica; /* the root is marked as a replica */
 	struct ledger *ledger;
+	struct durable_file durable; /* of the writer, with the lock held */
 	int gate_fd, lock_fd, blocks_fd, index_fd; /* -1 until needed */
 	bool locked;
 	uint64_t torn; /* bytes of a torn tail that layer_lock() saved and cut, to be reported */
