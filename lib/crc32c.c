@@ -6,10 +6,10 @@
 
 #if defined(__x86_64__)
 #define CRC32C_X86 1
-#include <cpuid.h>
 #include <immintrin.h>
 #endif
 
+#include "cpu.h"
 #include "crc32c.h"
 
 #include "banned.h"
@@ -128,14 +128,6 @@ update_sse42(uint32_t crc, const uint8_t *p, size_t len)
 	return (crc);
 }
 
-static bool
-have_sse42(void)
-{
-	unsigned a, b, c, d;
-
-	return (__get_cpuid(1, &a, &b, &c, &d) && (c & 1u << 20) != 0 && (c & 1u << 1) != 0);
-}
-
 #endif
 
 static update_fn *
@@ -144,7 +136,7 @@ choose(void)
 	update_fn *f = update_portable;
 
 #ifdef CRC32C_X86
-	if (have_sse42())
+	if (cpu_has_crc32c())
 		f = update_sse42;
 #endif
 	__atomic_store_n(&chosen, f, __ATOMIC_RELAXED);

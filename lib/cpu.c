@@ -1,0 +1,65 @@
+/*
+ * What the processor can do.  The C library asked it when the program began, and tells; to execute CPUID once more costs
+ * 7 us in a virtual machine, where it traps, and it takes four of them to know of SHA: of a single append, 2%.
+ */
+#include "config.h"
+
+#include "cpu.h"
+
+#if defined(HAVE_CPU_FEATURE_ACTIVE)
+#include <sys/platform/x86.h>
+#elif defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
+
+#include "banned.h"
+
+#if defined(HAVE_CPU_FEATURE_ACTIVE)
+
+bool
+cpu_has_sha(void)
+{
+	return (CPU_FEATURE_ACTIVE(SHA) && CPU_FEATURE_ACTIVE(SSSE3) && CPU_FEATURE_ACTIVE(SSE4_1));
+}
+
+bool
+cpu_has_crc32c(void)
+{
+	return (CPU_FEATURE_ACTIVE(SSE4_2) && CPU_FEATURE_ACTIVE(PCLMULQDQ));
+}
+
+#elif defined(__x86_64__) || defined(__i386__)
+
+bool
+cpu_has_sha(void)
+{
+	unsigned a, b, c, d;
+
+	if (!__get_cpuid(1, &a, &b, &c, &d) || (c & 1u << 9) == 0 || (c & 1u << 19) == 0)
+		return (false);
+	return (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & 1u << 29) != 0);
+}
+
+bool
+cpu_has_crc32c(void)
+{
+	unsigned a, b, c, d;
+
+	return (__get_cpuid(1, &a, &b, &c, &d) && (c & 1u << 20) != 0 && (c & 1u << 1) != 0);
+}
+
+#else
+
+bool
+cpu_has_sha(void)
+{
+	return (false);
+}
+
+bool
+cpu_has_crc32c(void)
+{
+	return (false);
+}
+
+#endif

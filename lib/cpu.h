@@ -1,0 +1,13 @@
+/* What the processor can do. */
+#ifndef ECL_CPU_H_
+#define ECL_CPU_H_
+
+#include <stdbool.h>
+
+/** cpu_has_sha(): the SHA extensions, with SSSE3 and SSE 4.1 beside them.  O(1). */
+bool cpu_has_sha(void);
+
+/** cpu_has_crc32c(): SSE 4.2 and PCLMULQDQ. */
+bool cpu_has_crc32c(void);
+
+#endif
