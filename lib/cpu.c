@@ -23,6 +23,12 @@ cpu_has_sha(void)
 }
 
 bool
+cpu_has_avx2(void)
+{
+	return (CPU_FEATURE_ACTIVE(AVX2) && CPU_FEATURE_ACTIVE(BMI1) && CPU_FEATURE_ACTIVE(BMI2));
+}
+
+bool
 cpu_has_crc32c(void)
 {
 	return (CPU_FEATURE_ACTIVE(SSE4_2) && CPU_FEATURE_ACTIVE(PCLMULQDQ));
@@ -41,6 +47,20 @@ cpu_has_sha(void)
 }
 
 bool
+cpu_has_avx2(void)
+{
+	unsigned a, b, c, d, low, high;
+
+	if (!__get_cpuid(1, &a, &b, &c, &d) || (c & bit_OSXSAVE) == 0 || (c & bit_AVX) == 0)
+		return (false);
+	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	if ((low & 6) != 6)
+		return (false);
+	return (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2) != 0 && (b & bit_BMI) != 0 &&
+	    (b & bit_BMI2) != 0);
+}
+
+bool
 cpu_has_crc32c(void)
 {
 	unsigned a, b, c, d;
@@ -52,6 +72,12 @@ cpu_has_crc32c(void)
 
 bool
 cpu_has_sha(void)
+{
+	return (false);
+}
+
+bool
+cpu_has_avx2(void)
 {
 	return (false);
 }

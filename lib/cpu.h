@@ -7,6 +7,9 @@
 /** cpu_has_sha(): the SHA extensions, with SSSE3 and SSE 4.1 beside them.  O(1). */
 bool cpu_has_sha(void);
 
+/** cpu_has_avx2(): AVX2, BMI and BMI2, and a system that keeps the wide registers. */
+bool cpu_has_avx2(void);
+
 /** cpu_has_crc32c(): SSE 4.2 and PCLMULQDQ. */
 bool cpu_has_crc32c(void);
 

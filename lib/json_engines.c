@@ -6,10 +6,10 @@
 
 #if defined(__x86_64__)
 #define JSON_X86 1
-#include <cpuid.h>
 #include <immintrin.h>
 #endif
 
+#include "cpu.h"
 #include "json.h"
 #include "json_internal.h"
 #include "le.h"
@@ -128,21 +128,6 @@ static const struct json_engine avx2 = {"avx2", scan_avx2, write_avx2};
 #undef TARGET
 #undef STEP
 
-/* The processor has AVX2 and both BMI, and the system keeps the wide registers. */
-static bool
-have_avx2(void)
-{
-	unsigned a, b, c, d, low, high;
-
-	if (!__get_cpuid(1, &a, &b, &c, &d) || (c & bit_OSXSAVE) == 0 || (c & bit_AVX) == 0)
-		return (false);
-	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-	if ((low & 6) != 6)
-		return (false);
-	return (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2) != 0 && (b & bit_BMI) != 0 &&
-	    (b & bit_BMI2) != 0);
-}
-
 #endif
 
 const struct json_engine *
@@ -154,7 +139,7 @@ json_engine(void)
 		return (e);
 	e = &portable;
 #ifdef JSON_X86
-	e = have_avx2() ? &avx2 : &sse2;
+	e = cpu_has_avx2() ? &avx2 : &sse2;
 #endif
 	__atomic_store_n(&chosen, e, __ATOMIC_RELAXED);
 	return (e);
@@ -170,7 +155,7 @@ json_use(const char *name)
 #ifdef JSON_X86
 	if (strcmp(name, sse2.name) == 0)
 		e = &sse2;
-	if (strcmp(name, avx2.name) == 0 && have_avx2())
+	if (strcmp(name, avx2.name) == 0 && cpu_has_avx2())
 		e = &avx2;
 #endif
 	if (e == NULL)

@@ -3,11 +3,8 @@
 
 #include <string.h>
 
+#include "cpu.h"
 #include "sha256_impl.h"
-
-#ifdef SHA256_X86
-#include <cpuid.h>
-#endif
 
 #include "banned.h"
 
@@ -90,16 +87,6 @@ static const struct sha256_engine portable = {"portable", compress_portable, NUL
 
 static const struct sha256_engine sha_ni = {"sha-ni", sha256_compress_ni, sha256_finish_ni, sha256_lanes_ni};
 
-static int
-have_ni(void)
-{
-	unsigned a, b, c, d;
-
-	if (!__get_cpuid(1, &a, &b, &c, &d) || (c & 1u << 9) == 0 || (c & 1u << 19) == 0)
-		return (0); /* no SSSE3 or no SSE 4.1 */
-	return (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & 1u << 29) != 0);
-}
-
 #endif
 
 const struct sha256_engine *
@@ -111,7 +98,7 @@ sha256_chosen(void)
 		return (e);
 	e = &portable;
 #ifdef SHA256_X86
-	if (have_ni())
+	if (cpu_has_sha())
 		e = &sha_ni;
 #endif
 	__atomic_store_n(&chosen, e, __ATOMIC_RELAXED);
@@ -132,7 +119,7 @@ sha256_use(const char *name)
 	if (strcmp(name, portable.name) == 0)
 		e = &portable;
 #ifdef SHA256_X86
-	if (strcmp(name, sha_ni.name) == 0 && have_ni())
+	if (strcmp(name, sha_ni.name) == 0 && cpu_has_sha())
 		e = &sha_ni;
 #endif
 	if (e == NULL)
