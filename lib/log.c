@@ -18,7 +18,8 @@
 #include "banned.h"
 
 #define OPEN_FDS_MAX 64
-#define WINDOW (1u << 20)
+#define WINDOW_FIRST (32u << 10) /* a short tail is read without fresh pages for more than it needs */
+#define WINDOW_LAST (256u << 10)
 #define UNKNOWN UINT64_MAX /* a size that nobody asked for yet */
 
 void
@@ -443,6 +444,7 @@ log_reader_init(struct log_reader *r, struct log *log, size_t segment, uint64_t 
 	r->segment = segment;
 	r->offset = offset;
 	r->window_at = offset;
+	r->want = WINDOW_FIRST;
 }
 
 void
@@ -455,9 +457,10 @@ log_reader_release(struct log_reader *r)
 static int
 fill_window(struct log_reader *r, uint64_t limit, struct err *e)
 {
-	size_t skip = (size_t)(r->offset - r->window_at), want = WINDOW;
+	size_t skip = (size_t)(r->offset - r->window_at), want = r->want;
 	uint64_t at;
 
+	r->want = want < WINDOW_LAST ? 2 * want : WINDOW_LAST;
 	if (skip > 0) {
 		r->window.len -= skip;
 		memmove(r->window.data, r->window.data + skip, r->window.len);
