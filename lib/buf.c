@@ -204,3 +204,12 @@ decimal_parse(const char *p, size_t len, uint64_t *ret)
 	*ret = n;
 	return (0);
 }
+
+void
+decimal_pad(uint64_t n, size_t digits, char *out)
+{
+	while (digits-- > 0) {
+		out[digits] = (char)('0' + n % 10);
+		n /= 10;
+	}
+}

@@ -66,4 +66,7 @@ int hex_decode(const char *hex, size_t n, uint8_t *out);
 /** decimal_parse(p, len, ret): all ${len} characters as a u64 without sign or leading zeros; return 0 or -1. */
 int decimal_parse(const char *p, size_t len, uint64_t *ret);
 
+/** decimal_pad(n, digits, out): the last ${digits} decimal digits of ${n}, zeros before it, without a NUL. */
+void decimal_pad(uint64_t n, size_t digits, char *out);
+
 #endif

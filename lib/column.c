@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,7 +28,7 @@ column_init(struct column *c, int dirfd, const char *name, unsigned width, uint3
 
 	memset(c, 0, sizeof(*c));
 	c->dirfd = dirfd;
-	snprintf(c->name, sizeof(c->name), "%s", name);
+	memcpy(c->name, name, strnlen(name, sizeof(c->name) - 1));
 	c->width = width;
 	c->seed = seed;
 	c->rows = rows;
@@ -68,7 +67,12 @@ column_release(struct column *c)
 static void
 file_name(const struct column *c, uint64_t file_no, const char *suffix, char out[COLUMN_PATH])
 {
-	snprintf(out, COLUMN_PATH, "%s-%020" PRIu64 "%s", c->name, file_no * (COLUMN_FILE / c->width), suffix);
+	size_t len = strlen(c->name);
+
+	memcpy(out, c->name, len);
+	out[len] = '-';
+	decimal_pad(file_no * (COLUMN_FILE / c->width), 20, out + len + 1);
+	memcpy(out + len + 21, suffix, strlen(suffix) + 1);
 }
 
 void

@@ -17,6 +17,8 @@
 #define HEAD_MAX (1u << 20)
 #define ID_MAX (ID_UNKNOWN - 1)
 
+static const char tree_name[TREE_LEVELS][7] = {"tree.0", "tree.1", "tree.2", "tree.3", "tree.4"};
+
 static void
 format_column(struct buf *out, const char *name, unsigned width, const struct head_column *c)
 {
@@ -40,10 +42,8 @@ head_format(const struct head *h, struct buf *out)
 	buf_addf(out, "\nelements %" PRIu64 "\n", h->elements);
 	format_column(out, "rows", ROW_SIZE, &h->rows);
 	format_column(out, "births", 8, &h->births);
-	for (i = 0; i < TREE_LEVELS; i++) {
-		snprintf(name, sizeof(name), "tree.%zu", i);
-		format_column(out, name, SHA256_SIZE, &h->tree[i]);
-	}
+	for (i = 0; i < TREE_LEVELS; i++)
+		format_column(out, tree_name[i], SHA256_SIZE, &h->tree[i]);
 	for (i = 0; i < h->runs; i++) {
 		run_name(h->run[i].number, name);
 		buf_addf(out, "run %s %" PRIu64 " %" PRIu64 "\n", name, h->run[i].bytes, h->run[i].records);
@@ -105,10 +105,10 @@ take_crc(struct text *t, uint32_t *ret)
 static bool
 take_column(struct text *t, const char *name, unsigned width, struct head_column *ret)
 {
-	char start[64];
+	uint64_t w;
 
-	snprintf(start, sizeof(start), "column %s %u ", name, width);
-	return (take(t, start) && take_number(t, &ret->rows) && take(t, " ") && take_crc(t, &ret->crc) && take(t, "\n"));
+	return (take(t, "column ") && take(t, name) && take(t, " ") && take_number(t, &w) && w == width && take(t, " ") &&
+	    take_number(t, &ret->rows) && take(t, " ") && take_crc(t, &ret->crc) && take(t, "\n"));
 }
 
 static bool
@@ -153,7 +153,6 @@ int
 head_parse(struct span text, struct head *ret)
 {
 	struct text t = {text.p, text.p + text.len};
-	char name[16];
 	uint32_t crc;
 	size_t i;
 
@@ -164,11 +163,9 @@ head_parse(struct span text, struct head *ret)
 		goto err1;
 	if (!take_column(&t, "rows", ROW_SIZE, &ret->rows) || !take_column(&t, "births", 8, &ret->births))
 		goto err1;
-	for (i = 0; i < TREE_LEVELS; i++) {
-		snprintf(name, sizeof(name), "tree.%zu", i);
-		if (!take_column(&t, name, SHA256_SIZE, &ret->tree[i]))
+	for (i = 0; i < TREE_LEVELS; i++)
+		if (!take_column(&t, tree_name[i], SHA256_SIZE, &ret->tree[i]))
 			goto err1;
-	}
 	while (take(&t, "run elements-"))
 		if (!take_run(&t, ret))
 			goto err1;
@@ -199,15 +196,12 @@ index_set_damage(struct index *ix, const char *text)
 static void
 init_columns(struct index *ix, const struct head *h)
 {
-	char name[16];
 	size_t i;
 
 	column_init(&ix->rows, ix->dir_fd, "rows", ROW_SIZE, h->seed, h->rows.rows, h->rows.crc);
 	column_init(&ix->births, ix->dir_fd, "births", 8, h->seed, h->births.rows, h->births.crc);
-	for (i = 0; i < TREE_LEVELS; i++) {
-		snprintf(name, sizeof(name), "tree.%zu", i);
-		column_init(&ix->tree[i], ix->dir_fd, name, SHA256_SIZE, h->seed, h->tree[i].rows, h->tree[i].crc);
-	}
+	for (i = 0; i < TREE_LEVELS; i++)
+		column_init(&ix->tree[i], ix->dir_fd, tree_name[i], SHA256_SIZE, h->seed, h->tree[i].rows, h->tree[i].crc);
 }
 
 void

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,7 +24,8 @@
 void
 log_segment_name(uint64_t first, char out[LOG_NAME_SIZE])
 {
-	snprintf(out, LOG_NAME_SIZE, "%020" PRIu64 ".ndjson", first);
+	decimal_pad(first, 20, out);
+	memcpy(out + 20, ".ndjson", LOG_NAME_SIZE - 20);
 }
 
 static int

@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,12 +18,15 @@
 
 #include "banned.h"
 
+#define RUN_DIGITS 12 /* of RUN_NUMBER_MAX */
 #define FENCE_MIN 256 /* searches, before it can be worth to read a run's every block */
 
 void
 run_name(uint64_t number, char out[RUN_NAME_SIZE])
 {
-	snprintf(out, RUN_NAME_SIZE, "elements-%012" PRIu64 ".run", number % (RUN_NUMBER_MAX + 1));
+	memcpy(out, "elements-", 9);
+	decimal_pad(number, RUN_DIGITS, out + 9);
+	memcpy(out + 9 + RUN_DIGITS, ".run", 5);
 }
 
 uint64_t
