@@ -256,12 +256,14 @@ static int
 make_genesis(struct init *in, struct ledger *ledger, struct buf *out, struct err *e)
 {
 	struct batch_rules rules;
+	struct durable_file durable;
 	struct batch batch;
 	struct buf state = BUF_INIT;
 	struct event ev;
 	enum log_outcome outcome;
 	int ret = -1;
 
+	durable_init(&durable, in->root_fd);
 	memset(&batch, 0, sizeof(batch));
 	memset(&ev, 0, sizeof(ev));
 	if (genesis_state(in, &state, e) != 0)
@@ -273,11 +275,12 @@ make_genesis(struct init *in, struct ledger *ledger, struct buf *out, struct err
 	ev.element = SPAN("ecl:layer");
 	ev.action = SPAN("create");
 	ev.state = (struct span){state.data, state.len};
-	if (batch_add(&batch, &ev, e) != 0 || batch_commit(&batch, in->root_fd, true, &outcome, e) != 0)
+	if (batch_add(&batch, &ev, e) != 0 || batch_commit(&batch, &durable, true, &outcome, e) != 0)
 		goto done;
 	buf_add(out, batch.lines.data, batch.lines.len);
 	ret = 0;
-done:	buf_release(&state);
+done:	durable_close(&durable);
+	buf_release(&state);
 	batch_release(&batch);
 	return (ret);
 }

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "batch.h"
-#include "durable.h"
 #include "glob.h"
 #include "io.h"
 
@@ -410,21 +409,21 @@ batch_add_line(struct batch *b, struct span line, bool hash_ok, struct err *e)
 
 /* Say that bytes behind ${end} are on their way; of bytes that nobody syncs, only where they begin. */
 static int
-mark(int root_fd, const struct log_end *end, bool sync, struct err *e)
+mark(struct durable_file *f, const struct log_end *end, bool sync, struct err *e)
 {
 	struct durable d;
 
 	if (sync)
-		return (durable_write(root_fd, end, DURABLE_DIRTY, e));
-	if (durable_read(root_fd, &d, e) != 0)
+		return (durable_store(f, end, DURABLE_DIRTY, e));
+	if (durable_load(f, &d, e) != 0)
 		return (-1);
-	return (d.known && d.unsynced ? 0 : durable_write(root_fd, end, DURABLE_UNSYNCED, e));
+	return (d.known && d.unsynced ? 0 : durable_store(f, end, DURABLE_UNSYNCED, e));
 }
 
 int
-batch_prepare(struct batch *b, int root_fd, bool sync, struct err *e)
+batch_prepare(struct batch *b, struct durable_file *durable, bool sync, struct err *e)
 {
-	b->root_fd = root_fd;
+	b->durable = durable;
 	b->sync = sync;
 	batch_seal(b);
 	b->before = b->ledger->log->end;
@@ -436,23 +435,23 @@ batch_prepare(struct batch *b, int root_fd, bool sync, struct err *e)
 void
 batch_write(struct batch *b)
 {
-	int root_fd = b->root_fd;
+	struct durable_file *f = b->durable;
 
 	if (b->events == 0)
 		return;
 	b->outcome = LOG_NOT_RECORDED;
 	b->failed = -1;
-	if (root_fd != -1 && mark(root_fd, &b->before, b->sync, &b->e) != 0)
+	if (f != NULL && mark(f, &b->before, b->sync, &b->e) != 0)
 		return;
 	if (log_write(&b->ledger->log->writer, b->lines.data, b->pieces, b->n_pieces, b->sync, &b->end, &b->outcome, &b->e) != 0) {
 		/* In doubt, the mark stays: the next writer reads the disk. */
-		if (root_fd != -1 && b->sync && b->outcome == LOG_NOT_RECORDED)
-			durable_write(root_fd, &b->before, DURABLE_CLEAN, NULL);
+		if (f != NULL && b->sync && b->outcome == LOG_NOT_RECORDED)
+			durable_store(f, &b->before, DURABLE_CLEAN, NULL);
 		return;
 	}
 	/* The bytes are safe now; a mark that cannot be cleared costs the next writer a second look. */
-	if (root_fd != -1 && b->sync)
-		durable_write(root_fd, &b->end, DURABLE_CLEAN, NULL);
+	if (f != NULL && b->sync)
+		durable_store(f, &b->end, DURABLE_CLEAN, NULL);
 	b->failed = 0;
 }
 
@@ -471,9 +470,9 @@ batch_finish(struct batch *b, enum log_outcome *ret_outcome, struct err *e)
 }
 
 int
-batch_commit(struct batch *b, int root_fd, bool sync, enum log_outcome *ret_outcome, struct err *e)
+batch_commit(struct batch *b, struct durable_file *durable, bool sync, enum log_outcome *ret_outcome, struct err *e)
 {
-	if (batch_prepare(b, root_fd, sync, e) != 0) {
+	if (batch_prepare(b, durable, sync, e) != 0) {
 		*ret_outcome = LOG_NOT_RECORDED;
 		index_rollback(b->ledger->index, b->ledger->log->end.size, NULL);
 		return (-1);

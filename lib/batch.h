@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "chain.h"
+#include "durable.h"
 #include "err.h"
 #include "input.h"
 #include "ledger.h"
@@ -36,7 +37,7 @@ struct batch {
 	int64_t time_us;
 
 	/* how it is to be committed, and what became of it */
-	int root_fd;
+	struct durable_file *durable;
 	bool sync;
 	struct log_end before;
 	enum log_outcome outcome;
@@ -95,18 +96,18 @@ int batch_add_line(struct batch *b, struct span line, bool hash_ok, struct err *
 void batch_seal(struct batch *b);
 
 /**
- * batch_prepare(b, root_fd, sync, e), batch_write(b), batch_finish(b, ret_outcome, e):
- * Commit a batch in three steps.  The first completes its lines.  The second writes and syncs them and keeps ROOT/durable
- * (${root_fd} -1: there is none, in a tree that is being built); it touches only ${b} and the log's writer, so that another thread may
+ * batch_prepare(b, durable, sync, e), batch_write(b), batch_finish(b, ret_outcome, e):
+ * Commit a batch in three steps.  The first completes its lines.  The second writes and syncs them and keeps ${durable}
+ * (NULL: there is none, in a tree that is being built); it touches only that, ${b} and the log's writer, so that another thread may
  * do it while the next batch is made.  The third makes them part of the ledger; b->lines is what may then be printed.  The events that
  * batch_finish() finds not to be recorded are forgotten by the index, and with them those of later batches.
  * Return 0 or -1; ${*ret_outcome} tells what became of the bytes.
  */
-int batch_prepare(struct batch *b, int root_fd, bool sync, struct err *e);
+int batch_prepare(struct batch *b, struct durable_file *durable, bool sync, struct err *e);
 void batch_write(struct batch *b);
 int batch_finish(struct batch *b, enum log_outcome *ret_outcome, struct err *e);
 
-/** batch_commit(b, root_fd, sync, ret_outcome, e): all three, one after the other. */
-int batch_commit(struct batch *b, int root_fd, bool sync, enum log_outcome *ret_outcome, struct err *e);
+/** batch_commit(b, durable, sync, ret_outcome, e): all three, one after the other. */
+int batch_commit(struct batch *b, struct durable_file *durable, bool sync, enum log_outcome *ret_outcome, struct err *e);
 
 #endif

@@ -150,7 +150,7 @@ submit(struct record *r, struct err *e)
 		batch_follow(b, b);
 		return (0);
 	}
-	if (batch_prepare(b, r->layer->root_fd, !r->no_sync, e) != 0) {
+	if (batch_prepare(b, &r->layer->durable, !r->no_sync, e) != 0) {
 		batch_abandon(b, NULL);
 		return (-1);
 	}

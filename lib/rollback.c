@@ -333,7 +333,7 @@ record(struct rollback *r, struct ledger *ledger, struct err *e)
 
 	if (plan(r, ledger, e) != 0)
 		return (-1);
-	if (batch_commit(&r->batch, -1, true, &outcome, e) != 0)
+	if (batch_commit(&r->batch, NULL, true, &outcome, e) != 0)
 		return (-1);
 	if (syncfs(r->tree_fd) != 0)
 		return (err_sys(e, "cannot sync '%s'", r->tmp));

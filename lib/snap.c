@@ -80,7 +80,7 @@ snap_record(struct layer *l, const struct block_header *h, struct err *e)
 	ev.state = (struct span){state.data, state.len};
 	batch_begin(&b, l->ledger, &rules);
 	if (batch_add(&b, &ev, e) == 0)
-		rc = batch_commit(&b, l->root_fd, true, &outcome, e);
+		rc = batch_commit(&b, &l->durable, true, &outcome, e);
 	else
 		batch_abandon(&b, NULL);
 out:	batch_release(&b);
