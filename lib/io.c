@@ -282,8 +282,11 @@ io_lock(int fd, bool exclusive, int wait_ms)
 {
 	int op = exclusive ? LOCK_EX : LOCK_SH;
 	struct sigaction act = {.sa_handler = on_alarm}, old_act;
-	/* Repeated, since the first alarm might come just before flock() sleeps. */
-	struct itimerval tick = {.it_interval = {0, 20000}, .it_value = {0, 20000}}, old_tick;
+	/*
+	 * Not before the time is over: who is interrupted loses his place in the queue.  Repeated then, since the first alarm
+	 * might come just before flock() sleeps.
+	 */
+	struct itimerval tick = {.it_interval = {0, 20000}, .it_value = {wait_ms / 1000, wait_ms % 1000 * 1000}}, old_tick;
 	int64_t until;
 	int ret = -1, sys;
 
