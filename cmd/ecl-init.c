@@ -174,9 +174,11 @@ check_contents(struct init *in, struct err *e)
 			close(fd);
 		return (-1);
 	}
-	while (ret == 0 && (d = readdir(dir)) != NULL)
+	while (ret == 0 && (errno = 0, d = readdir(dir)) != NULL)
 		if (!is_ours(d->d_name))
 			ret = err_set(e, "'%s' has something else in it ('%s'): give an empty or a new directory", in->cli.root, d->d_name);
+	if (ret == 0 && errno != 0)
+		ret = err_sys(e, "cannot read '%s'", in->cli.root);
 	closedir(dir);
 	return (ret);
 }
@@ -305,9 +307,14 @@ check_never_used(struct init *in, struct err *e)
 		close(fd);
 		return (-1);
 	}
-	while (ret == 0 && (entry = readdir(dir)) != NULL)
+	while (ret == 0 && (errno = 0, entry = readdir(dir)) != NULL)
 		if (strncmp(entry->d_name, "block-", 6) == 0)
 			ret = -1;
+	if (ret == 0 && errno != 0) {
+		err_sys(e, "cannot read '.snapshots'");
+		closedir(dir);
+		return (-1);
+	}
 	closedir(dir);
 	if (ret != 0)
 		err_set(e, "the log of '%s' is gone, though it had events: run 'ecl-verify'", in->cli.root);

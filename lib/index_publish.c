@@ -292,9 +292,11 @@ sweep(const struct index *ix, int dir_fd, enum sweep how, struct err *e)
 			close(fd);
 		return (-1);
 	}
-	while (ret == 0 && (d = readdir(dir)) != NULL)
+	while (ret == 0 && (errno = 0, d = readdir(dir)) != NULL)
 		if (to_be_swept(ix, d->d_name, how) && unlinkat(dir_fd, d->d_name, 0) != 0 && errno != ENOENT)
 			ret = err_sys(e, "cannot remove 'index/%s'", d->d_name);
+	if (ret == 0 && errno != 0)
+		ret = err_sys(e, "cannot read the index's directory");
 	closedir(dir);
 	return (ret);
 }

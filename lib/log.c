@@ -108,11 +108,16 @@ list_names(struct log *log, struct err *e)
 		err_sys(e, "cannot read the log's directory");
 		goto err1;
 	}
-	while ((d = readdir(dir)) != NULL) {
+	while ((errno = 0, d = readdir(dir)) != NULL) {
 		if (segment_number(d->d_name, &first) != 0)
 			continue;
 		if (add_segment(log, first, UNKNOWN, e) != 0)
 			goto err2;
+	}
+	/* A directory that cannot be read is not an empty log. */
+	if (errno != 0) {
+		err_sys(e, "cannot read the log's directory");
+		goto err2;
 	}
 	closedir(dir);
 	sort_segments(log);
@@ -121,6 +126,7 @@ list_names(struct log *log, struct err *e)
 	return (0);
 
 err2:	closedir(dir);
+	close_segments(log);
 	return (-1);
 err1:	if (fd != -1)
 		close(fd);

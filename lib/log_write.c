@@ -385,6 +385,8 @@ log_recover(struct log *log, int ecl_fd, const struct log_end *from, uint64_t *r
 	if (log_list(log, e) != 0)
 		goto err0;
 	if (log->segments == 0) {
+		if (from->size > 0)
+			return (err_set(e, "the log is gone, though it had %" PRIu64 " events; run 'ecl-verify'", from->size));
 		memset(&log->end, 0, sizeof(log->end));
 		log->torn = 0;
 		return (0);

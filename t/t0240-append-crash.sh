@@ -104,6 +104,32 @@ for code in ENOSPC EDQUOT EIO EROFS; do
 	'
 done
 
+test_expect_success 'a directory that cannot be read is not an empty log: nothing is written, and nothing lost' '
+	rm -rf "$base/copy"
+	fresh
+	ecl-append -q in
+	ecl-replay >all
+	ecl-init --backend copy --replica "$base/copy"
+	ecl-append -q -d "$base/copy" --replica all
+	for n in 1 2 3 4 5 6 "1+"; do
+		traced -o trace -e inject=getdents64:error=EIO:when=$n ecl-append -e d:1 -a check >acked 2>said || test_grep "cannot read" said
+		traced -o trace -e inject=getdents64:error=EIO:when=$n ecl-init >genesis 2>said || test_grep "cannot read" said
+		test_line_count = 0 genesis
+		sound
+		head -n 2 all | traced -o trace -e inject=getdents64:error=EIO:when=$n ecl-append -d "$base/copy" --replica >acked 2>said ||
+			test_grep "cannot read" said
+		ecl-replay -d "$base/copy" >log
+		test_cmp all log
+	done
+'
+
+test_expect_success 'a replica whose log is gone does not begin anew as if it had had nothing' '
+	rm "$base"/copy/live/.ecl/log/*
+	test_expect_code 2 ecl-append -d "$base/copy" --replica all >acked 2>said
+	test_grep "is gone" said
+	test_line_count = 0 acked
+'
+
 test_expect_success 'EINTR is no error' '
 	fresh
 	inject write error=EINTR 1
