@@ -47,9 +47,10 @@ extend_leaves(struct index *ix, struct err *e)
 		leaves->failed = false;
 		return (err_mem(e));
 	}
-	for (; n < end; n++) {
-		merkle_leaf(ix->tail.hashes.data + n * SHA256_SIZE, SHA256_SIZE, (uint8_t *)leaves->data + leaves->len);
-		leaves->len += SHA256_SIZE;
+	if (n < end) {
+		merkle_leaves((const uint8_t *)ix->tail.hashes.data + n * SHA256_SIZE, (size_t)(end - n),
+		    (uint8_t *)leaves->data + leaves->len);
+		leaves->len += (size_t)(end - n) * SHA256_SIZE;
 	}
 	return (0);
 }
@@ -59,20 +60,19 @@ static int
 extend_level(struct index *ix, unsigned k, struct err *e)
 {
 	uint64_t i = present(ix, k), end = present(ix, k - 1) / TREE_FAN, j;
-	uint8_t root[SHA256_SIZE];
+	uint8_t hashes[TREE_FAN * SHA256_SIZE];
 	const uint8_t *p;
-	struct merkle m;
 	int rc;
 
 	for (; i < end; i++) {
-		merkle_init(&m);
 		for (j = 0; j < TREE_FAN; j++) {
 			if ((rc = tree_hash(ix, k - 1, i * TREE_FAN + j, &p, e)) != 0)
 				return (rc);
-			merkle_add(&m, p);
+			memcpy(hashes + j * SHA256_SIZE, p, SHA256_SIZE);
 		}
-		merkle_root(&m, root);
-		buf_add(&ix->tail.tree[k], root, SHA256_SIZE);
+		for (j = TREE_FAN / 2; j > 0; j /= 2)
+			merkle_pairs(hashes, (size_t)j, hashes);
+		buf_add(&ix->tail.tree[k], hashes, SHA256_SIZE);
 		if (ix->tail.tree[k].failed) {
 			ix->tail.tree[k].failed = false;
 			return (err_mem(e));
