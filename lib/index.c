@@ -117,7 +117,7 @@ index_catch_up(struct index *ix, struct err *e)
 
 	index_free_aside(ix);
 	/* A long tail, as of one who follows for days: perhaps the files have it by now. */
-	if (end > ix->published + RELOAD_LAG && ix->size <= end && (ix->flags & INDEX_IGNORE) == 0 && new_head(ix) &&
+	if (end > ix->published + RELOAD_LAG && ix->going == NULL && ix->size <= end && (ix->flags & INDEX_IGNORE) == 0 && new_head(ix) &&
 	    index_load(ix, e) != 0)
 		return (-1);
 	return (index_scan(ix, ix->log->end.size, e));
@@ -163,7 +163,7 @@ index_elements(const struct index *ix)
 uint64_t
 index_lag(const struct index *ix)
 {
-	return (ix->size - ix->published);
+	return (ix->size - ix->base);
 }
 
 /* ---- one event ---- */
@@ -186,9 +186,7 @@ index_row(struct index *ix, uint64_t seq, struct row *ret, struct err *e)
 			rc = index_lost(ix, &why, e);
 			continue;
 		}
-		index_row_decode((const uint8_t *)ix->tail.rows.data + (seq - ix->published) * ROW_SIZE, ret);
-		if (seq - ix->published < ix->tail.with_ids)
-			return (0);
+		index_row_decode(index_tail_row(ix, seq), ret);
 		if ((rc = index_resolve(ix, ret->id, e)) == 0)
 			ret->id = ix->table->entry[ret->id].id;
 	} while (rc == INDEX_AGAIN);
@@ -430,7 +428,10 @@ birth(struct index *ix, uint64_t id, uint64_t *ret, struct err *e)
 		if (index_lost(ix, &why, e) == -1)
 			return (-1);
 	}
-	*ret = le64_get(ix->tail.births.data + (id - ix->published_elements) * 8);
+	if (id < ix->base_elements)
+		*ret = le64_get(ix->going->tail.births.data + (id - ix->published_elements) * 8);
+	else
+		*ret = le64_get(ix->tail.births.data + (id - ix->base_elements) * 8);
 	return (0);
 }
 

@@ -143,6 +143,18 @@ int index_root(struct index *ix, uint64_t size, uint8_t out[SHA256_SIZE], struct
  */
 int index_publish(struct index *ix, int lock_fd, struct err *e);
 
+/**
+ * index_publish_begin(ix, lock_fd, ret, e), index_publish_run(p), index_publish_end(ix, p, e):
+ * The same in three steps.  The second writes and syncs all, and shares nothing with the index: another thread may do it, while
+ * the index is fed and asked (but for roots).  The lock is held from the first step to the last.  The first returns 1 with ${*ret}, 0 where
+ * there is nothing to do, or -1.  ${p} does not outlive the last step, which must come; ${ix} may be another index by then, and ${p} then
+ * means nothing to it.
+ */
+struct publication;
+int index_publish_begin(struct index *ix, int lock_fd, struct publication **ret, struct err *e);
+void index_publish_run(struct publication *p);
+int index_publish_end(struct index *ix, struct publication *p, struct err *e);
+
 /** index_compact(ix, lock_fd, e): as index_publish(), and merge all runs into one, and remove what no manifest names.  A busy lock is an error (EXIT_RETRY). */
 int index_compact(struct index *ix, int lock_fd, struct err *e);
 
@@ -153,7 +165,7 @@ int index_compact(struct index *ix, int lock_fd, struct err *e);
  */
 int index_check(int ecl_fd, struct log *log, void (*step)(void *arg, uint64_t done), void *arg, struct buf *ret_fault, struct err *e);
 
-/** index_lag(ix): number of events that `head` lacks. */
+/** index_lag(ix): number of events that `head` lacks, or will lack once what is on its way has arrived. */
 uint64_t index_lag(const struct index *ix);
 
 /** index_remove(ecl_fd, lock_fd, e): delete all index files (for a rebuild), under the lock; EXIT_RETRY where it is busy. */

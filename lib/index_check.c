@@ -196,9 +196,10 @@ check_runs(struct check *c, struct err *e)
 	for (i = 0; i < c->ix->runs; i++)
 		if (run_check(c->ix->run[i], &why) != 0)
 			return (unreadable(c, &why));
-	if ((rc = merge_begin(&m, c->ix, 0, (struct span){"", 0}, (struct span){NULL, 0}, e)) != 0)
-		goto done;
-	while ((rc = merge_next(&m, &rec, e)) == 1) {
+	if (index_resolve_all(c->ix, e) != 0)
+		return (-1);
+	rc = merge_begin(&m, c->ix->table, c->ix->run, c->ix->runs, (struct span){"", 0}, (struct span){NULL, 0}, &why);
+	while (rc >= 0 && rc != INDEX_DAMAGED && (rc = merge_next(&m, &rec, &why)) == 1) {
 		count++;
 		n = etable_find(c->table, rec.name, &tag);
 		if (n != NO_ENTRY && same_element(&c->table->entry[n], &rec))
@@ -212,12 +213,10 @@ check_runs(struct check *c, struct err *e)
 		buf_addf(c->fault, "the runs 'index/elements-*.run' have %" PRIu64 " elements, the log %" PRIu64, count, c->elements);
 		rc = 1;
 	}
+	if (rc == -1 && e != NULL)
+		*e = why;
 done:	merge_end(&m);
-	if (rc == INDEX_AGAIN) {
-		buf_adds(c->fault, index_damage(c->ix));
-		rc = 1;
-	}
-	return (rc);
+	return (rc == INDEX_DAMAGED ? unreadable(c, &why) : rc);
 }
 
 static int

@@ -25,15 +25,21 @@ static int
 each_behind(struct index *ix, struct span prefix, struct buf *after, int (*visit)(void *arg, const struct element *el), void *arg,
     struct err *e)
 {
+	struct span behind = after->len > 0 ? (struct span){after->data, after->len} : (struct span){NULL, 0};
 	struct run_record rec;
 	struct element el;
 	struct merge m;
+	struct err why;
+	uint64_t generation;
 	int rc;
 
-	rc = merge_begin(&m, ix, 0, prefix, after->len > 0 ? (struct span){after->data, after->len} : (struct span){NULL, 0}, e);
-	if (rc != 0)
+	if (index_resolve_all(ix, e) != 0)
+		return (-1);
+	generation = ix->generation;
+	if ((rc = merge_begin(&m, ix->table, ix->run, ix->runs, prefix, behind, &why)) != 0)
 		goto done;
-	while ((rc = merge_next(&m, &rec, e)) == 1) {
+	/* A visitor may meet damage: then all that is merged here is another. */
+	while (ix->generation == generation && (rc = merge_next(&m, &rec, &why)) == 1) {
 		if (!has_prefix(rec.name, prefix)) {
 			rc = 0;
 			break;
@@ -41,7 +47,7 @@ each_behind(struct index *ix, struct span prefix, struct buf *after, int (*visit
 		buf_reset(after);
 		buf_addspan(after, rec.name);
 		if (after->failed) {
-			rc = err_mem(e);
+			rc = err_mem(&why);
 			break;
 		}
 		el = (struct element){{after->data, after->len}, rec.id, rec.first, rec.last, rec.last_state, rec.alive};
@@ -52,6 +58,12 @@ each_behind(struct index *ix, struct span prefix, struct buf *after, int (*visit
 		}
 	}
 done:	merge_end(&m);
+	if (ix->generation != generation)
+		return (INDEX_AGAIN);
+	if (rc == INDEX_DAMAGED)
+		return (index_lost(ix, &why, e));
+	if (rc == -1 && e != NULL)
+		*e = why;
 	return (rc);
 }
 
@@ -106,10 +118,9 @@ back_through_tail(struct index *ix, struct moment *at, struct err *e)
 	struct row row;
 
 	for (seq = at->size; seq > ix->published && at->missing > 0;) {
-		p = (const uint8_t *)ix->tail.rows.data + (--seq - ix->published) * ROW_SIZE;
+		p = index_tail_row(ix, --seq);
 		index_row_decode(p, &row);
-		if (seq - ix->published >= ix->tail.with_ids)
-			row.id = ix->table->entry[row.id].id;
+		row.id = ix->table->entry[row.id].id;
 		if (row.id >= at->n)
 			return (err_set(e, "an element's number is too large"));
 		if (at->open[row.id] != 0)

@@ -11,6 +11,7 @@
 
 #define ROW_ID 24	/* where the element's number stands in a row */
 #define INDEX_AGAIN 2	/* the published files turned out to be damaged, all is in memory now: look again */
+#define INDEX_DAMAGED 3 /* they are damaged, and nothing was done about it yet */
 #define TREE_LEVELS 5	/* tree.0 to tree.4: over 4 G events the rest is hashed at each question */
 #define TREE_FAN 256
 #define RUNS_MAX 24	    /* more than that are merged, whatever their size */
@@ -75,6 +76,20 @@ int etable_dirty(struct etable *t, uint32_t n);
 /** etable_clean(t): no entry is dirty any more. */
 void etable_clean(struct etable *t);
 
+/**
+ * etable_dirty_copy(t, ret_ids):
+ * The dirty entries of ${t} as a table of their own, all dirty, for merge_begin() only: it cannot be searched.  ${*ret_ids}: the ids of all
+ * entries of ${t} by their numbers.  Both are the caller's; NULL where memory ran out.
+ */
+struct etable *etable_dirty_copy(const struct etable *t, uint32_t **ret_ids);
+
+/**
+ * etable_only_dirty(t, ret_moved):
+ * Forget the entries that are not dirty.  The others change their numbers: ${*ret_moved} tells the new one by the old one, and is the
+ * caller's.  Return the new table, which replaces ${t}; or NULL where memory ran out, and then nothing has changed.
+ */
+struct etable *etable_only_dirty(struct etable *t, uint32_t **ret_moved);
+
 /** etable_keep_state(t, n, seq, state): a copy of the state that event ${seq} set.  Return 0 or -1 (memory). */
 int etable_keep_state(struct etable *t, uint32_t n, uint64_t seq, struct span state);
 
@@ -129,10 +144,9 @@ void head_release(struct head *h);
 
 /* ---- the index ---- */
 
-/* What is beyond the files, from event ${published} on. */
+/* What is beyond the files, from some event on. */
 struct tail {
 	struct buf rows;   /* ROW_SIZE each, as in the file, but the id is the number of an entry */
-	uint64_t with_ids; /* ... in all but the first ${with_ids} rows */
 	struct buf hashes; /* of the events; the last ones may be missing while they are fed */
 	struct buf births; /* u64 each */
 	struct buf tree[TREE_LEVELS]; /* as far as somebody asked for them */
@@ -159,7 +173,10 @@ struct index {
 	struct buf head; /* text of the manifest that all this came from; empty: none */
 	uint32_t head_tried; /* checksum of the manifest that was looked at last, good or not; 0: none */
 
+	uint64_t base;	    /* first event of the tail: published, or where the publication that is under way ends */
+	uint64_t base_elements;
 	struct tail tail;
+	struct publication *going; /* under way: it has the rows from published to base; NULL: none */
 	struct etable *table, *aside; /* aside: tables whose names and states somebody may still hold */
 	uint32_t memo;	   /* the entry that was asked for last */
 	struct buf missed; /* the name that was looked for last, and is nowhere */
@@ -236,7 +253,7 @@ uint32_t index_head_crc(struct span text);
 /** index_head_read(ix, out, ret_crc, e): replace ${out} by the text of `head` and ${*ret_crc} by its checksum, never 0 but where there is none. */
 int index_head_read(struct index *ix, struct buf *out, uint32_t *ret_crc, struct err *e);
 
-/** index_close_files(ix): forget all that is published; the tail is left alone. */
+/** index_close_files(ix): forget all that is published, and what is on its way there; the tail is left alone. */
 void index_close_files(struct index *ix);
 
 /** index_set_damage(ix, text): why the files are not used. */
@@ -251,10 +268,20 @@ void index_free_aside(struct index *ix);
 void index_row_encode(uint8_t out[ROW_SIZE], const struct row *row);
 void index_row_decode(const uint8_t *p, struct row *ret);
 
+/** index_tail_row(ix, seq): the row of event ${seq} >= ix->published, whose id is the number of an entry. */
+const uint8_t *index_tail_row(const struct index *ix, uint64_t seq);
+
 /* index_tree.c */
 
-/** index_tree_extend(ix, e): all levels of the tail's tree.  Return 0 or -1. */
-int index_tree_extend(struct index *ix, struct err *e);
+/* Merkle hashes in files and in memory. */
+struct tree {
+	struct column *level;
+	struct tail *tail;
+	uint64_t from, size; /* events: the first of the tail, and how many there are */
+};
+
+/** tree_extend(t, e): all levels of the tail's tree.  Return 0, -1 (memory), or INDEX_DAMAGED (a file of the tree). */
+int tree_extend(struct tree *t, struct err *e);
 
 /* index_merge.c: several sources of elements as one, in the order of names */
 
@@ -264,8 +291,7 @@ struct merge_source {
 };
 
 struct merge {
-	struct index *ix;
-	uint64_t generation;
+	const struct etable *table;
 	uint32_t *entry; /* dirty entries, sorted */
 	size_t entries, at;
 	struct merge_source **source; /* runs, newest first; those at their end are taken out */
@@ -274,14 +300,57 @@ struct merge {
 };
 
 /**
- * merge_begin(m, ix, first_run, prefix, after, e):
- * All names with ${prefix} (above ${after}, where it has a p) from the dirty entries and the runs from ${first_run}
- * on.  Return 0, -1, or INDEX_AGAIN; released with merge_end() in any case.
+ * merge_begin(m, table, run, runs, prefix, after, e):
+ * All names with ${prefix} (above ${after}, where it has a p) from the dirty entries of ${table}, whose ids are known, and the ${runs} runs,
+ * oldest first.  Neither may change while it goes on.  Return 0, -1 (memory), or INDEX_DAMAGED; released with merge_end() in any case.
  */
-int merge_begin(struct merge *m, struct index *ix, size_t first_run, struct span prefix, struct span after, struct err *e);
+int merge_begin(struct merge *m, const struct etable *table, struct run *const *run, size_t runs, struct span prefix, struct span after,
+    struct err *e);
 
-/** merge_next(m, ret, e): the next, as the newest source has it.  Return 1, 0 at the end (prefix not looked at), -1, or INDEX_AGAIN. */
+/** merge_next(m, ret, e): the next, as the newest source has it.  Return 1, 0 at the end (prefix not looked at), or INDEX_DAMAGED. */
 int merge_next(struct merge *m, struct run_record *ret, struct err *e);
 void merge_end(struct merge *m);
+
+/* index_publication.c */
+
+/* What is on its way into the files.  It has all that it needs for itself, so that another thread may write it. */
+struct publication {
+	int dir_fd, lock_fd;
+	uint32_t seed;
+	uint64_t from, size;  /* events: where it begins, and where it ends */
+	uint64_t elements, offset;
+	uint8_t hash[SHA256_SIZE];
+	struct tail tail;
+	struct etable *table; /* the entries that the runs lack */
+	uint32_t *ids;	      /* of the elements, by the numbers that stand in the tail's rows */
+	struct head_run *kept; /* the runs that stay as they are, oldest first */
+	size_t n_kept;
+	struct run **merged;  /* and those that go into the new one */
+	size_t n_merged;
+	uint64_t number, records; /* of the new one, at most */
+	struct column rows, births, tree[TREE_LEVELS];
+	struct run *run;
+	struct buf head;
+	int rc;		      /* how it went: 0, -1, or INDEX_DAMAGED, with ${e} */
+	struct err e;
+};
+
+/** publication_run(p): write and sync all, and publish the new manifest; p->rc tells how it went. */
+void publication_run(struct publication *p);
+
+/** publication_free(p): and remove the run where it did not go well.  The tail must have been taken back, if it is wanted. */
+void publication_free(struct publication *p);
+
+/* index_sweep.c */
+
+/* What of the directory is to go. */
+enum sweep {
+	SWEEP_LEFT_OVER, /* what publishers that died left behind */
+	SWEEP_OURS,	 /* all that a new manifest would begin anew */
+	SWEEP_ALL
+};
+
+/** index_sweep(ix, dir_fd, how, e): ${ix}: whose runs are not left over; may be NULL for the others.  Return 0 or -1. */
+int index_sweep(const struct index *ix, int dir_fd, enum sweep how, struct err *e);
 
 #endif

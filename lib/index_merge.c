@@ -40,25 +40,22 @@ add_source(struct merge *m, struct run *r, struct span prefix, struct span after
 }
 
 int
-merge_begin(struct merge *m, struct index *ix, size_t first_run, struct span prefix, struct span after, struct err *e)
+merge_begin(struct merge *m, const struct etable *table, struct run *const *run, size_t runs, struct span prefix, struct span after,
+    struct err *e)
 {
-	struct err why;
 	size_t i;
 
 	memset(m, 0, sizeof(*m));
-	m->ix = ix;
-	if (index_resolve_all(ix, e) != 0)
-		return (-1);
-	m->generation = ix->generation;
-	if (etable_sorted(ix->table, prefix, after, &m->entry, &m->entries) != 0)
+	m->table = table;
+	if (etable_sorted(table, prefix, after, &m->entry, &m->entries) != 0)
 		return (err_mem(e));
-	if (first_run >= ix->runs)
+	if (runs == 0)
 		return (0);
-	if ((m->source = calloc(ix->runs - first_run, sizeof(struct merge_source *))) == NULL)
+	if ((m->source = calloc(runs, sizeof(struct merge_source *))) == NULL)
 		return (err_mem(e));
-	for (i = ix->runs; i-- > first_run;)
-		if (add_source(m, ix->run[i], prefix, after, &why) != 0)
-			return (index_lost(ix, &why, e));
+	for (i = runs; i-- > 0;)
+		if (add_source(m, run[i], prefix, after, e) != 0)
+			return (INDEX_DAMAGED);
 	return (0);
 }
 
@@ -82,14 +79,11 @@ int
 merge_next(struct merge *m, struct run_record *ret, struct err *e)
 {
 	struct span name = {NULL, 0};
-	struct err why;
 	size_t i;
 
-	if (m->ix->generation != m->generation)
-		return (INDEX_AGAIN);
 	/* On a tie the first wins: memory, then the newest run. */
 	if (m->at < m->entries) {
-		record_from_entry(ret, &m->ix->table->entry[m->entry[m->at]]);
+		record_from_entry(ret, &m->table->entry[m->entry[m->at]]);
 		name = ret->name;
 	}
 	for (i = 0; i < m->sources; i++)
@@ -101,10 +95,10 @@ merge_next(struct merge *m, struct run_record *ret, struct err *e)
 		return (0);
 	memcpy(m->name, name.p, name.len);
 	ret->name = name = (struct span){m->name, name.len};
-	if (m->at < m->entries && span_eq(entry_name(&m->ix->table->entry[m->entry[m->at]]), name))
+	if (m->at < m->entries && span_eq(entry_name(&m->table->entry[m->entry[m->at]]), name))
 		m->at++;
 	for (i = m->sources; i-- > 0;)
-		if (span_eq(m->source[i]->rec.name, name) && step(m, i, &why) != 0)
-			return (index_lost(m->ix, &why, e));
+		if (span_eq(m->source[i]->rec.name, name) && step(m, i, e) != 0)
+			return (INDEX_DAMAGED);
 	return (1);
 }

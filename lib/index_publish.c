@@ -5,11 +5,9 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -23,60 +21,7 @@
 
 #define REMOVE_WAIT_MS 10000
 
-/* A publication on its way: nothing of the index itself changes before it is done. */
-struct publication {
-	struct column rows, births, tree[TREE_LEVELS]; /* as they will be */
-	uint32_t seed;
-	size_t kept;	  /* runs that stay; the newer ones are merged into ${run} */
-	struct run *run;
-	struct run **runs; /* room for those that stay and the new one */
-	struct buf head;
-};
-
-/* ---- the columns ---- */
-
-/* A column that goes on where ${from} ends. */
-static void
-continue_column(const struct publication *p, struct column *c, const struct index *ix, const struct column *from)
-{
-	column_init(c, ix->dir_fd, from->name, from->width, p->seed, from->rows, from->tail_crc);
-}
-
-/* The tail's rows get the numbers of elements in place of those of entries, for good. */
-static void
-put_ids(struct index *ix)
-{
-	uint64_t n = ix->tail.rows.len / ROW_SIZE, i;
-	uint8_t *id;
-
-	for (i = ix->tail.with_ids; i < n; i++) {
-		id = (uint8_t *)ix->tail.rows.data + i * ROW_SIZE + ROW_ID;
-		le32_put(id, ix->table->entry[le32_get(id)].id);
-	}
-	ix->tail.with_ids = n;
-}
-
-static int
-append_columns(struct publication *p, struct index *ix, struct err *e)
-{
-	const struct tail *t = &ix->tail;
-	unsigned k;
-
-	continue_column(p, &p->rows, ix, &ix->rows);
-	continue_column(p, &p->births, ix, &ix->births);
-	for (k = 0; k < TREE_LEVELS; k++)
-		continue_column(p, &p->tree[k], ix, &ix->tree[k]);
-	put_ids(ix);
-	if (column_append(&p->rows, (const uint8_t *)t->rows.data, t->rows.len / ROW_SIZE, e) != 0 ||
-	    column_append(&p->births, (const uint8_t *)t->births.data, t->births.len / 8, e) != 0)
-		return (-1);
-	for (k = 0; k < TREE_LEVELS; k++)
-		if (column_append(&p->tree[k], (const uint8_t *)t->tree[k].data, t->tree[k].len / SHA256_SIZE, e) != 0)
-			return (-1);
-	return (0);
-}
-
-/* ---- the runs ---- */
+/* ---- what is to be written ---- */
 
 /* How many of the oldest runs stay as they are; ${*ret_records}: of all that is merged, at most. */
 static size_t
@@ -112,230 +57,207 @@ next_number(const struct index *ix)
 	return (n % (RUN_NUMBER_MAX + 1));
 }
 
-/* Return 0, -1 or INDEX_AGAIN. */
-static int
-write_run(struct publication *p, struct index *ix, bool all, struct err *e)
+/* A column that goes on where ${from} ends. */
+static void
+continue_column(const struct publication *p, struct column *c, const struct column *from)
 {
-	struct span none = {NULL, 0};
-	struct run_record rec;
-	struct run_writer w;
-	struct merge m;
-	uint64_t records;
-	int rc;
+	column_init(c, p->dir_fd, from->name, from->width, p->seed, from->rows, from->tail_crc);
+}
 
-	p->kept = runs_kept(ix, all, &records);
-	if ((rc = merge_begin(&m, ix, p->kept, (struct span){"", 0}, none, e)) != 0)
-		goto err1;
-	if ((rc = run_writer_begin(&w, ix->dir_fd, next_number(ix), p->seed, records, e)) != 0)
-		goto err1;
-	while ((rc = merge_next(&m, &rec, e)) == 1)
-		if ((rc = run_writer_add(&w, &rec, e)) != 0)
-			break;
-	if (rc != 0) {
-		run_writer_abort(&w);
-		goto err1;
-	}
-	merge_end(&m);
-	if (run_writer_end(&w, e) != 0)
-		return (-1);
-	if (run_open(ix->dir_fd, w.number, p->seed, &p->run, e) != 0) {
-		unlinkat(ix->dir_fd, w.name, 0);
-		return (-1);
+/* The runs: which stay, and handles of its own for those that are merged.  Return 0, -1 (memory) or INDEX_DAMAGED. */
+static int
+take_runs(struct publication *p, const struct index *ix, bool all, struct err *e)
+{
+	size_t i;
+
+	p->n_kept = runs_kept(ix, all, &p->records);
+	p->number = next_number(ix);
+	p->kept = calloc(p->n_kept + 1, sizeof(*p->kept));
+	p->merged = calloc(ix->runs - p->n_kept + 1, sizeof(struct run *));
+	if (p->kept == NULL || p->merged == NULL)
+		return (err_mem(e));
+	for (i = 0; i < p->n_kept; i++)
+		p->kept[i] = (struct head_run){ix->run[i]->number, run_bytes(ix->run[i]), ix->run[i]->records};
+	for (; i < ix->runs; i++) {
+		if (run_open(p->dir_fd, ix->run[i]->number, ix->seed, &p->merged[p->n_merged], e) != 0)
+			return (INDEX_DAMAGED);
+		p->n_merged++;
 	}
 	return (0);
+}
 
-err1:	merge_end(&m);
+/* A publication of all that the index covers: its tail goes there.  Return 0, -1 or INDEX_AGAIN. */
+static int
+prepare(struct index *ix, bool all, struct publication **ret, struct err *e)
+{
+	struct publication *p;
+	struct err why;
+	unsigned k;
+	int rc;
+
+	if (index_resolve_all(ix, e) != 0)
+		return (-1);
+	if ((p = calloc(1, sizeof(*p))) == NULL)
+		return (err_mem(e));
+	p->rc = -1;
+	p->seed = ix->seed;
+	if ((p->dir_fd = fcntl(ix->dir_fd, F_DUPFD_CLOEXEC, 3)) == -1) {
+		free(p);
+		return (err_sys(e, "cannot duplicate a descriptor"));
+	}
+	rc = -1;
+	if (ix->published == 0 && getrandom(&p->seed, sizeof(p->seed), 0) != (ssize_t)sizeof(p->seed)) {
+		err_sys(e, "cannot get random bytes");
+		goto err1;
+	}
+	if (ix->published == 0 && index_sweep(ix, ix->dir_fd, SWEEP_OURS, e) != 0)
+		goto err1;
+	if ((rc = take_runs(p, ix, all, &why)) != 0) {
+		if (rc == INDEX_DAMAGED)
+			rc = index_lost(ix, &why, e);
+		else if (e != NULL)
+			*e = why;
+		goto err1;
+	}
+	if ((p->table = etable_dirty_copy(ix->table, &p->ids)) == NULL) {
+		rc = err_mem(e);
+		goto err1;
+	}
+	p->from = ix->published;
+	p->size = ix->size;
+	p->elements = ix->elements;
+	p->offset = ix->offset;
+	memcpy(p->hash, ix->hash, SHA256_SIZE);
+	continue_column(p, &p->rows, &ix->rows);
+	continue_column(p, &p->births, &ix->births);
+	for (k = 0; k < TREE_LEVELS; k++)
+		continue_column(p, &p->tree[k], &ix->tree[k]);
+	p->tail = ix->tail;
+	memset(&ix->tail, 0, sizeof(ix->tail));
+	ix->base = ix->size;
+	ix->base_elements = ix->elements;
+	ix->going = p;
+	etable_clean(ix->table);
+	*ret = p;
+	return (0);
+
+err1:	publication_free(p);
 	return (rc);
 }
 
-/* ---- the manifest ---- */
+/* ---- what became of it ---- */
 
-static int
-make_head(struct publication *p, const struct index *ix, struct err *e)
+/* Memory of elements whose last events are in the files. */
+static void
+forget_elements(struct index *ix)
 {
-	struct head h = {.seed = p->seed, .events = ix->size, .elements = ix->elements};
-	const struct run *r;
-	unsigned k;
+	struct etable *fresh;
+	uint32_t *moved;
+	uint8_t *id;
+	size_t at;
 
-	memcpy(h.hash, ix->hash, SHA256_SIZE);
-	h.rows = (struct head_column){p->rows.rows, p->rows.tail_crc};
-	h.births = (struct head_column){p->births.rows, p->births.tail_crc};
-	for (k = 0; k < TREE_LEVELS; k++)
-		h.tree[k] = (struct head_column){p->tree[k].rows, p->tree[k].tail_crc};
-	if ((h.run = calloc(p->kept + 1, sizeof(*h.run))) == NULL)
-		return (err_mem(e));
-	for (h.runs = 0; h.runs <= p->kept; h.runs++) {
-		r = h.runs < p->kept ? ix->run[h.runs] : p->run;
-		h.run[h.runs] = (struct head_run){r->number, run_bytes(r), r->records};
+	if (ix->table->n <= TABLE_MAX || index_resolve_all(ix, NULL) != 0 || (fresh = etable_only_dirty(ix->table, &moved)) == NULL)
+		return;
+	for (at = 0; at < ix->tail.rows.len; at += ROW_SIZE) {
+		id = (uint8_t *)ix->tail.rows.data + at + ROW_ID;
+		le32_put(id, moved[le32_get(id)]);
 	}
-	head_format(&h, &p->head);
-	head_release(&h);
-	return (p->head.failed ? err_mem(e) : 0);
+	free(moved);
+	ix->table = fresh;
+	ix->memo = NO_ENTRY;
+	ix->generation++;
 }
 
-/* ---- all together ---- */
-
+/* The columns of ${p} in place of those before. */
 static void
-abandon(struct publication *p, const struct index *ix)
+take_columns(struct index *ix, struct publication *p)
 {
-	char name[RUN_NAME_SIZE];
+	struct column *had[2 + TREE_LEVELS] = {&ix->rows, &ix->births}, *now[2 + TREE_LEVELS] = {&p->rows, &p->births};
 	unsigned k;
 
-	column_release(&p->rows);
-	column_release(&p->births);
-	for (k = 0; k < TREE_LEVELS; k++)
-		column_release(&p->tree[k]);
-	if (p->run != NULL) {
-		run_name(p->run->number, name);
-		unlinkat(ix->dir_fd, name, 0);
-		run_free(p->run);
+	for (k = 0; k < TREE_LEVELS; k++) {
+		had[2 + k] = &ix->tree[k];
+		now[2 + k] = &p->tree[k];
 	}
-	free(p->runs);
-	buf_release(&p->head);
+	for (k = 0; k < 2 + TREE_LEVELS; k++) {
+		column_release(had[k]);
+		*had[k] = *now[k];
+		had[k]->dirfd = ix->dir_fd;
+		memset(now[k], 0, sizeof(*now[k]));
+		column_init(now[k], -1, had[k]->name, had[k]->width, 0, 0, 0);
+	}
 }
 
 /* The publication is on the disk: it is what the index has now. */
 static void
-adopt(struct publication *p, struct index *ix)
+adopt(struct index *ix, struct publication *p, struct run **runs)
 {
 	char name[RUN_NAME_SIZE];
-	struct etable *fresh;
-	unsigned k;
 	size_t i;
 
-	column_release(&ix->rows);
-	ix->rows = p->rows;
-	column_release(&ix->births);
-	ix->births = p->births;
-	for (k = 0; k < TREE_LEVELS; k++) {
-		column_release(&ix->tree[k]);
-		ix->tree[k] = p->tree[k];
-	}
-	for (i = p->kept; i < ix->runs; i++) {
+	take_columns(ix, p);
+	for (i = p->n_kept; i < ix->runs; i++) {
 		run_name(ix->run[i]->number, name);
 		unlinkat(ix->dir_fd, name, 0);
 		run_free(ix->run[i]);
 	}
-	if (p->kept > 0)
-		memcpy(p->runs, ix->run, p->kept * sizeof(struct run *));
-	p->runs[p->kept] = p->run;
+	if (p->n_kept > 0)
+		memcpy(runs, ix->run, p->n_kept * sizeof(struct run *));
+	runs[p->n_kept] = p->run;
+	p->run = NULL;
 	free(ix->run);
-	ix->run = p->runs;
-	ix->runs = p->kept + 1;
+	ix->run = runs;
+	ix->runs = p->n_kept + 1;
 	ix->seed = p->seed;
-	ix->published = ix->size;
-	ix->published_elements = ix->elements;
-	ix->published_offset = ix->offset;
-	memcpy(ix->published_hash, ix->hash, SHA256_SIZE);
+	ix->published = p->size;
+	ix->published_elements = p->elements;
+	ix->published_offset = p->offset;
+	memcpy(ix->published_hash, p->hash, SHA256_SIZE);
 	buf_release(&ix->head);
 	ix->head = p->head;
+	memset(&p->head, 0, sizeof(p->head));
 	ix->head_tried = index_head_crc((struct span){ix->head.data, ix->head.len});
 	ix->damaged = false;
-	index_tail_empty(ix);
-	etable_clean(ix->table);
-	if (ix->table->n > TABLE_MAX && (fresh = etable_new()) != NULL) {
-		etable_free(ix->table);
-		ix->table = fresh;
-		ix->memo = NO_ENTRY;
-		ix->generation++;
-	}
 	ix->missed_size = EVENT_NONE;
+	forget_elements(ix);
 }
 
-static bool
-begins(const char *name, const char *with)
+/* Put what ${from} has before what ${to} has. */
+static int
+prepend(struct buf *to, struct buf *from)
 {
-	return (strncmp(name, with, strlen(with)) == 0);
+	struct buf swap = *to;
+
+	buf_addspan(from, (struct span){to->data, to->len});
+	if (from->failed)
+		return (-1);
+	*to = *from;
+	*from = swap;
+	return (0);
 }
 
-/* What of the directory is to go. */
-enum sweep {
-	SWEEP_LEFT_OVER, /* what publishers that died left behind */
-	SWEEP_OURS,	 /* all that a new manifest would begin anew */
-	SWEEP_ALL
-};
-
-static bool
-to_be_swept(const struct index *ix, const char *name, enum sweep how)
+/* It is not on the disk: its events are part of the tail again, and its elements dirty. */
+static int
+take_back(struct index *ix, struct publication *p)
 {
-	char run[RUN_NAME_SIZE];
+	uint32_t n, tag;
 	size_t i;
 
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return (false);
-	if (how == SWEEP_ALL || begins(name, ".head."))
-		return (true);
-	if (how == SWEEP_OURS)
-		return (strcmp(name, "head") == 0 || begins(name, "elements-") || begins(name, "rows-") || begins(name, "births-") ||
-		    begins(name, "tree."));
-	for (i = 0; i < ix->runs; i++) {
-		run_name(ix->run[i]->number, run);
-		if (strcmp(name, run) == 0)
-			return (false);
+	for (i = 0; i < p->table->dirties; i++) {
+		n = etable_find(ix->table, entry_name(&p->table->entry[i]), &tag);
+		if (n == NO_ENTRY || etable_dirty(ix->table, n) != 0)
+			return (-1);
 	}
-	return (begins(name, "elements-"));
-}
-
-static int
-sweep(const struct index *ix, int dir_fd, enum sweep how, struct err *e)
-{
-	struct dirent *d;
-	DIR *dir;
-	int fd, ret = 0;
-
-	/* The only door to the others goes first. */
-	if (how != SWEEP_LEFT_OVER && unlinkat(dir_fd, "head", 0) != 0 && errno != ENOENT)
-		return (err_sys(e, "cannot remove 'index/head'"));
-	if ((fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1 || (dir = fdopendir(fd)) == NULL) {
-		err_sys(e, "cannot read the directory 'index'");
-		if (fd != -1)
-			close(fd);
+	/* The tree of what came later was not begun. */
+	if (prepend(&ix->tail.rows, &p->tail.rows) != 0 || prepend(&ix->tail.hashes, &p->tail.hashes) != 0 ||
+	    prepend(&ix->tail.births, &p->tail.births) != 0)
 		return (-1);
-	}
-	while (ret == 0 && (errno = 0, d = readdir(dir)) != NULL)
-		if (to_be_swept(ix, d->d_name, how) && unlinkat(dir_fd, d->d_name, 0) != 0 && errno != ENOENT)
-			ret = err_sys(e, "cannot remove 'index/%s'", d->d_name);
-	if (ret == 0 && errno != 0)
-		ret = err_sys(e, "cannot read the index's directory");
-	closedir(dir);
-	return (ret);
-}
-
-/* Return 0, -1 or INDEX_AGAIN. */
-static int
-write_all(struct index *ix, bool all, struct err *e)
-{
-	struct publication p = {.kept = 0};
-	uint64_t generation;
-	bool fresh;
-	int rc = -1;
-
-	if (index_resolve_all(ix, e) != 0 || index_tree_extend(ix, e) != 0)
-		return (-1);
-	generation = ix->generation;
-	fresh = ix->published == 0;
-	p.seed = ix->seed;
-	if (fresh && getrandom(&p.seed, sizeof(p.seed), 0) != (ssize_t)sizeof(p.seed))
-		return (err_sys(e, "cannot get random bytes"));
-	if (fresh && sweep(ix, ix->dir_fd, SWEEP_OURS, e) != 0)
-		return (-1);
-	if ((p.runs = calloc(ix->runs + 1, sizeof(struct run *))) == NULL)
-		return (err_mem(e));
-	if ((rc = write_run(&p, ix, all, e)) != 0)
-		goto err1;
-	if (ix->generation != generation) {
-		rc = INDEX_AGAIN;
-		goto err1;
-	}
-	if ((rc = append_columns(&p, ix, e)) != 0 || (rc = make_head(&p, ix, e)) != 0 ||
-	    (rc = io_publish(ix->dir_fd, "head", p.head.data, p.head.len, 0640, true, e)) != 0)
-		goto err1;
-	adopt(&p, ix);
+	ix->base = ix->published;
+	ix->base_elements = ix->published_elements;
 	return (0);
-
-err1:	abandon(&p, ix);
-	return (rc);
 }
+
+/* ---- all together ---- */
 
 static int
 open_dir(struct index *ix, struct err *e)
@@ -381,8 +303,9 @@ follow_head(struct index *ix, struct err *e)
 	return (index_scan(ix, size, e));
 }
 
+/* As index_publish_begin(), with the lock held.  Return 1, 0, or -1. */
 static int
-publish_locked(struct index *ix, bool all, struct err *e)
+begin_locked(struct index *ix, bool all, struct publication **ret, struct err *e)
 {
 	int rc;
 
@@ -392,7 +315,87 @@ publish_locked(struct index *ix, bool all, struct err *e)
 	do {
 		if (ix->size == 0 || (ix->size == ix->published && (!all || ix->runs <= 1)))
 			return (0);
-		rc = write_all(ix, all, e);
+		rc = prepare(ix, all, ret, e);
+	} while (rc == INDEX_AGAIN);
+	return (rc == 0 ? 1 : -1);
+}
+
+int
+index_publish_begin(struct index *ix, int lock_fd, struct publication **ret, struct err *e)
+{
+	int rc;
+
+	if (ix->going != NULL || ix->size == ix->published || ix->size > ix->log->end.size)
+		return (0);
+	if (lock_fd != -1 && io_lock(lock_fd, true, 0) != 0)
+		return (errno == EWOULDBLOCK ? 0 : err_sys(e, "cannot lock 'index.lock'"));
+	if ((rc = begin_locked(ix, false, ret, e)) == 1)
+		(*ret)->lock_fd = lock_fd;
+	else if (lock_fd != -1)
+		flock(lock_fd, LOCK_UN);
+	return (rc);
+}
+
+void
+index_publish_run(struct publication *p)
+{
+	publication_run(p);
+}
+
+/* As index_publish_end(), with the lock still held.  Return 0, -1, or INDEX_AGAIN. */
+static int
+end_locked(struct index *ix, struct publication *p, struct err *e)
+{
+	struct run **runs = NULL;
+	int rc = p->rc;
+
+	if (ix->going != p) {
+		/* Meanwhile the files were found to be damaged, or the index is another one: what is in them is for others. */
+		p->rc = 0;
+		publication_free(p);
+		return (0);
+	}
+	if (rc == 0 && (runs = calloc(p->n_kept + 1, sizeof(struct run *))) == NULL)
+		rc = err_mem(&p->e);
+	if (rc == 0)
+		adopt(ix, p, runs);
+	else if (e != NULL)
+		*e = p->e;
+	ix->going = NULL;
+	if (rc == INDEX_DAMAGED) {
+		if (take_back(ix, p) != 0)
+			rc = index_tail_reset(ix, e) == 0 ? index_scan(ix, ix->log->end.size, e) : -1;
+		rc = rc == -1 ? -1 : index_lost(ix, &p->e, e);
+	} else if (rc == -1 && take_back(ix, p) != 0 && index_tail_reset(ix, NULL) == 0)
+		(void)index_scan(ix, ix->log->end.size, NULL);
+	publication_free(p);
+	return (rc);
+}
+
+int
+index_publish_end(struct index *ix, struct publication *p, struct err *e)
+{
+	int lock_fd = p->lock_fd, rc = end_locked(ix, p, e);
+
+	if (lock_fd != -1)
+		flock(lock_fd, LOCK_UN);
+	/* Where the files were damaged, the next publication makes them anew. */
+	return (rc == -1 ? -1 : 0);
+}
+
+/* With the lock held: one after the other, until it is done. */
+static int
+publish_locked(struct index *ix, bool all, struct err *e)
+{
+	struct publication *p;
+	int rc;
+
+	do {
+		if ((rc = begin_locked(ix, all, &p, e)) != 1)
+			return (rc);
+		p->lock_fd = -1;
+		publication_run(p);
+		rc = end_locked(ix, p, e);
 	} while (rc == INDEX_AGAIN);
 	return (rc);
 }
@@ -402,7 +405,7 @@ index_publish(struct index *ix, int lock_fd, struct err *e)
 {
 	int rc;
 
-	if (ix->size == ix->published || ix->size > ix->log->end.size)
+	if (ix->going != NULL || ix->size == ix->published || ix->size > ix->log->end.size)
 		return (0);
 	if (lock_fd != -1 && io_lock(lock_fd, true, 0) != 0)
 		return (errno == EWOULDBLOCK ? 0 : err_sys(e, "cannot lock 'index.lock'"));
@@ -434,7 +437,7 @@ index_compact(struct index *ix, int lock_fd, struct err *e)
 	if (lock_or_retry(lock_fd, e) != 0)
 		return (-1);
 	if ((rc = publish_locked(ix, true, e)) == 0)
-		rc = sweep(ix, ix->dir_fd, SWEEP_LEFT_OVER, e);
+		rc = index_sweep(ix, ix->dir_fd, SWEEP_LEFT_OVER, e);
 	if (lock_fd != -1)
 		flock(lock_fd, LOCK_UN);
 	return (rc);
@@ -454,7 +457,7 @@ index_remove(int ecl_fd, int lock_fd, struct err *e)
 		return (-1);
 	}
 	if ((rc = lock_or_retry(lock_fd, e)) == 0) {
-		rc = sweep(NULL, fd, SWEEP_ALL, e);
+		rc = index_sweep(NULL, fd, SWEEP_ALL, e);
 		if (lock_fd != -1)
 			flock(lock_fd, LOCK_UN);
 	}

@@ -189,6 +189,83 @@ etable_clean(struct etable *t)
 	t->dirties = 0;
 }
 
+/* An entry as it is, in another table.  Return 0 or -1 (memory). */
+static int
+copy_entry(struct etable *t, const struct entry *from)
+{
+	struct entry *en;
+
+	if (t->n == t->cap && grow_entries(t) != 0)
+		return (-1);
+	en = &t->entry[t->n];
+	*en = *from;
+	if ((en->name = keep_name(t, entry_name(from))) == NULL)
+		return (-1);
+	en->dirty = false;
+	t->n++;
+	return (etable_dirty(t, (uint32_t)t->n - 1));
+}
+
+struct etable *
+etable_dirty_copy(const struct etable *t, uint32_t **ret_ids)
+{
+	struct etable *copy = calloc(1, sizeof(*copy));
+	uint32_t *ids = malloc((t->n + 1) * sizeof(*ids));
+	size_t i;
+
+	if (copy == NULL || ids == NULL)
+		goto err1;
+	for (i = 0; i < t->n; i++)
+		ids[i] = t->entry[i].id;
+	for (i = 0; i < t->dirties; i++) {
+		if (copy_entry(copy, &t->entry[t->dirty[i]]) != 0)
+			goto err1;
+		/* States are for who writes events. */
+		copy->entry[copy->n - 1].state = NULL;
+	}
+	*ret_ids = ids;
+	return (copy);
+
+err1:	etable_free(copy);
+	free(ids);
+	return (NULL);
+}
+
+struct etable *
+etable_only_dirty(struct etable *t, uint32_t **ret_moved)
+{
+	struct etable *fresh = etable_new();
+	uint32_t *moved = malloc((t->n + 1) * sizeof(*moved)), tag;
+	size_t i;
+
+	if (fresh == NULL || moved == NULL)
+		goto err1;
+	memcpy(fresh->key, t->key, sizeof(fresh->key));
+	for (i = 0; i < t->dirties; i++) {
+		if (fresh->n * 4 >= fresh->slots * 3 && grow_slots(fresh) != 0)
+			goto err2;
+		tag = (uint32_t)siphash(fresh->key, entry_name(&t->entry[t->dirty[i]]));
+		if (copy_entry(fresh, &t->entry[t->dirty[i]]) != 0)
+			goto err2;
+		put_slot(fresh->slot, fresh->slots, tag, (uint32_t)fresh->n);
+		moved[t->dirty[i]] = (uint32_t)fresh->n - 1;
+	}
+	/* Their states go with them. */
+	for (i = 0; i < t->dirties; i++) {
+		fresh->state_bytes += t->entry[t->dirty[i]].state_cap;
+		t->entry[t->dirty[i]].state = NULL;
+	}
+	etable_free(t);
+	*ret_moved = moved;
+	return (fresh);
+
+err2:	for (i = 0; i < fresh->n; i++)
+		fresh->entry[i].state = NULL;
+err1:	etable_free(fresh);
+	free(moved);
+	return (NULL);
+}
+
 int
 etable_keep_state(struct etable *t, uint32_t n, uint64_t seq, struct span state)
 {

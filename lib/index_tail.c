@@ -22,7 +22,6 @@ index_tail_release(struct tail *t)
 	buf_release(&t->births);
 	for (i = 0; i < TREE_LEVELS; i++)
 		buf_release(&t->tree[i]);
-	t->with_ids = 0;
 }
 
 static void
@@ -44,15 +43,23 @@ index_tail_empty(struct index *ix)
 	empty(&ix->tail.births);
 	for (i = 0; i < TREE_LEVELS; i++)
 		empty(&ix->tail.tree[i]);
-	ix->tail.with_ids = 0;
+}
+
+const uint8_t *
+index_tail_row(const struct index *ix, uint64_t seq)
+{
+	if (seq < ix->base)
+		return ((const uint8_t *)ix->going->tail.rows.data + (seq - ix->published) * ROW_SIZE);
+	return ((const uint8_t *)ix->tail.rows.data + (seq - ix->base) * ROW_SIZE);
 }
 
 /* What the size says of the place in the log, after the tail was dropped or the files changed. */
 static void
 rewind_to_published(struct index *ix)
 {
-	ix->size = ix->published;
-	ix->elements = ix->published_elements;
+	ix->going = NULL;
+	ix->size = ix->base = ix->published;
+	ix->elements = ix->base_elements = ix->published_elements;
 	ix->offset = ix->published_offset;
 	memcpy(ix->hash, ix->published_hash, SHA256_SIZE);
 	ix->memo = NO_ENTRY;
@@ -428,10 +435,10 @@ index_lost(struct index *ix, const struct err *why, struct err *e)
 {
 	struct etable *had = ix->table, *fresh;
 	struct tail tail = ix->tail;
-	uint64_t first = ix->published, size = ix->size, limit = ix->log->end.size < size ? ix->log->end.size : size;
+	uint64_t first = ix->base, size = ix->size, limit = ix->log->end.size < size ? ix->log->end.size : size;
 	int ret = -1;
 
-	if (ix->published == 0 || limit < first) {
+	if (ix->published == 0 || limit < ix->published) {
 		/* It is not for the files that this is wrong. */
 		if (e != NULL)
 			*e = *why;

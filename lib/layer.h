@@ -67,4 +67,7 @@ int layer_reopen_live(struct layer *l, struct err *e);
 /** layer_publish(l, e): publish the ledger's index under index.lock (skipped where it is busy). */
 int layer_publish(struct layer *l, struct err *e);
 
+/** layer_publish_begin(l, ret, e): index_publish_begin() of the ledger's index, under index.lock. */
+int layer_publish_begin(struct layer *l, struct publication **ret, struct err *e);
+
 #endif

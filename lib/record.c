@@ -21,6 +21,12 @@ commit(void *job)
 	batch_write(job);
 }
 
+static void
+publish(void *job)
+{
+	index_publish_run(job);
+}
+
 void
 record_init(struct record *r)
 {
@@ -31,15 +37,49 @@ record_init(struct record *r)
 	r->now = &r->batch[0];
 	batch_rules_init(&r->rules);
 	worker_init(&r->committer, &r->shop, commit);
+	worker_init(&r->publisher, &r->shop, publish);
+}
+
+/* Wait until the worker has done all that was posted. */
+static void
+wait_for(struct record *r, struct worker *w)
+{
+	uint64_t count;
+
+	for (;;) {
+		count = shop_count(&r->shop);
+		if (!worker_busy(w))
+			break;
+		shop_wait(&r->shop, count);
+	}
 }
 
 void
 record_release(struct record *r)
 {
 	worker_stop(&r->committer);
+	worker_stop(&r->publisher);
 	batch_release(&r->batch[0]);
 	batch_release(&r->batch[1]);
 	seen_release(&r->seen);
+}
+
+/* ---- the index ---- */
+
+/* What was on its way has arrived, or not. */
+static void
+end_publication(struct record *r)
+{
+	struct err e = {0, 0, ""};
+
+	if (r->publication == NULL)
+		return;
+	wait_for(r, &r->publisher);
+	if (index_publish_end(r->layer->ledger->index, r->publication, &e) != 0) {
+		r->unpublished(r->arg, &e);
+		r->unpublishable = true;
+	}
+	r->publication = NULL;
 }
 
 void
@@ -47,10 +87,31 @@ record_publish(struct record *r, uint64_t lag)
 {
 	struct err e = {0, 0, ""};
 
-	if (!r->begun || r->dry_run || index_lag(r->layer->ledger->index) <= lag)
+	end_publication(r);
+	if (!r->begun || r->dry_run || r->unpublishable || index_lag(r->layer->ledger->index) <= lag)
 		return;
-	if (layer_publish(r->layer, &e) != 0)
+	if (layer_publish(r->layer, &e) != 0) {
 		r->unpublished(r->arg, &e);
+		r->unpublishable = true;
+	}
+}
+
+/* With all committed: send on its way what the index lacks. */
+static void
+begin_publication(struct record *r)
+{
+	struct err e = {0, 0, ""};
+	int rc;
+
+	end_publication(r);
+	if (r->unpublishable)
+		return;
+	if ((rc = layer_publish_begin(r->layer, &r->publication, &e)) == 1)
+		worker_post(&r->publisher, r->publication);
+	if (rc == -1) {
+		r->unpublished(r->arg, &e);
+		r->unpublishable = true;
+	}
 }
 
 /* ---- batches ---- */
@@ -105,16 +166,10 @@ finish(struct record *r, struct err *e)
 {
 	struct batch *b = r->now == &r->batch[0] ? &r->batch[1] : &r->batch[0];
 	enum log_outcome outcome;
-	uint64_t count;
 
 	if (!r->in_flight)
 		return (0);
-	for (;;) {
-		count = shop_count(&r->shop);
-		if (worker_done(&r->committer) == worker_posted(&r->committer))
-			break;
-		shop_wait(&r->shop, count);
-	}
+	wait_for(r, &r->committer);
 	r->in_flight = false;
 	if (batch_finish(b, &outcome, e) != 0) {
 		explain(b, outcome, e);
@@ -161,16 +216,21 @@ submit(struct record *r, struct err *e)
 	return (r->committer.threaded ? 0 : finish(r, e));
 }
 
-/* All that was taken in is committed, and the lock is free. */
+/* All that was taken in is committed. */
+static int
+drain(struct record *r, struct err *e)
+{
+	if (r->locked && r->now->events > 0 && submit(r, e) != 0)
+		return (-1);
+	return (finish(r, e));
+}
+
+/* And the lock is free. */
 static int
 rest(struct record *r, struct err *e)
 {
-	int ret = 0;
+	int ret = drain(r, e);
 
-	if (r->locked && r->now->events > 0)
-		ret = submit(r, e);
-	if (ret == 0)
-		ret = finish(r, e);
 	end(r);
 	return (ret);
 }
@@ -259,22 +319,25 @@ take_portion(struct record *r, const struct source *s, const struct portion *p, 
 
 /* ---- the whole ---- */
 
-/* After a portion: commit what is worth it, and let others in. */
+/* After a portion: commit what is worth it, publish what is due, and let others in. */
 static int
 go_on(struct record *r, struct err *e)
 {
-	bool busy = r->in_flight && worker_done(&r->committer) < worker_posted(&r->committer);
+	bool busy = r->in_flight && worker_busy(&r->committer);
 
 	if (r->now->lines.len >= (busy ? BATCH_MAX : BATCH_MIN) && submit(r, e) != 0)
 		return (-1);
-	/* In a trickle the lock is not kept anyway. */
-	if (r->dry_run || !r->locked || (index_lag(r->layer->ledger->index) < PUBLISH_BULK &&
-	    !(r->committer.threaded && layer_wanted(r->layer))))
+	if (r->publication != NULL && !worker_busy(&r->publisher))
+		end_publication(r);
+	if (r->dry_run || !r->locked)
 		return (0);
-	if (rest(r, e) != 0)
-		return (-1);
-	record_publish(r, PUBLISH_BULK - 1);
-	return (0);
+	if (index_lag(r->layer->ledger->index) >= PUBLISH_BULK && !r->unpublishable) {
+		if (drain(r, e) != 0)
+			return (-1);
+		begin_publication(r);
+	}
+	/* In a trickle the lock is not kept anyway. */
+	return (r->committer.threaded && layer_wanted(r->layer) ? rest(r, e) : 0);
 }
 
 /* The next portion; nothing is held while the input has none, and nothing is left undone. */
@@ -287,7 +350,7 @@ next(struct record *r, struct intake *in, struct err *e)
 		count = shop_count(&r->shop);
 		if (intake_ready(in))
 			break;
-		if (r->in_flight && worker_done(&r->committer) < worker_posted(&r->committer)) {
+		if (r->in_flight && worker_busy(&r->committer)) {
 			shop_wait(&r->shop, count);
 			continue;
 		}
@@ -312,8 +375,10 @@ take_all(struct record *r, struct source *s, struct intake *in, struct err *e)
 	int bad = 0;
 
 	while ((p = next(r, in, e)) != NULL && p->status == 1) {
-		if (!r->expect && p->data.len >= AHEAD_FROM && intake_ahead(in) && !r->aloud && !r->dry_run)
+		if (!r->expect && p->data.len >= AHEAD_FROM && intake_ahead(in) && !r->aloud && !r->dry_run) {
 			worker_start(&r->committer);
+			worker_start(&r->publisher);
+		}
 		if ((bad = take_portion(r, s, p, e)) != 0)
 			break;
 		if (go_on(r, e) != 0)

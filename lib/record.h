@@ -12,8 +12,8 @@
 
 /*
  * A trickle is read, made into a batch, and committed, portion by portion, in one thread.  In a flood the input is read and parsed
- * ahead in a second thread, and batches are written and synced in a third one: the lock is then kept from one batch to the
- * next, until somebody else waits for it, the input pauses, or the index is to be published.
+ * ahead in a second thread, batches are written and synced in a third, and the index is published in a fourth: the lock is then kept
+ * from one batch to the next, until somebody else waits for it or the input pauses.
  */
 struct record {
 	/* What the caller sets. */
@@ -40,7 +40,9 @@ struct record {
 
 	/* Inside. */
 	struct shop shop;
-	struct worker committer;
+	struct worker committer, publisher;
+	struct publication *publication; /* under way; NULL: none */
+	bool unpublishable;		 /* one failed: not again in this run */
 	struct batch batch[2], *now; /* now: the one being made; the other may be on its way to the disk */
 	bool begun, locked, in_flight;
 	uint64_t first_size; /* of the ledger when it was first read */
@@ -60,7 +62,7 @@ int record_source(struct record *r, struct source *s, struct err *e);
 /** record_line(r, name, line, e): the same of one line without LF, which ${name} calls in messages. */
 int record_line(struct record *r, const char *name, struct span line, struct err *e);
 
-/** record_publish(r, lag): publish the index where more than ${lag} events lie beyond it. */
+/** record_publish(r, lag): with all committed: publish the index where more than ${lag} events lie beyond it. */
 void record_publish(struct record *r, uint64_t lag);
 
 void record_release(struct record *r);

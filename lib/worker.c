@@ -93,6 +93,12 @@ worker_posted(const struct worker *w)
 	return (w->posted);
 }
 
+bool
+worker_busy(struct worker *w)
+{
+	return (worker_done(w) < w->posted);
+}
+
 void
 worker_stop(struct worker *w)
 {

@@ -41,9 +41,10 @@ void worker_start(struct worker *w);
  */
 void worker_post(struct worker *w, void *job);
 
-/** worker_done(w): number of jobs done so far; worker_posted(w): and of those posted. */
+/** worker_done(w): number of jobs done so far; worker_posted(w): and of those posted; worker_busy(w): whether some are not done. */
 uint64_t worker_done(struct worker *w);
 uint64_t worker_posted(const struct worker *w);
+bool worker_busy(struct worker *w);
 
 /** worker_stop(w): wait for all jobs that were posted, and end the thread. */
 void worker_stop(struct worker *w);
