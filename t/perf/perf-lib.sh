@@ -1,6 +1,6 @@
 # What the benchmarks share, for bash: where the programs are, a file system of our own, peers, timing, tables.
 #
-# A benchmark sets `usage' and `runs', sources this file, calls perf_options "$@" and then perf_begin.  Everything that it makes
+# A benchmark sets `usage', sources this file, calls perf_options "$@" and then perf_begin.  Everything that it makes
 # lies in $tmp (on disk), $mem (in memory) or $dir (on the file system that is measured), and goes when it ends.
 
 # shellcheck shell=bash disable=SC2015,SC2034,SC2154
@@ -34,15 +34,16 @@ skip()
 	echo "# skipped: $1: needs the package $2 (scripts/deps --perf)"
 }
 
-# perf_options ARG...: sets events, where, memory, large, and wanted (the jobs).
+# perf_options ARG...: sets events, runs, where, memory, large, and wanted (the jobs).
 perf_options()
 {
 	local opt OPTIND=1 OPTARG
 
-	events=1000000 where='' memory='' large=0
-	while getopts n:D:lmh opt; do
+	events=1000000 runs=3 where='' memory='' large=0
+	while getopts n:r:D:lmh opt; do
 		case $opt in
 		n) events=$OPTARG ;;
+		r) runs=$OPTARG ;;
 		D) where=$OPTARG ;;
 		l) large=1 ;;
 		m) memory=1 ;;
@@ -52,7 +53,9 @@ perf_options()
 	done
 	shift $((OPTIND - 1))
 	wanted=("${@:-all}")
-	case $events in '' | *[!0-9]* | 0*) die "'$events' is not a number of events" ;; esac
+	for opt in "$events" "$runs"; do
+		case $opt in '' | *[!0-9]* | 0*) die "'$opt' is not a number from 1 on" ;; esac
+	done
 }
 
 # Beginning and end.
@@ -104,6 +107,19 @@ perf_dir()
 	dir=$tmp/btrfs
 }
 
+# end_group PID: end a process group, and come back when nobody of it is left.
+end_group()
+{
+	local try
+
+	kill -- "-$1" 2>/dev/null
+	for try in {1..100}; do
+		kill -0 -- "-$1" 2>/dev/null || return 0
+		test "$try" != 80 || kill -KILL -- "-$1"
+		sleep 0.1
+	done
+}
+
 perf_end()
 {
 	local rc=$? pid mount dev file
@@ -111,9 +127,8 @@ perf_end()
 	trap '' INT TERM HUP PIPE
 	cd / || exit 2
 	for pid in $(jobs -p); do
-		kill -- "-$pid" 2>/dev/null || kill "$pid" 2>/dev/null
+		end_group "$pid"
 	done
-	wait
 	test -z "$dir" || test -z "$where" || rm -rf "$dir"
 	test -n "$tmp" || exit "$rc"
 	while read -r mount; do
