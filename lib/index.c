@@ -376,6 +376,18 @@ index_lookup(struct index *ix, struct span name, struct element *ret, struct err
 	return (rc);
 }
 
+uint32_t
+index_hint(const struct index *ix, struct span name)
+{
+	return (etable_hint(ix->table, name));
+}
+
+void
+index_expect(const struct index *ix, uint32_t hint)
+{
+	etable_expect(ix->table, hint);
+}
+
 int
 index_state(struct index *ix, const struct element *el, struct buf *scratch, struct span *ret, struct err *e)
 {

@@ -101,6 +101,14 @@ int index_event_at(struct index *ix, uint64_t seq, const struct row *row, struct
 int index_lookup(struct index *ix, struct span name, struct element *ret, struct err *e);
 
 /**
+ * index_hint(ix, name), index_expect(ix, hint):
+ * Two hints that index_lookup() of ${name} comes soon: the first, then some others of their kind, then the second with what the first
+ * returned, and so on.  What the look-up will touch is on its way to the processor meanwhile.  O(1), and nothing but time depends on it.
+ */
+uint32_t index_hint(const struct index *ix, struct span name);
+void index_expect(const struct index *ix, uint32_t hint);
+
+/**
  * index_state(ix, el, scratch, ret, e):
  * The canonical text of the present state of ${el} (ret->p == NULL where it has none), also where the event that set it
  * is not written yet.  It stands in the index or in ${scratch} and is valid until either changes.  Return 0 or -1.

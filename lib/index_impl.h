@@ -67,6 +67,10 @@ void etable_free(struct etable *t);
 /** etable_find(t, name, ret_tag): the entry's number, or NO_ENTRY; ${*ret_tag} is for etable_add(). */
 uint32_t etable_find(const struct etable *t, struct span name, uint32_t *ret_tag);
 
+/** etable_hint(t, name), etable_expect(t, hint): fetch the slot where ${name} is looked for first; then the entry that stands there, and what it points to. */
+uint32_t etable_hint(const struct etable *t, struct span name);
+void etable_expect(const struct etable *t, uint32_t hint);
+
 /** etable_add(t, name, tag): a new entry, all fields but name, state and flags zero; NO_ENTRY when memory ran out. */
 uint32_t etable_add(struct etable *t, struct span name, uint32_t tag);
 

@@ -77,6 +77,32 @@ etable_find(const struct etable *t, struct span name, uint32_t *ret_tag)
 	return (NO_ENTRY);
 }
 
+uint32_t
+etable_hint(const struct etable *t, struct span name)
+{
+	uint32_t tag = (uint32_t)siphash(t->key, name);
+
+	if (t->slots > 0)
+		__builtin_prefetch(&t->slot[tag & (t->slots - 1)]);
+	return (tag);
+}
+
+void
+etable_expect(const struct etable *t, uint32_t hint)
+{
+	const struct entry *en;
+	const struct slot *s;
+
+	if (t->slots == 0 || (s = &t->slot[hint & (t->slots - 1)])->entry == 0)
+		return;
+	en = &t->entry[s->entry - 1];
+	/* The entry is read here, so that several such reads are under way at a time. */
+	__builtin_prefetch(en->name);
+	__builtin_prefetch(en->state);
+	if (en->state_len > 64)
+		__builtin_prefetch(en->state + 64);
+}
+
 static void
 put_slot(struct slot *slot, size_t slots, uint32_t tag, uint32_t entry)
 {

@@ -12,7 +12,8 @@
 #define PUBLISH_BULK 262144	/* events between two publications of the index in a flood */
 #define AHEAD_FROM (256u << 10) /* bytes that come at once make a flood */
 #define BATCH_MIN (2u << 20)	/* bytes of lines that are worth a commit while more are there */
-#define BATCH_MAX (16u << 20)
+#define BATCH_MAX (8u << 20)
+#define GROUP 16 /* lines whose elements are looked for together */
 
 /* The commit of a batch: the job of a worker. */
 static void
@@ -303,17 +304,36 @@ take_line(struct record *r, const struct source *s, const struct portion *p, con
 	return (-1);
 }
 
+/* What the index has of the elements of the next lines is not in the processor's caches: have it fetched for several at a time. */
+static void
+expect(const struct record *r, const struct intake_line *line, size_t n)
+{
+	const struct index *ix = r->layer->ledger->index;
+	uint32_t hint[GROUP];
+	size_t i, k = 0;
+
+	for (i = 0; i < n; i++)
+		if (line[i].kind == INTAKE_INPUT && line[i].in.kind == INPUT_EVENT)
+			hint[k++] = index_hint(ix, line[i].in.element);
+	for (i = 0; i < k; i++)
+		index_expect(ix, hint[i]);
+}
+
 /* The lines of a portion become part of the batch.  Return 0, or -1 with ${e}. */
 static int
 take_portion(struct record *r, const struct source *s, const struct portion *p, struct err *e)
 {
-	size_t i;
+	size_t i, end;
 
 	if (!r->locked && begin(r, e) != 0)
 		return (-1);
-	for (i = 0; i < p->lines; i++)
-		if (take_line(r, s, p, &p->line[i], e) != 0)
-			return (-1);
+	for (i = 0; i < p->lines; i = end) {
+		end = p->lines - i < GROUP ? p->lines : i + GROUP;
+		expect(r, &p->line[i], end - i);
+		for (; i < end; i++)
+			if (take_line(r, s, p, &p->line[i], e) != 0)
+				return (-1);
+	}
 	return (0);
 }
 
