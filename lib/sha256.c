@@ -1,10 +1,11 @@
-/* SHA-256 (FIPS 180-4): portable, or with the processor's SHA extensions where it has them. */
+/* SHA-256 (FIPS 180-4): the portable engine, the choice of one, and messages in pieces. */
 #include "config.h"
 
 #include <string.h>
 
 #include "cpu.h"
 #include "sha256_impl.h"
+#include "sha256_rounds.h"
 
 #include "banned.h"
 
@@ -27,82 +28,86 @@ const uint32_t sha256_k[64] __attribute__((aligned(16))) = {0x428a2f98, 0x713744
     0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
 static inline uint32_t
-rotr(uint32_t x, unsigned n)
-{
-	return (x >> n | x << (32 - n));
-}
-
-static inline uint32_t
 load_be32(const uint8_t *p)
 {
 	return ((uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]);
 }
 
 static void
-schedule(uint32_t w[64], const uint8_t *p)
-{
-	uint32_t s0, s1;
-	int i;
-
-	for (i = 0; i < 16; i++)
-		w[i] = load_be32(p + 4 * i);
-	for (; i < 64; i++) {
-		s0 = rotr(w[i - 15], 7) ^ rotr(w[i - 15], 18) ^ w[i - 15] >> 3;
-		s1 = rotr(w[i - 2], 17) ^ rotr(w[i - 2], 19) ^ w[i - 2] >> 10;
-		w[i] = w[i - 16] + s0 + w[i - 7] + s1;
-	}
-}
-
-static void
 compress_portable(uint32_t state[8], const uint8_t *p, size_t blocks)
 {
-	uint32_t w[64], s[8], t1, t2;
+	uint32_t a = state[0], b = state[1], c = state[2], d = state[3], e = state[4], f = state[5], g = state[6], h = state[7];
+	const uint32_t *k;
+	uint32_t w[16];
 	int i;
 
 	for (; blocks > 0; blocks--, p += BLOCK) {
-		schedule(w, p);
-		memcpy(s, state, sizeof(s));
-		for (i = 0; i < 64; i++) {
-			t1 = s[7] + (rotr(s[4], 6) ^ rotr(s[4], 11) ^ rotr(s[4], 25)) +
-			    (s[6] ^ (s[4] & (s[5] ^ s[6]))) + sha256_k[i] + w[i];
-			t2 = (rotr(s[0], 2) ^ rotr(s[0], 13) ^ rotr(s[0], 22)) +
-			    ((s[0] & s[1]) | (s[2] & (s[0] | s[1])));
-			s[7] = s[6];
-			s[6] = s[5];
-			s[5] = s[4];
-			s[4] = s[3] + t1;
-			s[3] = s[2];
-			s[2] = s[1];
-			s[1] = s[0];
-			s[0] = t1 + t2;
-		}
-		for (i = 0; i < 8; i++)
-			state[i] += s[i];
+		for (i = 0; i < 16; i++)
+			w[i] = load_be32(p + 4 * i);
+		SHA256_ROUNDS();
+		a = state[0] += a;
+		b = state[1] += b;
+		c = state[2] += c;
+		d = state[3] += d;
+		e = state[4] += e;
+		f = state[5] += f;
+		g = state[6] += g;
+		h = state[7] += h;
 	}
 }
 
-static const struct sha256_engine portable = {"portable", compress_portable, NULL, NULL};
-
 #ifdef SHA256_X86
-
-static const struct sha256_engine sha_ni = {"sha-ni", sha256_compress_ni, sha256_finish_ni, sha256_lanes_ni};
-
+static bool
+have_avx2_and_crypto(void)
+{
+	return (cpu_has_avx2() && sha256_load_crypto());
+}
 #endif
+
+static bool
+have_always(void)
+{
+	return (true);
+}
+
+/* The best first.  What needs libcrypto is chosen by sha256_prefer_bulk() only. */
+static const struct choice {
+	struct sha256_engine engine;
+	bool (*have)(void);
+	bool loads;
+} choices[] = {
+#ifdef SHA256_X86
+    {{"sha-ni", sha256_compress_ni, sha256_finish_ni, sha256_lanes_ni}, cpu_has_sha, false},
+    {{"avx2+libcrypto", sha256_compress_crypto, NULL, sha256_lanes_avx2}, have_avx2_and_crypto, true},
+    {{"avx2", compress_portable, NULL, sha256_lanes_avx2}, cpu_has_avx2, false},
+#endif
+    {{"libcrypto", sha256_compress_crypto, NULL, NULL}, sha256_load_crypto, true},
+    {{"portable", compress_portable, NULL, NULL}, have_always, false},
+};
+
+static const struct sha256_engine *
+choose(bool load)
+{
+	const struct choice *c = choices;
+
+	while ((c->loads && !load) || !c->have())
+		c++;
+	__atomic_store_n(&chosen, &c->engine, __ATOMIC_RELAXED);
+	return (&c->engine);
+}
 
 const struct sha256_engine *
 sha256_chosen(void)
 {
 	const struct sha256_engine *e = __atomic_load_n(&chosen, __ATOMIC_RELAXED);
 
-	if (e != NULL)
-		return (e);
-	e = &portable;
-#ifdef SHA256_X86
-	if (cpu_has_sha())
-		e = &sha_ni;
-#endif
-	__atomic_store_n(&chosen, e, __ATOMIC_RELAXED);
-	return (e);
+	return (e != NULL ? e : choose(false));
+}
+
+void
+sha256_prefer_bulk(void)
+{
+	choose(true);
 }
 
 const char *
@@ -114,18 +119,16 @@ sha256_engine(void)
 int
 sha256_use(const char *name)
 {
-	const struct sha256_engine *e = NULL;
+	size_t i;
 
-	if (strcmp(name, portable.name) == 0)
-		e = &portable;
-#ifdef SHA256_X86
-	if (strcmp(name, sha_ni.name) == 0 && cpu_has_sha())
-		e = &sha_ni;
-#endif
-	if (e == NULL)
-		return (-1);
-	__atomic_store_n(&chosen, e, __ATOMIC_RELAXED);
-	return (0);
+	for (i = 0; i < sizeof(choices) / sizeof(choices[0]); i++)
+		if (strcmp(name, choices[i].engine.name) == 0) {
+			if (!choices[i].have())
+				return (-1);
+			__atomic_store_n(&chosen, &choices[i].engine, __ATOMIC_RELAXED);
+			return (0);
+		}
+	return (-1);
 }
 
 /* The last ${len} bytes of a message of ${total}, padded, and out with the digest. */

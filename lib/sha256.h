@@ -1,4 +1,4 @@
-/* SHA-256 (FIPS 180-4): portable, or with the processor's SHA extensions where it has them. */
+/* SHA-256 (FIPS 180-4), by the fastest engine that the processor has.  Many messages at a time: sha256_many.h. */
 #ifndef ECL_SHA256_H_
 #define ECL_SHA256_H_
 
@@ -35,10 +35,22 @@ void sha256_digest(const uint32_t state[8], uint8_t out[SHA256_SIZE]);
  */
 void sha256_finish(uint32_t state[8], const void *rest, size_t len, uint64_t total, uint8_t out[SHA256_SIZE]);
 
-/** sha256_engine(): the name of what was chosen at run time: "sha-ni" or "portable". */
+/**
+ * sha256_prefer_bulk():
+ * Megabytes are coming: where the processor lacks SHA-NI, let libcrypto hash single streams, if it can be loaded, which
+ * takes 1.3 ms.  On x86 it is 1.4 times as fast as the portable code, elsewhere there may be instructions for it.  Nothing
+ * happens where there is SHA-NI.
+ */
+void sha256_prefer_bulk(void);
+
+/**
+ * sha256_engine():
+ * The name of what is in use: "sha-ni", "avx2+libcrypto" (many messages at a time by AVX2, one by libcrypto), "avx2" (one
+ * by portable code), "libcrypto" or "portable".
+ */
 const char *sha256_engine(void);
 
-/** sha256_use(name): choose an engine by name, for tests.  Return 0, or -1 where this processor lacks it. */
+/** sha256_use(name): choose an engine by name, for tests.  Return 0, or -1 where this processor or host lacks it. */
 int sha256_use(const char *name);
 
 #endif

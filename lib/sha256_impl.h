@@ -2,6 +2,7 @@
 #ifndef ECL_SHA256_IMPL_H_
 #define ECL_SHA256_IMPL_H_
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -86,11 +87,20 @@ sha256_pad(struct sha256_end *end, const uint8_t *p, size_t len, uint64_t total)
 	sha256_store(block + end->blocks * SHA256_BLOCK - 4, (uint32_t)(total << 3));
 }
 
+/** sha256_load_crypto(): load libcrypto.  Return false where there is none that serves.  1.3 ms the first time. */
+bool sha256_load_crypto(void);
+
+/** sha256_compress_crypto(state, p, blocks): one stream by libcrypto, which is loaded. */
+void sha256_compress_crypto(uint32_t state[8], const uint8_t *p, size_t blocks);
+
 #if defined(__x86_64__) || defined(__i386__)
 #define SHA256_X86 1
 
 /** sha256_lanes_ni(part, n): sha256_compress_many() on a processor that has SHA-NI and SSE 4.1. */
 void sha256_lanes_ni(struct sha256_part *part, size_t n);
+
+/** sha256_lanes_avx2(part, n): sha256_compress_many() on a processor that has AVX2. */
+void sha256_lanes_avx2(struct sha256_part *part, size_t n);
 
 /** sha256_compress_ni(), sha256_finish_ni(): one stream on such a processor. */
 void sha256_compress_ni(uint32_t state[8], const uint8_t *p, size_t blocks);

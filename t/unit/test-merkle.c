@@ -161,7 +161,7 @@ test_at_once(const char *engine)
 	size_t i, n, bad_leaf = 0, bad_pair = 0, beyond = 0;
 
 	if (sha256_use(engine) != 0) {
-		ok(true, "%s # SKIP not in this processor", engine);
+		ok(true, "%s # SKIP not on this host", engine);
 		return;
 	}
 	for (i = 0; i < sizeof(in); i++)
@@ -207,7 +207,7 @@ test_at_once(const char *engine)
 int
 main(void)
 {
-	static const char *const engines[] = {"portable", "sha-ni"};
+	static const char *const engines[] = {"portable", "libcrypto", "avx2", "avx2+libcrypto", "sha-ni"};
 	size_t i;
 
 	test_vectors();

@@ -230,10 +230,24 @@ test_finish(const char *name, const uint8_t *data)
 	ok(memcmp(want, have, SHA256_SIZE) != 0, "%s: the length has more than 32 bits", name);
 }
 
+static void
+test_choice(void)
+{
+	char first[40];
+
+	snprintf(first, sizeof(first), "%s", sha256_engine());
+	sha256_prefer_bulk();
+	if (strcmp(first, "sha-ni") == 0)
+		ok(strcmp(sha256_engine(), first) == 0, "a bulk does not change SHA-NI");
+	else
+		ok(strstr(sha256_engine(), "libcrypto") != NULL, "a bulk loads libcrypto instead of %s alone", first);
+	ok(sha256_use("abacus") == -1, "an unknown engine is refused");
+}
+
 int
 main(void)
 {
-	static const char *const engines[] = {"portable", "sha-ni"};
+	static const char *const engines[] = {"portable", "libcrypto", "avx2", "avx2+libcrypto", "sha-ni"};
 	uint64_t seed = (uint64_t)getpid() | 1u << 30;
 	static uint8_t data[LONG + 16];
 	struct random rnd = {1};
@@ -241,10 +255,10 @@ main(void)
 
 	for (i = 0; i < sizeof(data); i++)
 		data[i] = (uint8_t)random_below(&rnd, 256);
-	ok(sha256_use("abacus") == -1, "an unknown engine is refused");
+	test_choice();
 	for (i = 0; i < sizeof(engines) / sizeof(engines[0]); i++) {
 		if (sha256_use(engines[i]) != 0) {
-			ok(true, "%s # SKIP not in this processor", engines[i]);
+			ok(true, "%s # SKIP not on this host", engines[i]);
 			continue;
 		}
 		test_engine(engines[i], data);
