@@ -68,6 +68,9 @@ struct reader {
 
 #define BIT(m) (1u << (m))
 
+/* What is wanted in its canonical form: of the others either what they stand for, or nothing. */
+#define KEPT (BIT(M_STATE) | BIT(M_ACTOR) | BIT(M_CAUSE) | BIT(M_META) | BIT(M_VECTOR))
+
 static size_t
 offset(const struct reader *r, struct span token)
 {
@@ -177,14 +180,16 @@ read_value(struct reader *r, unsigned m)
 	r->walk.o = o;
 	if (r->engine->write(&r->walk, 2) != 0)
 		return (-1);
-	v->token = (struct span){r->text + r->pos, r->walk.pos - r->pos};
+	/* One by one: to copy what was just written in other pieces would wait for the stores. */
+	v->token.p = v->form.p = r->text + r->pos;
+	v->token.len = v->form.len = r->walk.pos - r->pos;
 	v->escaped = r->walk.escaped;
-	v->form = v->token;
 	r->pos = r->walk.pos;
 	if (!r->walk.changed)
 		return (0); /* what was written is the same, and forgotten */
-	v->form = (struct span){o, (size_t)(r->walk.o - o)};
-	if (((BIT(M_STATE) | BIT(M_ACTOR) | BIT(M_CAUSE) | BIT(M_META) | BIT(M_VECTOR)) & BIT(m)) != 0)
+	v->form.p = o;
+	v->form.len = (size_t)(r->walk.o - o);
+	if ((KEPT & BIT(m)) != 0)
 		r->scratch->len += v->form.len;
 	return (0);
 }
@@ -399,8 +404,6 @@ get_time(struct reader *r, bool keep, struct input *ret)
 {
 	struct span text;
 
-	ret->has_time = false;
-	ret->time_us = 0;
 	if (!keep || !has(r, M_TIME))
 		return (0);
 	if (get_text(r, M_TIME, &text) != 0)
@@ -451,11 +454,17 @@ get_event(struct reader *r, bool keep_time, struct input *ret)
 	return (0);
 }
 
+static inline void
+absent(struct span *s)
+{
+	s->p = NULL;
+	s->len = 0;
+}
+
 int
 input_parse(struct span line, bool keep_time, struct json_work *work, struct buf *scratch, struct input *ret,
     struct json_fault *f)
 {
-	static const struct input nothing = {.kind = INPUT_BLANK};
 	size_t before = scratch->len;
 	struct reader r;
 	int rc;
@@ -471,7 +480,17 @@ input_parse(struct span line, bool keep_time, struct json_work *work, struct buf
 	json_walk_init(&r.walk, line.p, line.len, work, f);
 	r.scratch = scratch;
 	r.f = f;
-	*ret = nothing;
+	ret->kind = INPUT_BLANK;
+	absent(&ret->element);
+	absent(&ret->action);
+	absent(&ret->state);
+	absent(&ret->actor);
+	absent(&ret->cause);
+	absent(&ret->meta);
+	absent(&ret->vector);
+	absent(&ret->glob);
+	ret->has_time = false;
+	ret->time_us = 0;
 	if ((r.pos = skip_space(&r, 0)) == r.len) {
 		ret->kind = INPUT_BLANK;
 		return (0);

@@ -83,9 +83,14 @@ json_locate(struct json_walk *w, size_t at)
 		return ((const unsigned char *)w->text + at);
 	}
 	if (!w->has_tail) {
-		memset(w->tail, 0, sizeof(w->tail));
-		if (w->len > 0)
-			memcpy(w->tail, w->text + near, w->len - near);
+		memset(w->tail + JSON_NEAR, 0, JSON_NEAR);
+		if (w->len >= JSON_NEAR)
+			memcpy(w->tail, w->text + near, JSON_NEAR);
+		else {
+			memset(w->tail, 0, JSON_NEAR);
+			if (w->len > 0)
+				memcpy(w->tail, w->text, w->len);
+		}
 		w->has_tail = true;
 	}
 	w->origin = (uintptr_t)w->tail - near;

@@ -4,10 +4,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "buf.h"
 
 #define JSON_DEPTH_MAX 64
+#define JSON_FEW 16   /* members that are sorted by insertion */
 #define JSON_SLACK 64 /* bytes that may be spoilt behind what is written */
 
 /* Where a text is wrong, and how. */
@@ -43,7 +45,8 @@ struct json_work {
 	size_t cap;
 	struct json_key *keys; /* of many members while they are sorted */
 	size_t keys_cap;
-	struct buf spare; /* members on their way to their place */
+	struct buf spare;				  /* members on their way to their place */
+	uint8_t order[JSON_FEW + 1][JSON_FEW]; /* of the members of the last object of as many that was not in order */
 };
 
 /** json_work_release(work): free what ${work} holds and make it empty. */

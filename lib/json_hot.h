@@ -4,9 +4,10 @@
  *
  *   HOT(name)	the name of a function for this engine
  *   TARGET	the attribute that allows its instructions
- *   STEP	how many bytes of a string it looks at together, at most 32
- *   HOT(plain)(p, o, write)	how many of the STEP bytes at p stand in a string as they are, up to the first that
- *		does not: a quote, a backslash, a control character, or not ASCII; with write all STEP are copied to o
+ *   STEP	how many bytes of a string it passes together, at most JSON_NEAR
+ *   HOT(plain)(c, write)	how many of the STEP bytes at c->p stand in a string as they are, up to the first that
+ *		does not: a quote, a backslash, a control character, or not ASCII; with write they and that one, if it
+ *		is among the STEP, are copied to c->o, where up to 64 bytes may be spoilt
  *   HOT(digits)(p)	how many digits are at p, at most 16
  *
  * so that all of it is inlined into one function each.  Every function here may read JSON_NEAR bytes from where READY()
@@ -14,34 +15,6 @@
  */
 
 #define HOT_INLINE static inline __attribute__((always_inline)) TARGET
-
-#ifndef ECL_JSON_HOT_H_
-#define ECL_JSON_HOT_H_
-
-#define LIKELY(x) __builtin_expect((x), 1)
-#define UNLIKELY(x) __builtin_expect((x), 0)
-
-/* Where we read, where we write: in registers, for nobody takes their address once all is inlined. */
-struct cursor {
-	const unsigned char *p;
-	char *o;
-	bool changed;
-};
-
-#define OFFSET(w, c) ((size_t)((uintptr_t)(c)->p - (w)->origin))
-
-#define READY(w, c)                                               \
-	do {                                                      \
-		if (UNLIKELY((c)->p >= (w)->limit))               \
-			(c)->p = json_locate((w), OFFSET(w, c)); \
-	} while (0)
-
-/* The escapes of two characters that are canonical. */
-static const bool short_escape[256] = {
-    ['"'] = true, ['\\'] = true, ['b'] = true, ['f'] = true, ['n'] = true, ['r'] = true, ['t'] = true};
-
-
-#endif
 
 HOT_INLINE void
 HOT(space)(struct json_walk *w, struct cursor *c)
@@ -55,11 +28,11 @@ HOT(space)(struct json_walk *w, struct cursor *c)
 		size_t at = OFFSET(w, c), end = json_space(w->text, w->len, at);
 
 		c->changed |= end != at;
-		c->p = json_locate(w, end);
+		MOVE(w, c, end);
 	}
 }
 
-/* In a string, at what is not plain. */
+/* In a string, at what is not plain; only that byte is sure to be there. */
 HOT_INLINE int
 HOT(special)(struct json_walk *w, struct cursor *c, bool *escaped, const bool write)
 {
@@ -81,6 +54,7 @@ HOT(special)(struct json_walk *w, struct cursor *c, bool *escaped, const bool wr
 	if (*c->p != '\\')
 		return (json_fault_control(w, OFFSET(w, c)));
 	*escaped = true;
+	READY(w, c);
 	if (LIKELY(short_escape[c->p[1]])) {
 		if (write) {
 			memcpy(c->o, c->p, 2);
@@ -97,7 +71,7 @@ HOT(special)(struct json_walk *w, struct cursor *c, bool *escaped, const bool wr
 	return (0);
 }
 
-/* The string at c->p, which is a quote. */
+/* The string at c->p, which is a quote.  Behind it nothing is sure to be there. */
 HOT_INLINE int
 HOT(string)(struct json_walk *w, struct cursor *c, bool *escaped, const bool write)
 {
@@ -109,7 +83,7 @@ HOT(string)(struct json_walk *w, struct cursor *c, bool *escaped, const bool wri
 		*c->o++ = '"';
 	for (;;) {
 		READY(w, c);
-		n = HOT(plain)(c->p, c->o, write);
+		n = HOT(plain)(c, write);
 		c->p += n;
 		if (write)
 			c->o += n;
@@ -162,7 +136,7 @@ any:
 		memcpy(c->o, w->text + at, n - at);
 		c->o += n - at;
 	}
-	c->p = json_locate(w, n);
+	MOVE(w, c, n);
 	return (0);
 }
 
@@ -189,7 +163,7 @@ HOT(word)(struct json_walk *w, struct cursor *c, const bool write)
 HOT_INLINE int
 HOT(name)(struct json_walk *w, struct cursor *c, struct json_level *l, size_t *n, const bool write)
 {
-	struct json_name *name = &l->name[l->odd], *last = &l->name[!l->odd];
+	struct json_name *name = &l->name[l->odd];
 	struct json_member *m = NULL;
 	size_t at = OFFSET(w, c), len;
 	uint64_t prefix;
@@ -203,7 +177,6 @@ HOT(name)(struct json_walk *w, struct cursor *c, struct json_level *l, size_t *n
 		m = &w->work->members[*n];
 		m->at = c->o;
 		name = &m->name;
-		last = &m[-1].name;
 		++*n;
 	}
 	memcpy(&prefix, c->p + 1, sizeof(prefix));
@@ -220,13 +193,15 @@ HOT(name)(struct json_walk *w, struct cursor *c, struct json_level *l, size_t *n
 	name->p = w->text + at;
 	name->len = len;
 	name->escaped = escaped;
-	if (UNLIKELY(prefix <= l->prefix) && l->any && json_name_order(last, name) >= 0) {
+	if (UNLIKELY(prefix <= l->prefix) && l->any && !l->unsorted &&
+	    json_name_order(write ? &m[-1].name : &l->name[!l->odd], name) >= 0) {
 		l->unsorted = true;
 		c->changed = true;
 	}
 	l->prefix = prefix;
 	l->any = true;
 	l->odd = !l->odd;
+	READY(w, c);
 	HOT(space)(w, c);
 	if (UNLIKELY(*c->p != ':'))
 		return (json_fault(w, OFFSET(w, c), "expected ':' after a member name"));
@@ -313,10 +288,11 @@ HOT_INLINE int
 HOT(walk)(struct json_walk *w, unsigned depth, const bool write)
 {
 	struct json_level *const bottom = w->levels, *l = bottom; /* the innermost that is open is l[-1] */
-	struct cursor c = {json_locate(w, w->pos), w->o, false};
+	struct cursor c = {.o = w->o};
 	size_t n = 0;
 	int rc;
 
+	MOVE(w, &c, w->pos);
 	w->changed = false;
 value:
 	HOT(space)(w, &c);

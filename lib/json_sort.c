@@ -9,8 +9,6 @@
 
 #include "banned.h"
 
-#define FEW 16	 /* members that are sorted by insertion */
-#define RANKED 8 /* members that are sorted by counting those below */
 #define CHUNK 32 /* bytes that are copied together */
 
 void
@@ -59,33 +57,6 @@ is_after(const struct json_key *a, const struct json_key *b)
 	return (json_name_order(&a->m->name, &b->m->name) > 0);
 }
 
-/*
- * Without a branch that might be guessed wrong: how many are below each is its place.  Return 0, or -1 where two
- * prefixes are the same.
- */
-static int
-rank_sort(struct json_key *v, size_t n)
-{
-	unsigned char place[RANKED] = {0};
-	struct json_key sorted[RANKED];
-	unsigned below, same = 0;
-	size_t i, k;
-
-	for (i = 1; i < n; i++)
-		for (k = 0; k < i; k++) {
-			below = v[k].prefix < v[i].prefix;
-			same |= v[k].prefix == v[i].prefix;
-			place[i] = (unsigned char)(place[i] + below);
-			place[k] = (unsigned char)(place[k] + !below);
-		}
-	if (same)
-		return (-1);
-	for (i = 0; i < n; i++)
-		sorted[place[i]] = v[i];
-	memcpy(v, sorted, n * sizeof(*v));
-	return (0);
-}
-
 static void
 insertion_sort(struct json_key *v, size_t n)
 {
@@ -107,9 +78,9 @@ merge_sort(struct json_key *v, size_t n)
 	struct json_key *from = v, *to = v + n, *swap;
 	size_t run, i, j, k, mid, end;
 
-	for (k = 0; k < n; k += FEW)
-		insertion_sort(v + k, n - k < FEW ? n - k : FEW);
-	for (run = FEW; run < n; run *= 2) {
+	for (k = 0; k < n; k += JSON_FEW)
+		insertion_sort(v + k, n - k < JSON_FEW ? n - k : JSON_FEW);
+	for (run = JSON_FEW; run < n; run *= 2) {
 		for (k = 0; k < n; k = end) {
 			i = k;
 			mid = j = n - k < run ? n : k + run;
@@ -144,43 +115,81 @@ fault_memory(struct json_walk *w, const struct json_member *m)
 	return (json_fault_set(w->f, (size_t)(m->name.p - w->text), "out of memory"));
 }
 
+/*
+ * Objects that follow each other are mostly alike: try the order that the last one of as many members had.  It is
+ * right where each prefix is above the one before; then no two are the same, and all members are there.
+ */
+static bool
+guess(const struct json_work *work, const struct json_member *v, struct json_key *keys, size_t n)
+{
+	const uint8_t *order = work->order[n];
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		keys[i] = (struct json_key){v[order[i]].name.prefix, &v[order[i]]};
+		if (i > 0 && keys[i].prefix <= keys[i - 1].prefix)
+			return (false);
+	}
+	return (true);
+}
+
+/* The members in order.  Return where they are, or NULL with w->f. */
+static struct json_key *
+sort(struct json_walk *w, const struct json_member *v, struct json_key *few, size_t n)
+{
+	struct json_work *work = w->work;
+	struct json_key *keys = few;
+	char shown[JSON_SHOWN_SIZE];
+	size_t i;
+
+	if (n > JSON_FEW && work->keys_cap < 2 * n) {
+		if ((keys = realloc(work->keys, 2 * work->cap * sizeof(*keys))) == NULL) {
+			fault_memory(w, v);
+			return (NULL);
+		}
+		work->keys = keys;
+		work->keys_cap = 2 * work->cap;
+	}
+	if (n > JSON_FEW)
+		keys = work->keys;
+	for (i = 0; i < n; i++)
+		keys[i] = (struct json_key){v[i].name.prefix, &v[i]};
+	if (n > JSON_FEW)
+		keys = merge_sort(keys, n);
+	else
+		insertion_sort(keys, n);
+	for (i = 1; i < n; i++)
+		if (keys[i].prefix == keys[i - 1].prefix && !is_after(&keys[i], &keys[i - 1])) {
+			json_fault_set(w->f, (size_t)(keys[i].m->name.p - w->text), "duplicate member '%s'",
+			    json_shown((struct span){keys[i].m->name.p, keys[i].m->name.len}, shown));
+			return (NULL);
+		}
+	if (n <= JSON_FEW)
+		for (i = 0; i < n; i++)
+			work->order[n][i] = (uint8_t)(keys[i].m - v);
+	return (keys);
+}
+
 int
 json_sort(struct json_walk *w, size_t base, size_t n, char *start, char *end)
 {
-	struct json_work *work = w->work;
-	struct json_member *v = work->members + base;
-	struct json_key few[FEW], *keys = few;
-	char shown[JSON_SHOWN_SIZE], *o;
+	const struct json_member *v = w->work->members + base;
+	struct buf *spare = &w->work->spare;
+	struct json_key few[JSON_FEW], *keys = few;
+	char *o = start;
 	size_t i;
 
 	n -= base;
-	if (n > FEW) {
-		if (work->keys_cap < 2 * n) {
-			if ((keys = realloc(work->keys, 2 * work->cap * sizeof(*keys))) == NULL)
-				return (fault_memory(w, v));
-			work->keys = keys;
-			work->keys_cap = 2 * work->cap;
-		}
-		keys = work->keys;
-	}
-	for (i = 0; i < n; i++)
-		keys[i] = (struct json_key){v[i].name.prefix, &v[i]};
-	if (n > FEW)
-		keys = merge_sort(keys, n);
-	else if (n > RANKED || rank_sort(keys, n) != 0)
-		insertion_sort(keys, n);
-	for (i = 1; i < n; i++)
-		if (keys[i].prefix == keys[i - 1].prefix && !is_after(&keys[i], &keys[i - 1]))
-			return (json_fault_set(w->f, (size_t)(keys[i].m->name.p - w->text), "duplicate member '%s'",
-			    json_shown((struct span){keys[i].m->name.p, keys[i].m->name.len}, shown)));
-	buf_reset(&work->spare);
-	if (buf_reserve(&work->spare, (size_t)(end - start) + CHUNK) != 0)
+	if ((n > JSON_FEW || !guess(w->work, v, few, n)) && (keys = sort(w, v, few, n)) == NULL)
+		return (-1);
+	buf_reset(spare);
+	if (buf_reserve(spare, (size_t)(end - start) + CHUNK) != 0)
 		return (fault_memory(w, v));
-	copy(work->spare.data, start, (size_t)(end - start));
-	for (o = start, i = 0; i < n; i++) {
+	copy(spare->data, start, (size_t)(end - start));
+	for (i = 0; i < n; i++) {
 		if (i > 0)
 			*o++ = ',';
-		o = copy(o, work->spare.data + (keys[i].m->at - start), keys[i].m->len);
+		o = copy(o, spare->data + (keys[i].m->at - start), keys[i].m->len);
 	}
 	return (0);
 }

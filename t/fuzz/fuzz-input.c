@@ -1,4 +1,4 @@
-/* Any bytes as a line of input: what is taken makes an event whose line parses and is taken as input again. */
+/* Any bytes as a line of input: its room is enough, what is taken makes an event whose line parses and is taken as input again. */
 #include "config.h"
 
 #include <string.h>
@@ -54,9 +54,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct json_fault f = {0, ""}, g = {0, ""};
 	struct buf scratch = BUF_INIT;
 	struct input in, other;
+	char *where;
 	int rc;
 
+	/* Exactly the room that is asked for: it is enough, and nothing is written behind it. */
+	scratch.cap = input_room(size);
+	MUST((scratch.data = where = malloc(scratch.cap)) != NULL);
 	rc = input_parse(line, true, &work, &scratch, &in, &f);
+	MUST(scratch.data == where && (rc == 0 || scratch.len == 0));
 	if (rc != 0)
 		MUST(f.at <= size && f.what[0] != '\0' &&
 		    json_utf8(f.what, strlen(f.what)) == strlen(f.what));

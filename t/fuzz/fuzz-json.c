@@ -1,4 +1,7 @@
-/* Any bytes as JSON: jansson's verdict is ours, a canonical form is its own, and its members are walked whole. */
+/*
+ * Any bytes as JSON: jansson's verdict is ours, all engines give the same answer, a canonical form is its own and means
+ * the same to jansson, and its members are walked whole.
+ */
 #include "config.h"
 
 #include <string.h>
@@ -79,6 +82,37 @@ check_canonical(struct span text, struct span form, const json_t *theirs)
 	buf_release(&again);
 }
 
+/* The other engines say of ${text} what the best said: ${rc}, ${form}, ${f}, and ${end}. */
+static void
+check_engines(struct span text, int rc, struct span form, const struct json_fault *f, size_t end)
+{
+	static const char *const engines[] = {"portable", "sse2", "avx2"};
+	struct json_fault g, h;
+	struct buf out = BUF_INIT;
+	bool canonical;
+	size_t i, pos, start = json_space(text.p, text.len, 0);
+
+	for (i = 0; i < 3; i++) {
+		if (json_use(engines[i]) != 0)
+			continue;
+		buf_reset(&out);
+		memset(&g, 0, sizeof(g));
+		memset(&h, 0, sizeof(h));
+		pos = start;
+		MUST(json_canonical(text.p, text.len, &pos, 1, &work, &out, &g) == rc);
+		MUST(span_eq(form, (struct span){out.data, out.len}) && pos == end);
+		MUST(g.at == f->at && strcmp(g.what, f->what) == 0);
+		pos = start;
+		/* Only what is repeated goes unseen by json_scan(), and then it is not canonical. */
+		if (json_scan(text.p, text.len, &pos, 1, &canonical, &h) == 0) {
+			MUST(rc == 0 ? pos == end : strncmp(f->what, "duplicate", 9) == 0 && !canonical);
+			MUST(rc != 0 || canonical == span_eq(form, (struct span){text.p + start, pos - start}));
+		} else
+			MUST(rc != 0 && (strcmp(h.what, f->what) == 0 || strncmp(f->what, "duplicate", 9) == 0));
+	}
+	buf_release(&out);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -93,6 +127,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	theirs = json_loadb(text.p, text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	pos = json_space(text.p, text.len, 0);
 	rc = json_canonical(text.p, text.len, &pos, 1, &work, &form, &f);
+	check_engines(text, rc, (struct span){form.data, form.len}, &f, pos);
 	if (rc != 0) {
 		MUST(form.len == 0 && f.at <= size && f.what[0] != '\0');
 		MUST(json_utf8(f.what, strlen(f.what)) == strlen(f.what));

@@ -606,6 +606,9 @@ test_offsets(void)
 	static const struct span middles[] = {SPAN(""), SPAN("\\n"), SPAN("\\u0041"), SPAN("\\u001F"), SPAN("\xc3\xa9"),
 	    SPAN("\xf0\x9f\x98\x80"), SPAN("\\ud83d\\ude00"), SPAN("\\ud83d"), SPAN("\x80"), SPAN("\xe2\x82"), SPAN("\x1f"),
 	    SPAN("\0"), SPAN("\\"), SPAN("\"")};
+	static const struct span ends[] = {SPAN(""), SPAN(""), SPAN("\""), SPAN("\""), SPAN("\\"), SPAN("\\"), SPAN("\xe2\x82"),
+	    SPAN("\xf0\x9f\x98"), SPAN("\\u00e"), SPAN("\":"), SPAN("\","), SPAN("\" "), SPAN("\"] "), SPAN("\":1"), SPAN("\"]"),
+	    SPAN("\":true}"), SPAN("\",nul"), SPAN("\":fals")};
 	struct buf b = BUF_INIT;
 	unsigned before, behind, bad = 0, n = 0;
 	size_t i, cut;
@@ -636,6 +639,19 @@ test_offsets(void)
 				}
 			}
 	ok(bad == 0, "%u strings of every length at every offset: the engines agree", n);
+	for (bad = 0, before = 0; before < 300; before++)
+		for (i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+			buf_reset(&b);
+			buf_adds(&b, i % 2 ? "{\"" : "[\"");
+			for (cut = 0; cut < before; cut++)
+				buf_addc(&b, (char)('a' + cut % 26));
+			buf_addspan(&b, ends[i]);
+			exact = malloc(b.len);
+			memcpy(exact, b.data, b.len);
+			bad += !engines_agree((struct span){exact, b.len});
+			free(exact);
+		}
+	ok(bad == 0, "texts that end in or behind a string: the engines agree");
 	for (bad = 0, n = 1; n < 200; n++) {
 		buf_reset(&b);
 		for (cut = 0; cut < n; cut++)
