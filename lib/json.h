@@ -61,7 +61,7 @@ void json_work_release(struct json_work *work);
 int json_canonical(const char *text, size_t len, size_t *pos, unsigned depth, struct json_work *work, struct buf *out,
     struct json_fault *f);
 
-/** json_use(name): choose "avx2", "sse2" or "portable" instructions, for tests.  Return 0, or -1 where this processor lacks them. */
+/** json_use(name): choose the engine "avx2", "sse2" or "portable", for tests.  Return 0, or -1 where this processor lacks it. */
 int json_use(const char *name);
 
 /** json_unescape(token, out): append what the string ${token} (valid, with its quotes) stands for. */

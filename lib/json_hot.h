@@ -294,6 +294,7 @@ HOT(walk)(struct json_walk *w, unsigned depth, const bool write)
 
 	MOVE(w, &c, w->pos);
 	w->changed = false;
+	w->escaped = false;
 value:
 	HOT(space)(w, &c);
 	if (*c.p == '{' || *c.p == '[') {

@@ -58,7 +58,7 @@ struct json_walk {
 	size_t pos;   /* of the value, then behind it */
 	char *o;      /* where its canonical form goes, then behind that; unused by scan() */
 	bool changed; /* the canonical form is another than the text */
-	bool escaped; /* where the value is a string: it has an escape */
+	bool escaped; /* the value is a string and has an escape (or there are strings in it) */
 
 	bool has_tail;
 	const unsigned char *limit; /* from here on there are fewer than JSON_NEAR bytes: json_locate() */
