@@ -162,8 +162,7 @@ fault_name(const struct reader *r)
 {
 	if (r->text[r->pos] == '}')
 		return (json_fault_set(r->f, r->pos, "trailing comma before '}'"));
-	if (r->text[r->pos] == '\'' ||
-	    (r->text[r->pos] == 'u' && r->len - r->pos > 1 && r->text[r->pos + 1] == '\''))
+	if (r->text[r->pos] == '\'' || (r->text[r->pos] == 'u' && r->len - r->pos > 1 && r->text[r->pos + 1] == '\''))
 		return (json_fault_set(r->f, r->pos,
 		    "expected a member name in double quotes: this looks like a Python dict, not JSON (ansible: use 'to_json | string')"));
 	return (json_fault_set(r->f, r->pos, "expected a member name in double quotes"));
@@ -212,12 +211,10 @@ read_member(struct reader *r)
 		r->pos = r->walk.pos;
 		token = (struct span){r->text + from, r->pos - from};
 		if ((m = member_of(token)) == M_COUNT)
-			return (json_fault_set(
-			    r->f, from, "unknown member '%s'", json_shown(token, shown)));
+			return (json_fault_set(r->f, from, "unknown member '%s'", json_shown(token, shown)));
 	}
 	if ((r->seen & BIT(m)) != 0)
-		return (json_fault_set(
-		    r->f, from, "duplicate member '%.*s'", (int)names[m].len - 2, names[m].p + 1));
+		return (json_fault_set(r->f, from, "duplicate member '%.*s'", (int)names[m].len - 2, names[m].p + 1));
 	r->seen |= BIT(m);
 	if ((r->pos = skip_space(r, r->pos)) == r->len)
 		return (fault_end(r));
@@ -245,14 +242,12 @@ read_members(struct reader *r)
 			if (r->text[r->pos++] == '}')
 				break;
 			if (r->text[r->pos - 1] != ',')
-				return (json_fault_set(
-				    r->f, r->pos - 1, "expected ',' or '}' after a member"));
+				return (json_fault_set(r->f, r->pos - 1, "expected ',' or '}' after a member"));
 			if ((r->pos = skip_space(r, r->pos)) == r->len)
 				return (fault_end(r));
 		}
 	if ((r->pos = skip_space(r, r->pos)) != r->len)
-		return (
-		    json_fault_set(r->f, r->pos, "expected the end of the line after the object"));
+		return (json_fault_set(r->f, r->pos, "expected the end of the line after the object"));
 	return (0);
 }
 
@@ -331,11 +326,9 @@ get_element(struct reader *r, struct span *ret)
 	if (get_text(r, M_ELEMENT, ret) != 0)
 		return (-1);
 	if ((r->v[M_ELEMENT].escaped || !is_plain_name(*ret)) && (fault = event_name_fault(*ret)) != NULL)
-		return (json_fault_set(
-		    r->f, offset(r, r->v[M_ELEMENT].token), "bad element: %s", fault));
+		return (json_fault_set(r->f, offset(r, r->v[M_ELEMENT].token), "bad element: %s", fault));
 	if (event_reserved(*ret))
-		return (fault_at(
-		    r, r->v[M_ELEMENT].token, "elements that begin with 'ecl:' belong to ecl"));
+		return (fault_at(r, r->v[M_ELEMENT].token, "elements that begin with 'ecl:' belong to ecl"));
 	return (0);
 }
 
@@ -384,13 +377,11 @@ get_vector(struct reader *r, struct span *ret)
 	token = r->v[M_VECTOR].token;
 	if (token.p[0] == '"') {
 		if ((fault = vector_text_fault(*ret, true)) != NULL)
-			return (
-			    json_fault_set(r->f, offset(r, token), "member 'vector' %s", fault));
+			return (json_fault_set(r->f, offset(r, token), "member 'vector' %s", fault));
 		return (0);
 	}
 	if (token.p[0] != '[')
-		return (fault_at(
-		    r, token, "member 'vector' is neither base64 nor an array of numbers"));
+		return (fault_at(r, token, "member 'vector' is neither base64 nor an array of numbers"));
 	from = r->scratch->len;
 	if (vector_text_from_array(r->text, r->len, offset(r, token), r->scratch, r->f) != 0)
 		return (-1);
@@ -448,8 +439,7 @@ get_event(struct reader *r, bool keep_time, struct input *ret)
 	size = ret->element.len + ret->action.len + ret->state.len + ret->actor.len +
 	    ret->cause.len + ret->meta.len + ret->vector.len;
 	if (size > EVENT_INPUT_MAX)
-		return (json_fault_set(
-		    r->f, 0, "line over %d bytes in its canonical form", EVENT_INPUT_MAX));
+		return (json_fault_set(r->f, 0, "line over %d bytes in its canonical form", EVENT_INPUT_MAX));
 	ret->kind = INPUT_EVENT;
 	return (0);
 }

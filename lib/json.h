@@ -45,7 +45,7 @@ struct json_work {
 	size_t cap;
 	struct json_key *keys; /* of many members while they are sorted */
 	size_t keys_cap;
-	struct buf spare;				  /* members on their way to their place */
+	struct buf spare;		       /* members on their way to their place */
 	uint8_t order[JSON_FEW + 1][JSON_FEW]; /* of the members of the last object of as many that was not in order */
 };
 

@@ -34,17 +34,17 @@ struct cursor {
 #define OFFSET(w, c) ((size_t)((uintptr_t)(c)->p - (w)->origin))
 
 /* Go on at an offset.  What was seen of the text is forgotten, for this may be in the tail. */
-#define MOVE(w, c, at)                               \
-	do {                                         \
-		(c)->p = json_locate((w), (at));     \
-		(c)->window = (c)->p;                \
-		(c)->special = 0;                    \
+#define MOVE(w, c, at)                           \
+	do {                                     \
+		(c)->p = json_locate((w), (at)); \
+		(c)->window = (c)->p;            \
+		(c)->special = 0;                \
 	} while (0)
 
-#define READY(w, c)                                  \
-	do {                                         \
-		if (UNLIKELY((c)->p >= (w)->limit))  \
-			MOVE(w, c, OFFSET(w, c));    \
+#define READY(w, c)                                 \
+	do {                                        \
+		if (UNLIKELY((c)->p >= (w)->limit)) \
+			MOVE(w, c, OFFSET(w, c));   \
 	} while (0)
 
 /* The escapes of two characters that are canonical. */
@@ -56,6 +56,7 @@ static const bool short_escape[256] = {
 #define HOT(name) name##_portable
 #define TARGET
 #define STEP 8
+#define VECTOR 0
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
@@ -89,35 +90,16 @@ static const struct json_engine portable = {"portable", scan_portable, write_por
 #undef HOT
 #undef TARGET
 #undef STEP
+#undef VECTOR
 
 #ifdef JSON_X86
-
-/*
- * With vectors: 64 bytes are looked at together, and their bits serve for all strings that end there.  So where the
- * next string begins depends on a shift and a count of zeros, not on a load and comparisons.
- */
-#define VECTOR_PLAIN(c, write, mask64, copy32)                                                    \
-	do {                                                                                      \
-		size_t seen = (size_t)((c)->p - (c)->window);                                     \
-		uint64_t found = seen < 64 ? (c)->special >> seen : 0;                            \
-                                                                                                  \
-		if (UNLIKELY(found == 0)) {                                                       \
-			(c)->window = (c)->p;                                                     \
-			(c)->special = found = mask64((c)->p);                                    \
-		}                                                                                 \
-		if (write)                                                                        \
-			copy32((c)->o, (c)->p);                                                   \
-		seen = found == 0 ? 64 : (size_t)__builtin_ctzll(found);                          \
-		if (write && seen >= 32)                                                          \
-			copy32((c)->o + 32, (c)->p + 32);                                         \
-		return (seen);                                                                    \
-	} while (0)
 
 /* SSE2: every x86-64 has it. */
 
 #define HOT(name) name##_sse2
 #define TARGET
 #define STEP 64
+#define VECTOR 1
 
 static inline __attribute__((always_inline)) uint64_t
 mask16_sse2(const unsigned char *p)
@@ -147,12 +129,6 @@ copy32_sse2(char *to, const unsigned char *from)
 }
 
 static inline __attribute__((always_inline)) size_t
-plain_sse2(struct cursor *c, const bool write)
-{
-	VECTOR_PLAIN(c, write, mask64_sse2, copy32_sse2);
-}
-
-static inline __attribute__((always_inline)) size_t
 digits_sse2(const unsigned char *p)
 {
 	__m128i x = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)(const void *)p), _mm_set1_epi8('0'));
@@ -168,12 +144,14 @@ static const struct json_engine sse2 = {"sse2", scan_sse2, write_sse2};
 #undef HOT
 #undef TARGET
 #undef STEP
+#undef VECTOR
 
 /* AVX2, and BMI for the shifts. */
 
 #define HOT(name) name##_avx2
 #define TARGET __attribute__((target("avx2,bmi,bmi2")))
 #define STEP 64
+#define VECTOR 1
 
 TARGET static inline __attribute__((always_inline)) uint64_t
 mask32_avx2(const unsigned char *p)
@@ -198,12 +176,6 @@ copy32_avx2(char *to, const unsigned char *from)
 }
 
 TARGET static inline __attribute__((always_inline)) size_t
-plain_avx2(struct cursor *c, const bool write)
-{
-	VECTOR_PLAIN(c, write, mask64_avx2, copy32_avx2);
-}
-
-TARGET static inline __attribute__((always_inline)) size_t
 digits_avx2(const unsigned char *p)
 {
 	return (digits_sse2(p));
@@ -216,6 +188,7 @@ static const struct json_engine avx2 = {"avx2", scan_avx2, write_avx2};
 #undef HOT
 #undef TARGET
 #undef STEP
+#undef VECTOR
 
 #endif
 

@@ -7,7 +7,10 @@
  *   STEP	how many bytes of a string it passes together, at most JSON_NEAR
  *   HOT(plain)(c, write)	how many of the STEP bytes at c->p stand in a string as they are, up to the first that
  *		does not: a quote, a backslash, a control character, or not ASCII; with write they and that one, if it
- *		is among the STEP, are copied to c->o, where up to 64 bytes may be spoilt
+ *		is among the STEP, are copied to c->o, where JSON_SLACK bytes may be spoilt
+ *   VECTOR	1 where, in place of that, STEP is 64 and there are
+ *   HOT(mask64)(p)	a bit for each of the 64 bytes at p that is not plain
+ *   HOT(copy32)(to, from)	a copy of 32 bytes
  *   HOT(digits)(p)	how many digits are at p, at most 16
  *
  * so that all of it is inlined into one function each.  Every function here may read JSON_NEAR bytes from where READY()
@@ -15,6 +18,30 @@
  */
 
 #define HOT_INLINE static inline __attribute__((always_inline)) TARGET
+
+#if VECTOR
+/*
+ * What was seen of 64 bytes serves for all strings that end there.  So where the next string begins depends on a shift
+ * and a count of zeros, not on a load and comparisons.
+ */
+HOT_INLINE size_t
+HOT(plain)(struct cursor *c, const bool write)
+{
+	size_t n = (size_t)(c->p - c->window);
+	uint64_t special = n < 64 ? c->special >> n : 0;
+
+	if (UNLIKELY(special == 0)) {
+		c->window = c->p;
+		c->special = special = HOT(mask64)(c->p);
+	}
+	if (write)
+		HOT(copy32)(c->o, c->p);
+	n = special == 0 ? 64 : (size_t)__builtin_ctzll(special);
+	if (write && n >= 32)
+		HOT(copy32)(c->o + 32, c->p + 32);
+	return (n);
+}
+#endif
 
 HOT_INLINE void
 HOT(space)(struct json_walk *w, struct cursor *c)
@@ -273,8 +300,8 @@ HOT(next)(struct json_walk *w, struct cursor *c, const struct json_level *l, con
 	if (*c->p == end)
 		return (1);
 	if (UNLIKELY(*c->p != ','))
-		return (json_fault(w, OFFSET(w, c),
-		    l->object ? "expected ',' or '}' after a member" : "expected ',' or ']' in an array"));
+		return (json_fault(
+		    w, OFFSET(w, c), l->object ? "expected ',' or '}' after a member" : "expected ',' or ']' in an array"));
 	c->p++;
 	if (write)
 		*c->o++ = ',';

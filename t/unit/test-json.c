@@ -1,6 +1,7 @@
 /* JSON: verdicts and values against jansson, the canonical form, strings, messages, cost. */
 #include "config.h"
 
+#include <dirent.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <time.h>
@@ -1041,6 +1042,45 @@ test_walk(void)
 	buf_release(&seen);
 }
 
+/* What the fuzzer found worth keeping. */
+static void
+test_corpus(void)
+{
+	struct buf path = BUF_INIT, text = BUF_INIT;
+	const char *top = getenv("top_srcdir");
+	unsigned n = 0, bad = 0;
+	struct dirent *d;
+	FILE *f;
+	DIR *dir;
+	int c;
+
+	buf_addf(&path, "%s/t/fuzz/corpus-json", top != NULL ? top : ".");
+	if ((dir = opendir(buf_cstr(&path))) == NULL) {
+		ok(true, "the fuzzer's corpus # SKIP cannot open '%s'", buf_cstr(&path));
+		buf_release(&path);
+		return;
+	}
+	while ((d = readdir(dir)) != NULL) {
+		if (d->d_name[0] == '.')
+			continue;
+		buf_reset(&path);
+		buf_addf(&path, "%s/t/fuzz/corpus-json/%s", top != NULL ? top : ".", d->d_name);
+		if ((f = fopen(buf_cstr(&path), "rb")) == NULL)
+			continue;
+		buf_reset(&text);
+		while ((c = getc(f)) != EOF)
+			buf_addc(&text, (char)c);
+		fclose(f);
+		n++;
+		if (compare((struct span){text.data, text.len}) != NULL && bad++ < 5)
+			show((struct span){text.data, text.len});
+	}
+	closedir(dir);
+	ok(n > 50 && bad == 0, "the fuzzer's corpus: %u texts", n);
+	buf_release(&path);
+	buf_release(&text);
+}
+
 int
 main(void)
 {
@@ -1066,6 +1106,7 @@ main(void)
 	test_walk();
 	test_many_members();
 	test_mutations();
+	test_corpus();
 	json_work_release(&work);
 	return (tap_done());
 }
