@@ -170,13 +170,16 @@ boot_of(struct durable_file *f)
 	return (f->boot);
 }
 
-/* A file that was removed or replaced meanwhile is read by nobody else any more. */
+/* What was removed, moved or replaced meanwhile is not what others read. */
 static void
-close_removed(struct durable_file *f)
+close_replaced(struct durable_file *f)
 {
-	struct stat st;
+	struct stat ours, named;
 
-	if (f->fd != -1 && (fstat(f->fd, &st) != 0 || st.st_nlink == 0))
+	if (f->fd == -1)
+		return;
+	if (fstat(f->fd, &ours) != 0 || fstatat(f->root_fd, "durable", &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    ours.st_dev != named.st_dev || ours.st_ino != named.st_ino)
 		durable_close(f);
 }
 
@@ -187,7 +190,7 @@ load(struct durable_file *f, int flags, struct durable *ret, struct err *e)
 	struct err absent = {0, 0, ""};
 
 	memset(ret, 0, sizeof(*ret));
-	close_removed(f);
+	close_replaced(f);
 	if (f->fd == -1 && (f->fd = io_open_file(f->root_fd, "durable", flags, 0, &absent)) == -1) {
 		if (absent.sys == ENOENT)
 			return (0);

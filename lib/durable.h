@@ -43,7 +43,7 @@ void durable_close(struct durable_file *f);
 
 /**
  * durable_load(f, ret, e), durable_store(f, end, mark, e):
- * For the one who holds ROOT/lock: what is stored, and store.  An absent or damaged file gives all false; one that was removed
+ * For the one who holds ROOT/lock: what is stored, and store.  An absent or damaged file gives all false; one that was replaced
  * since is opened anew by durable_load(), which comes before durable_store() each time the lock was taken.  Return 0 or -1.
  */
 int durable_load(struct durable_file *f, struct durable *ret, struct err *e);
