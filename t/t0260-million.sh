@@ -43,4 +43,18 @@ test_expect_success 'the index published in bulk is right' '
 	ecl-index --check -q
 '
 
+test_expect_success 'a file of the rows is gone: nobody is misled, recording goes on, and ecl-index makes it anew' '
+	index=$ECL_ROOT/live/.ecl/index
+	ecl-index -q
+	ecl-query --at 300000 >before
+	mv "$index"/rows-00000000000000262144 "$TRASH/gone"
+	ecl-query --at 300000 | test_cmp before -
+	ecl-append -q -e loop:1 -s 1
+	test_expect_code 1 ecl-index --check -q
+	ecl-index -q
+	ecl-index --check -q
+	ecl-query --at 300000 | test_cmp before -
+	cmp "$index"/rows-00000000000000262144 "$TRASH/gone"
+'
+
 test_done

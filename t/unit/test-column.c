@@ -79,14 +79,15 @@ test_widths(void)
 	const uint8_t *p;
 	struct err e;
 	uint64_t n, first, i;
-	char name[16];
+	char name[16], path[COLUMN_PATH];
+	uint8_t have[64], want[64];
 	bool yes;
 	size_t w;
 
 	for (w = 0; w < sizeof(width) / sizeof(width[0]); w++) {
 		snprintf(name, sizeof(name), "w%u", width[w]);
 		column_init(&c, dirfd_, name, width[w], SEED, 0, 0);
-		ok(column_check_sizes(&c), "an empty column of %u bytes needs no files", width[w]);
+		ok(column_check_sizes(&c) && column_check_end(&c), "an empty column of %u bytes needs no files", width[w]);
 		/* Beyond one file, in steps that end at all sorts of places. */
 		for (yes = true; yes && c.rows * c.width < COLUMN_FILE + 5 * COLUMN_CHUNK;) {
 			n = random_below(&r, 4) == 0 ? COLUMN_CHUNK / c.width : 1 + random_below(&r, 5 * COLUMN_CHUNK / c.width);
@@ -96,7 +97,7 @@ test_widths(void)
 		}
 		ok(yes, "rows of %u bytes, appended in steps", width[w]);
 		reopen(&c);
-		ok(column_check_sizes(&c), "the sizes are right");
+		ok(column_check_sizes(&c) && column_check_end(&c), "the sizes are right");
 		for (yes = true, i = 0; yes && i < 3000; i++)
 			yes = same(&c, random_below(&r, (uint32_t)c.rows));
 		ok(yes && same(&c, 0) && same(&c, c.rows - 1), "all rows are there");
@@ -106,6 +107,17 @@ test_widths(void)
 			yes = yes && first == 0;
 		}
 		ok(yes && i == c.rows, "runs of chunks cover it");
+		for (yes = true, i = 0; yes && i < 3000; i++) {
+			n = i == 0 ? c.rows - 1 : random_below(&r, (uint32_t)c.rows);
+			row_bytes(width[w], n, want);
+			yes = column_peek(&c, n, have, &e) == 0 && memcmp(have, want, width[w]) == 0;
+		}
+		ok(yes, "rows read without a look at their chunks are the same");
+		reopen(&c);
+		column_path(&c, 0, path);
+		ok(unlinkat(dirfd_, path, 0) == 0 && column_check_end(&c) && same(&c, c.rows - 1) && !column_check_sizes(&c) &&
+			column_get(&c, 0, &p, &e) == -1 && column_peek(&c, 0, have, &e) == -1,
+		    "where the first file is gone, the end is right, and the first row is not there");
 		column_release(&c);
 	}
 }
@@ -179,11 +191,11 @@ test_damage(void)
 	column_release(&other);
 
 	fd = openat(dirfd_, file, O_RDWR);
-	ok(ftruncate(fd, 3 * COLUMN_CHUNK + 5) == 0 && !column_check_sizes(&c), "a cut file is found by its size");
+	ok(ftruncate(fd, 3 * COLUMN_CHUNK + 5) == 0 && !column_check_sizes(&c) && !column_check_end(&c), "a cut file is found by its size");
 	close(fd);
 	reopen(&c);
 	ok(column_get(&c, 4 * per, &p, &e) == -1 && column_get(&c, 3 * per, &p, &e) == -1 && same(&c, 0), "and when it is read");
-	ok(unlinkat(dirfd_, sum, 0) == 0 && !column_check_sizes(&c), "a missing sum is found");
+	ok(unlinkat(dirfd_, sum, 0) == 0 && !column_check_sizes(&c) && !column_check_end(&c), "a missing sum is found");
 	reopen(&c);
 	ok(column_get(&c, 0, &p, &e) == -1, "also when it is read");
 	ok(unlinkat(dirfd_, file, 0) == 0 && mkfifoat(dirfd_, file, 0600) == 0 && !column_check_sizes(&c), "a pipe is no file");
