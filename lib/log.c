@@ -17,8 +17,7 @@
 #include "banned.h"
 
 #define OPEN_FDS_MAX 64
-#define WINDOW_FIRST (32u << 10) /* a short tail is read without fresh pages for more than it needs */
-#define WINDOW_LAST (256u << 10)
+#define WINDOW (64u << 10) /* what is read at once: stays in the cache, and a short tail needs no fresh pages for more */
 #define UNKNOWN UINT64_MAX /* a size that nobody asked for yet */
 
 void
@@ -450,7 +449,6 @@ log_reader_init(struct log_reader *r, struct log *log, size_t segment, uint64_t 
 	r->segment = segment;
 	r->offset = offset;
 	r->window_at = offset;
-	r->want = WINDOW_FIRST;
 }
 
 void
@@ -463,10 +461,9 @@ log_reader_release(struct log_reader *r)
 static int
 fill_window(struct log_reader *r, uint64_t limit, struct err *e)
 {
-	size_t skip = (size_t)(r->offset - r->window_at), want = r->want;
+	size_t skip = (size_t)(r->offset - r->window_at), want = WINDOW;
 	uint64_t at;
 
-	r->want = want < WINDOW_LAST ? 2 * want : WINDOW_LAST;
 	if (skip > 0) {
 		r->window.len -= skip;
 		memmove(r->window.data, r->window.data + skip, r->window.len);

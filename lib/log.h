@@ -83,7 +83,6 @@ struct log_reader {
 	uint64_t offset; /* and its place there */
 	struct buf window;
 	uint64_t window_at; /* offset of window.data[0] in the segment */
-	size_t want;	    /* bytes that the next reading asks for */
 };
 
 /* One line that a reader found. */
