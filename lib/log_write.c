@@ -45,6 +45,27 @@ open_append(struct log_writer *w, struct err *e)
 }
 
 /*
+ * Cut a segment to ${size} bytes.  Where that is within a block, the file system writes the block anew; a btrfs whose
+ * quota has no room for it fails only after it has cleared the block's rest in memory: NULs before lines that stay.
+ * So the whole blocks behind it go first, which does no such thing, and the rest where that worked.
+ */
+static int
+cut_to(int fd, uint64_t size)
+{
+	uint64_t block = (uint64_t)sysconf(_SC_PAGESIZE), whole;
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return (-1);
+	if ((uint64_t)st.st_blksize > block)
+		block = (uint64_t)st.st_blksize;
+	whole = (size + block - 1) / block * block;
+	if (whole < (uint64_t)st.st_size && ftruncate(fd, (off_t)whole) != 0)
+		return (-1);
+	return (ftruncate(fd, (off_t)size));
+}
+
+/*
  * Append to the last segment.  A short write or a failed sync leaves a page cache that may differ from the disk:
  * the file is cut to its good end, synced, and the bytes are written once more; after a second failure it stays cut.
  */
@@ -60,11 +81,11 @@ append_piece(struct log_writer *w, const char *p, size_t len, bool sync, enum lo
 		if (!sync || io_fdatasync(fd) == 0)
 			return (0);
 		synced_badly = true;
-		if (ftruncate(fd, (off_t)w->end.offset) == 0 && io_fsync(fd) == 0 && io_write(fd, p, len) == 0 && io_fsync(fd) == 0)
+		if (cut_to(fd, w->end.offset) == 0 && io_fsync(fd) == 0 && io_write(fd, p, len) == 0 && io_fsync(fd) == 0)
 			return (0);
 	}
 	sys = errno;
-	if (ftruncate(fd, (off_t)w->end.offset) != 0 || io_fsync(fd) != 0 || synced_badly)
+	if (cut_to(fd, w->end.offset) != 0 || io_fsync(fd) != 0 || synced_badly)
 		*outcome = LOG_IN_DOUBT;
 	else
 		*outcome = LOG_NOT_RECORDED;
@@ -128,7 +149,7 @@ undo_pieces(struct log_writer *w, const struct log_piece *pieces, size_t n)
 		if (w->fd != -1)
 			close(w->fd);
 		if ((w->fd = io_open_file(w->dirfd, name, O_WRONLY | O_APPEND, 0, NULL)) == -1 ||
-		    ftruncate(w->fd, (off_t)w->end.offset) != 0 || io_fsync(w->fd) != 0)
+		    cut_to(w->fd, w->end.offset) != 0 || io_fsync(w->fd) != 0)
 			bad = -1;
 	}
 	if (w->fd != -1)
@@ -331,7 +352,7 @@ cut_torn(struct log *log, int ecl_fd, uint64_t segment, uint64_t offset, uint64_
 	}
 	if ((fd = io_open_file(log->dirfd, seg, O_WRONLY, 0, e)) == -1)
 		return (-1);
-	if (ftruncate(fd, (off_t)offset) != 0 || io_fsync(fd) != 0) {
+	if (cut_to(fd, offset) != 0 || io_fsync(fd) != 0) {
 		err_sys(e, "cannot cut the torn tail off segment '%s'", seg);
 		close(fd);
 		return (-1);
