@@ -240,6 +240,7 @@ main(int argc, char **argv)
 	(void)argc;
 	if ((rc = parse(&r, argv)) != 0)
 		return (rc == -1 ? r.cli.exit : rc);
+	sha256_prefer_bulk();
 	if (verify(&r, &v, &e) != 0)
 		return (cli_error(&r.cli, &e));
 	report(&r, &v);

@@ -5,11 +5,13 @@
 
 #include "chain.h"
 #include "event.h"
+#include "sha256_many.h"
 #include "vector_text.h"
 
 #include "banned.h"
 
 #define HASH_HEX ((size_t)2 * SHA256_SIZE)
+#define HASH_GROUP 64 /* lines hashed at a time */
 #define TIME_LEN ((size_t)TIME_SIZE - 1)
 
 /* What of a line has a fixed or small size: member names, numbers, time, hashes. */
@@ -356,21 +358,46 @@ event_parse(struct span line, struct event *ret, struct json_fault *f)
 	return (read_tail(&r, ret));
 }
 
-bool
-event_hash_ok(struct span line)
+/* The hash that a line says it has. */
+static bool
+stated_hash(struct span line, uint8_t out[SHA256_SIZE])
 {
-	uint8_t want[SHA256_SIZE], have[SHA256_SIZE];
 	const char *tail;
 
 	if (line.len <= EVENT_TAIL)
 		return (false);
 	tail = line.p + (line.len - EVENT_TAIL);
-	if (memcmp(tail, ",\"hash\":\"", 9) != 0 || memcmp(tail + 9 + HASH_HEX, "\"}", 2) != 0)
-		return (false);
-	if (!hash_from_hex(tail + 9, want))
-		return (false);
-	sha256(line.p, line.len - EVENT_TAIL, have);
-	return (memcmp(want, have, SHA256_SIZE) == 0);
+	return (memcmp(tail, ",\"hash\":\"", 9) == 0 && memcmp(tail + 9 + HASH_HEX, "\"}", 2) == 0 && hash_from_hex(tail + 9, out));
+}
+
+bool
+event_hash_ok(struct span line)
+{
+	bool ok;
+
+	event_hashes_ok(&line, 1, &ok);
+	return (ok);
+}
+
+void
+event_hashes_ok(const struct span *line, size_t n, bool *ret_ok)
+{
+	uint8_t stated[HASH_GROUP][SHA256_SIZE], hash[HASH_GROUP][SHA256_SIZE];
+	struct sha256_msg msg[HASH_GROUP];
+	size_t of[HASH_GROUP], i, j, k = 0;
+
+	for (i = 0; i < n; i++) {
+		if ((ret_ok[i] = stated_hash(line[i], stated[k]))) {
+			msg[k] = (struct sha256_msg){line[i].p, line[i].len - EVENT_TAIL, hash[k]};
+			of[k++] = i;
+		}
+		if (k < HASH_GROUP && i + 1 < n)
+			continue;
+		sha256_many(msg, k);
+		for (j = 0; j < k; j++)
+			ret_ok[of[j]] = memcmp(stated[j], hash[j], SHA256_SIZE) == 0;
+		k = 0;
+	}
 }
 
 static inline char *

@@ -351,7 +351,6 @@ end_locked(struct index *ix, struct publication *p, struct err *e)
 
 	if (ix->going != p) {
 		/* Meanwhile the files were found to be damaged, or the index is another one: what is in them is for others. */
-		p->rc = 0;
 		publication_free(p);
 		return (0);
 	}

@@ -10,6 +10,8 @@
 
 #include "banned.h"
 
+#define HASH_GROUP 256
+
 static int
 no_room(struct portion *p)
 {
@@ -75,13 +77,30 @@ take_line(struct portion *p, struct span text, bool ends)
 		l->kind = INTAKE_TOO_LONG;
 	else if (in->replica) {
 		l->kind = INTAKE_EVENT;
-		l->hash_ok = event_hash_ok(text);
 	} else {
 		l->kind = INTAKE_INPUT;
 		if (input_parse(text, in->keep_time, &in->work, &p->scratch, &l->in, &f) != 0)
 			return (add_fault(p, l, &f));
 	}
 	return (0);
+}
+
+/* The lines of a replica's input: whether they have the hashes that they say. */
+static void
+check_hashes(struct portion *p)
+{
+	struct span line[HASH_GROUP];
+	bool ok[HASH_GROUP];
+	size_t i, j, n;
+
+	for (i = 0; i < p->lines; i += n) {
+		n = p->lines - i < HASH_GROUP ? p->lines - i : HASH_GROUP;
+		for (j = 0; j < n; j++)
+			line[j] = p->line[i + j].text;
+		event_hashes_ok(line, n, ok);
+		for (j = 0; j < n; j++)
+			p->line[i + j].hash_ok = ok[j];
+	}
 }
 
 /* The job of the worker: the next portion. */
@@ -110,6 +129,8 @@ fill(void *job)
 			return;
 		}
 	}
+	if (in->replica)
+		check_hashes(p);
 }
 
 void

@@ -387,6 +387,19 @@ next(struct record *r, struct intake *in, struct err *e)
 	return (intake_next(in));
 }
 
+/* The input is more than a trickle, and may have more to come. */
+static void
+flood(struct record *r, struct intake *in)
+{
+	if (!intake_ahead(in))
+		return;
+	sha256_prefer_bulk();
+	if (r->aloud || r->dry_run)
+		return;
+	worker_start(&r->committer);
+	worker_start(&r->publisher);
+}
+
 static int
 take_all(struct record *r, struct source *s, struct intake *in, struct err *e)
 {
@@ -395,10 +408,8 @@ take_all(struct record *r, struct source *s, struct intake *in, struct err *e)
 	int bad = 0;
 
 	while ((p = next(r, in, e)) != NULL && p->status == 1) {
-		if (!r->expect && p->data.len >= AHEAD_FROM && intake_ahead(in) && !r->aloud && !r->dry_run) {
-			worker_start(&r->committer);
-			worker_start(&r->publisher);
-		}
+		if (p->data.len >= AHEAD_FROM && !r->expect)
+			flood(r, in);
 		if ((bad = take_portion(r, s, p, e)) != 0)
 			break;
 		if (go_on(r, e) != 0)
