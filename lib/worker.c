@@ -64,7 +64,10 @@ worker_post(struct worker *w, void *job)
 		w->run(job);
 		w->posted++;
 		w->done++;
+		/* Other workers of the shop may have threads. */
+		pthread_mutex_lock(&w->shop->lock);
 		w->shop->count++;
+		pthread_mutex_unlock(&w->shop->lock);
 		return;
 	}
 	pthread_mutex_lock(&w->shop->lock);
