@@ -1,0 +1,231 @@
+test_description='ecl-append in a flood: read ahead and committed behind, it records what a trickle would, and lets others in'
+. "${0%/*}/test-lib.sh"
+
+test_btrfs 1G
+base=$TRASH
+test ! -d btrfs || base=$TRASH/btrfs
+export ECL_ROOT=$base/root
+
+# fresh: an empty ledger.
+fresh() { rm -rf "$ECL_ROOT" && ecl-init --backend copy "$ECL_ROOT" >/dev/null; }
+
+# held FILE: until FILE holds something, for at most 20 s.
+held()
+{
+	local n=0
+
+	while ! test -s "$1" && test $n -lt 400; do sleep 0.05; n=$((n + 1)); done
+	test -s "$1"
+}
+
+# events_are N: the ledger comes to have so many, within 20 s.
+events_are()
+{
+	local n=0
+
+	while test "$(ecl-query --stat | jq .events)" -lt "$1" && test $n -lt 400; do sleep 0.05; n=$((n + 1)); done
+	test "$(ecl-query --stat | jq .events)" = "$1"
+}
+
+# What an event says, without what differs from run to run.
+said() { jq -c '[.seq, .element, .action, .state, .parent]'; }
+
+test_expect_success 'an input' '
+	python3 "$top_srcdir/t/perf/make-events.py" 60000 3000 >in
+	test "$(stat -c %s in)" -gt 8000000
+'
+
+test_expect_success 'a flood records what the same lines record in a trickle' '
+	fresh
+	split -n l/40 in part.
+	for f in part.*; do ecl-append -q "$f"; done
+	ecl-replay --from 1 | said >trickle
+	fresh
+	cat in | ecl-append -q
+	ecl-replay --from 1 | said >flood
+	test_cmp trickle flood
+	test_line_count = 60000 flood
+	ecl-verify -q
+	ecl-replay | sh "$top_srcdir/t/check-ledger.sh"
+'
+
+test_expect_success 'what it prints is what is recorded' '
+	fresh
+	cat in | ecl-append >out
+	ecl-replay --from 1 | test_cmp - out
+	ecl-append -n in >dry
+	test_line_count = 60000 dry
+	said <dry >expect
+	test_line_count = 60000 expect
+	ecl-append -q in
+	ecl-replay --from 60001 | said | test_cmp expect -
+'
+
+test_expect_success 'nothing changed: nothing is recorded, by many lines neither' '
+	fresh
+	ecl-append -q in
+	ecl-query >now
+	before=$(ecl-query --stat | jq .events)
+	for i in 1 2 3 4 5 6 7 8; do cat now; done | ecl-append >out
+	test_line_count = 0 out
+	test "$(ecl-query --stat | jq .events)" = "$before"
+'
+
+test_expect_success 'a bad line in the middle: those before it are recorded, it is named, none behind it is' '
+	fresh
+	sed "40000s/.*/{\"element\":\"bad:1\",\"state\":}/" in >bad
+	test_expect_code 2 ecl-append -q bad 2>err
+	test_grep "^ecl-append: bad:40000:28: expected a value" err
+	test "$(ecl-query --stat | jq .events)" = 40000
+	ecl-verify -q
+'
+
+test_expect_success '--rejects puts them away in their order, and records all others' '
+	fresh
+	awk "NR % 1000 == 7 { print \"bad\", NR; next } { print }" in >bad
+	test_expect_code 1 ecl-append -q --rejects away bad 2>err
+	grep ^bad bad | test_cmp - away
+	test_line_count = 60 err
+	test "$(ecl-query --stat | jq .events)" = 59941
+'
+
+test_expect_success '{"complete":...} at the end of a flood deletes exactly what was not seen' '
+	fresh
+	for i in 1 2 3; do ecl-append -q -e "interface:old$i" -s $i; done
+	ecl-append -q -e service:other -s 1
+	{ cat in; echo "{\"complete\":\"interface:*\"}"; } | ecl-append >out
+	tail -n 3 out | jq -r "select(.action == \"delete\").element" >deleted
+	printf "interface:old%d\n" 1 2 3 | test_cmp - deleted
+	ecl-query service:other | jq -e ".state == 1"
+	test "$(grep -c "\"action\":\"delete\"" out)" = 3
+'
+
+test_expect_success 'a pause in the input: all before it is recorded, and the lock is free' '
+	fresh
+	mkfifo pipe
+	ecl-append -q <pipe &
+	pid=$!
+	exec 9>pipe
+	cat in >&9
+	events_are 60001
+	ecl-append -q --wait 0 -e other:1 -s 1
+	ecl-verify -q
+	cat in >&9
+	exec 9>&-
+	wait $pid
+	test "$(ecl-query --stat | jq .events)" = 120002
+	rm pipe
+'
+
+test_expect_success 'during a flood that does not end others get in: writers, a snapshot, readers' '
+	fresh
+	ecl-append -q in
+	ecl-query >now
+	# Much that says nothing new, and some that does: a flood that does not fill the disk.
+	{ while test ! -e enough; do cat now now now now now now now now now now now now; head -n 500 in; done; } | ecl-append -q &
+	pid=$!
+	for i in 1 2 3 4 5 6 7 8 9 10; do ecl-append --wait 10 -e other:$i -s $i >>others; done
+	test_line_count = 10 others
+	ecl-snap -q --wait 10
+	ecl-verify >verdict || { cat verdict; false; }
+	ecl-query other:7 | jq -e ".state == 7"
+	kill -0 $pid
+	touch enough
+	wait $pid
+	rm enough
+	ecl-replay >log
+	grep -Fxf others log >found
+	test_line_count = 10 found
+	ecl-verify -q
+	ecl-index --check -q
+'
+
+test_expect_success 'the index is published on the way, and is right' '
+	fresh
+	for i in 1 2 3 4 5 6; do cat in; done | sed "s/\"n\": /\"n\": 1/" | ecl-append -q --sync none
+	test "$(ecl-query --stat | jq .index_lag)" -le 1000
+	ecl-index --check -q
+	python3 "$top_srcdir/t/perf/make-events.py" 300000 300000 | ecl-append -q
+	ecl-index --check -q
+	ecl-verify -q
+	test "$(ecl-query --stat | jq .elements)" = 300001
+'
+
+test_expect_success 'an index that cannot be published costs a warning, not an event' '
+	fresh
+	ecl-index -q
+	rm -rf "$ECL_ROOT/live/.ecl/index"
+	echo in the way >"$ECL_ROOT/live/.ecl/index"
+	for i in 1 2 3 4 5 6; do cat in; done | ecl-append -q 2>err
+	test_line_count = 1 err
+	test_grep "the index was not published" err
+	test "$(ecl-replay | wc -l)" = 360001
+	rm "$ECL_ROOT/live/.ecl/index"
+	ecl-verify -q
+	ecl-append -q -e a:1 -s 1
+	ecl-index -q
+	ecl-index --check -q
+'
+
+if strace -o /dev/null true 2>/dev/null; then test_set_prereq STRACE; fi
+
+test_expect_success STRACE 'a publication that fails on its way: its events are not forgotten' '
+	for call in pwrite64 fdatasync renameat; do
+		fresh
+		ecl-append -q -e a:1 -s 1
+		ecl-index -q
+		for i in 1 2 3 4 5 6; do cat in; done >much
+		path=$ECL_ROOT/live/.ecl/index/births-00000000000000000000
+		test $call != renameat || path=$ECL_ROOT/live/.ecl/index
+		traced -o trace -P "$path" -e trace=$call -e inject=$call:error=EIO ecl-append -q much 2>err
+		test_line_count = 1 err
+		test_grep "the index was not published: cannot .*: Input/output error" err
+		ecl-verify -q
+		test "$(ecl-query --stat | jq .events)" = 360002
+		ecl-index -q
+		ecl-index --check -q
+		test -z "$(ls "$ECL_ROOT"/live/.ecl/index | grep "elements-" | tail -n +2)"
+	done
+'
+
+test_expect_success 'files of the index are damaged while they are used: what is recorded stays right' '
+	fresh
+	ecl-append -q in
+	ecl-append -q in
+	ecl-index -q
+	mkfifo pipe
+	ecl-append -q <pipe &
+	pid=$!
+	exec 9>pipe
+	cat in >&9
+	for f in "$ECL_ROOT"/live/.ecl/index/*; do
+		case $f in */head) ;; *) printf XXXXXXXX | dd of="$f" bs=1 seek=5000 conv=notrunc status=none ;; esac
+	done
+	for i in 1 2 3 4; do cat in; done >&9
+	exec 9>&-
+	wait $pid
+	test "$(ecl-replay | wc -l)" = 420001
+	ecl-verify -q
+	ecl-index -q
+	ecl-index --check -q
+	rm pipe
+'
+
+test_expect_success 'a replica takes a flood of lines, and refuses one whose hash is wrong' '
+	fresh
+	ecl-append -q in
+	rm -rf "$base/copy"
+	ecl-init --backend copy --replica "$base/copy" >/dev/null
+	ecl-replay | ecl-append -q -d "$base/copy" --replica
+	ecl-replay >a
+	ecl-replay -d "$base/copy" >b
+	test_cmp a b
+	rm -rf "$base/copy"
+	ecl-init --backend copy --replica "$base/copy" >/dev/null
+	sed "50000s/\"mtu\":/\"mtu\":1/" a | test_expect_code 1 ecl-append -q -d "$base/copy" --replica 2>err
+	test_grep "^ecl-append: -:50000: the hash of event 49999 is wrong" err
+	ecl-replay -d "$base/copy" >b
+	head -n 49999 a | test_cmp - b
+'
+
+test_done
