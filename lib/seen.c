@@ -16,9 +16,12 @@ seen_grow(struct seen *s, uint64_t id)
 
 	while (words <= id / 64)
 		words *= 2;
-	if ((more = realloc(s->word, words * sizeof(*more))) == NULL)
+	/* Zeros from the system cost nothing until they are touched: one event of a million elements needs one page. */
+	if ((more = calloc(words, sizeof(*more))) == NULL)
 		return (-1);
-	memset(more + s->words, 0, (words - s->words) * sizeof(*more));
+	if (s->words > 0)
+		memcpy(more, s->word, s->words * sizeof(*more));
+	free(s->word);
 	s->word = more;
 	s->words = words;
 	return (0);
