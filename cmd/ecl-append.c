@@ -73,7 +73,7 @@ struct run {
 	int rejects_fd;
 	bool stdout_gone;
 	bool table;
-	bool warned_clock;
+	bool warned_clock, warned_index;
 	struct progress progress;
 };
 
@@ -281,7 +281,9 @@ on_unpublished(void *arg, const struct err *e)
 {
 	struct run *r = arg;
 
-	cli_warn(&r->cli, "the index was not published: %s", e->text);
+	if (!r->warned_index)
+		cli_warn(&r->cli, "the index was not published: %s", e->text);
+	r->warned_index = true;
 }
 
 /* ---- inputs ---- */

@@ -89,12 +89,10 @@ record_publish(struct record *r, uint64_t lag)
 	struct err e = {0, 0, ""};
 
 	end_publication(r);
-	if (!r->begun || r->dry_run || r->unpublishable || index_lag(r->layer->ledger->index) <= lag)
+	if (!r->begun || r->dry_run || index_lag(r->layer->ledger->index) <= lag)
 		return;
-	if (layer_publish(r->layer, &e) != 0) {
+	if (layer_publish(r->layer, &e) != 0)
 		r->unpublished(r->arg, &e);
-		r->unpublishable = true;
-	}
 }
 
 /* With all committed: send on its way what the index lacks. */
@@ -382,7 +380,12 @@ next(struct record *r, struct intake *in, struct err *e)
 			continue;
 		}
 		end(r);
-		break;
+		if (r->publication == NULL)
+			break;
+		if (worker_busy(&r->publisher))
+			shop_wait(&r->shop, count);
+		else
+			end_publication(r);
 	}
 	return (intake_next(in));
 }

@@ -31,7 +31,7 @@ struct record {
 	void (*began)(void *arg, const struct batch *b);
 	/* Events are recorded (or, in a dry run, would be): b->lines has them. */
 	void (*committed)(void *arg, const struct batch *b);
-	/* The index could not be published, which costs nothing but time. */
+	/* The index could not be published, which costs nothing but time.  Perhaps more than once. */
 	void (*unpublished)(void *arg, const struct err *e);
 
 	/* What it finds. */
@@ -42,7 +42,7 @@ struct record {
 	struct shop shop;
 	struct worker committer, publisher;
 	struct publication *publication; /* under way; NULL: none */
-	bool unpublishable;		 /* one failed: not again in this run */
+	bool unpublishable;		 /* one failed: not again before the end */
 	struct batch batch[2], *now; /* now: the one being made; the other may be on its way to the disk */
 	bool begun, locked, in_flight;
 	uint64_t first_size; /* of the ledger when it was first read */
