@@ -185,6 +185,72 @@ test_expect_success 'appending goes on behind a damaged index: the chain is righ
 	rm -rf D
 '
 
+# What an append makes of some observations, of elements old and new, changed and not: all but when and the chain.
+observe()
+{
+	ecl-append -d D observed | jq -c "del(.time, .prev, .hash)"
+}
+
+test_expect_success 'what an append infers does not hang on the index: any file cut, garbled, gone, or of another time' '
+	ecl-query >now
+	{ sed -n "1~3p" now; sed -n "2~3s/\"state\":/&[1,/; 2~3s/,\"seq\":/]&/; 2~3p" now; } >observed
+	for i in 1 2 3; do echo "{\"element\":\"new:$i\",\"state\":$i}"; done >>observed
+	sed -n "3~9s/\"state\":.*/\"state\":null}/p" now >>observed
+	cp -a L D
+	rm -rf D/live/.ecl/index
+	observe >expect
+	test_line_count -gt 20 expect
+	test_line_count -lt "$(wc -l <observed)" expect
+	# An index of a time to come: of a log that was longer once.
+	ecl-index -d D -q
+	cp -a D/live/.ecl/index later
+	# One of an older block.
+	rm -rf D
+	cp -a L D
+	ecl-snap -d D >header
+	cp -a D/.snapshots/block-*/.ecl/index older
+	cp -a L E
+	ecl-append -d E -q -e "interface:eth1" -a poll
+	rm -rf D
+	cp -a E D
+	rm -rf D/live/.ecl/index
+	observe >expect
+	ecl-index -d E -q
+	cp -a E/live/.ecl/index present
+	for file in present/*; do
+		name=${file##*/}
+		for how in cut garbled emptied gone older later; do
+			rm -rf D
+			cp -a E D
+			case $how in
+			cut) truncate -s $(($(stat -c %s "$file") / 2)) "D/live/.ecl/index/$name" ;;
+			garbled) head -c "$(stat -c %s "$file")" /dev/urandom >"D/live/.ecl/index/$name" ;;
+			emptied) : >"D/live/.ecl/index/$name" ;;
+			gone) rm "D/live/.ecl/index/$name" ;;
+			*) test ! -e "$how/$name" || cp "$how/$name" "D/live/.ecl/index/$name" ;;
+			esac
+			observe >actual
+			cmp expect actual || { echo "after $name: $how"; return 1; }
+			ecl-replay -d D | ecl-verify -q - || { echo "after $name: $how"; return 1; }
+		done
+	done
+	for how in older later; do
+		rm -rf D
+		cp -a E D
+		rm -rf D/live/.ecl/index
+		cp -a $how D/live/.ecl/index
+		ecl-query -d D >actual
+		ecl-query -d E >want
+		cmp want actual || { echo "asked with the index: $how"; return 1; }
+		observe >actual
+		cmp expect actual || { echo "with the index: $how"; return 1; }
+		ecl-replay -d D | ecl-verify -q -
+		ecl-index -d D -q
+		ecl-index -d D --check -q
+	done
+	rm -rf D E
+'
+
 test_expect_success 'an index of another ledger is not believed' '
 	python3 "$top_srcdir/t/make-ledger.py" "$TRASH/M" $N --seed 7 --segment 1700
 	ecl-index -d M -q
