@@ -251,6 +251,23 @@ test_expect_success 'what an append infers does not hang on the index: any file 
 	rm -rf D E
 '
 
+test_expect_success 'nor is one of a fork, which differs in nothing but a hash' '
+	for fork in E F; do
+		cp -a L $fork
+		rm -rf $fork/live/.ecl/index
+		ecl-append -d $fork -q -e fork:1 -s "\"$fork\""
+		ecl-query -d $fork --layer >layer.$fork
+		ecl-index -d $fork -q
+	done
+	test_must_fail cmp layer.E layer.F
+	rm -rf E/live/.ecl/index
+	cp -a F/live/.ecl/index E/live/.ecl
+	ecl-query -d E --layer >actual
+	test_cmp layer.E actual
+	test_expect_code 1 ecl-index -d E --check 2>err
+	rm -rf E F
+'
+
 test_expect_success 'an index of another ledger is not believed' '
 	python3 "$top_srcdir/t/make-ledger.py" "$TRASH/M" $N --seed 7 --segment 1700
 	ecl-index -d M -q
