@@ -418,13 +418,17 @@ put_span(char *p, struct span s)
 static inline char *
 put_number(char *p, uint64_t n)
 {
+	static const char two[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748"
+				  "495051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
 	char digits[20];
 	size_t at = sizeof(digits);
 
-	do {
-		digits[--at] = (char)('0' + n % 10);
-		n /= 10;
-	} while (n != 0);
+	for (; n >= 100; n /= 100)
+		memcpy(digits + (at -= 2), two + n % 100 * 2, 2);
+	if (n >= 10)
+		memcpy(digits + (at -= 2), two + n * 2, 2);
+	else
+		digits[--at] = (char)('0' + n);
 	return (put(p, digits + at, sizeof(digits) - at));
 }
 

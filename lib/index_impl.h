@@ -39,6 +39,7 @@ struct entry {
 	bool alive;
 	bool dirty;	    /* the runs do not say this yet */
 };
+_Static_assert(sizeof(struct entry) <= 64 && (sizeof(struct entry) & (sizeof(struct entry) - 1)) == 0, "entries share no cache lines");
 
 struct slot {
 	uint32_t tag;

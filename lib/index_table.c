@@ -136,8 +136,12 @@ grow_entries(struct etable *t)
 	size_t cap = t->cap == 0 ? 128 : t->cap * 2;
 	struct entry *entry;
 
-	if (cap >= NO_ENTRY || (entry = realloc(t->entry, cap * sizeof(*entry))) == NULL)
+	/* Each in a cache line of its own, which realloc() would not promise. */
+	if (cap >= NO_ENTRY || (entry = aligned_alloc(sizeof(*entry), cap * sizeof(*entry))) == NULL)
 		return (-1);
+	if (t->n > 0)
+		memcpy(entry, t->entry, t->n * sizeof(*entry));
+	free(t->entry);
 	t->entry = entry;
 	t->cap = cap;
 	return (0);

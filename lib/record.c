@@ -272,11 +272,23 @@ observe(struct record *r, const struct source *s, const struct intake_line *line
 	return (n);
 }
 
+/* A line of another ledger. */
+static int
+take_event(struct record *r, const struct source *s, const struct intake_line *line, struct err *e)
+{
+	struct err why = {0, 0, ""};
+
+	if (line->text.len == 0 || batch_add_line(r->now, line->text, line->hash_ok, &why) >= 0)
+		return (0);
+	*e = why;
+	snprintf(e->text, sizeof(e->text), "%s:%" PRIu64 ": %.600s", s->name, line->number, why.text);
+	return (-1);
+}
+
 /* Return 0 to go on, -1 with ${e}: the batch so far is good. */
 static int
 take_line(struct record *r, const struct source *s, const struct portion *p, const struct intake_line *line, struct err *e)
 {
-	struct err why = {0, 0, ""};
 	struct json_fault f;
 	int n;
 
@@ -295,11 +307,7 @@ take_line(struct record *r, const struct source *s, const struct portion *p, con
 	case INTAKE_EVENT:
 		break;
 	}
-	if (line->text.len == 0 || batch_add_line(r->now, line->text, line->hash_ok, &why) >= 0)
-		return (0);
-	*e = why;
-	snprintf(e->text, sizeof(e->text), "%s:%" PRIu64 ": %.600s", s->name, line->number, why.text);
-	return (-1);
+	return (take_event(r, s, line, e));
 }
 
 /* What the index has of the elements of the next lines is not in the processor's caches: have it fetched for several at a time. */
