@@ -176,6 +176,9 @@ int index_check(int ecl_fd, struct log *log, void (*step)(void *arg, uint64_t do
 /** index_lag(ix): number of events that `head` lacks, or will lack once what is on its way has arrived. */
 uint64_t index_lag(const struct index *ix);
 
+/** index_new_elements(ix): number of elements that `head` lacks, likewise. */
+uint64_t index_new_elements(const struct index *ix);
+
 /** index_remove(ecl_fd, lock_fd, e): delete all index files (for a rebuild), under the lock; EXIT_RETRY where it is busy. */
 int index_remove(int ecl_fd, int lock_fd, struct err *e);
 

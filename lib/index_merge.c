@@ -8,6 +8,8 @@
 
 #include "banned.h"
 
+#define AHEAD 8 /* entries that are fetched before their turn */
+
 /* Take the next record of source ${i}, or the source out.  Return 0 or -1. */
 static int
 step(struct merge *m, size_t i, struct err *why)
@@ -81,6 +83,11 @@ merge_next(struct merge *m, struct run_record *ret, struct err *e)
 	struct span name = {NULL, 0};
 	size_t i;
 
+	/* The entries lie anywhere. */
+	if (m->at + 2 * AHEAD < m->entries) {
+		__builtin_prefetch(&m->table->entry[m->entry[m->at + 2 * AHEAD]]);
+		__builtin_prefetch(m->table->entry[m->entry[m->at + AHEAD]].name);
+	}
 	/* On a tie the first wins: memory, then the newest run. */
 	if (m->at < m->entries) {
 		record_from_entry(ret, &m->table->entry[m->entry[m->at]]);

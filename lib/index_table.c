@@ -3,6 +3,7 @@
 
 #include <sys/random.h>
 
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -340,21 +341,27 @@ etable_trim(struct etable *t, uint64_t seq)
 	t->state_limit = t->state_bytes * 2 > STATES_MAX ? t->state_bytes * 2 : STATES_MAX;
 }
 
-/* Eight bytes of the name come first: most names differ there or soon behind. */
+#define HEAD_WORDS 3
+
+/* So much of a name stands in the key itself: to look at the name behind it is to wait for memory. */
 struct sort_key {
-	uint64_t head;
+	uint64_t head[HEAD_WORDS]; /* as numbers */
 	uint32_t entry;
 	uint16_t len;
 	const char *name;
 };
 
 static uint64_t
-name_head(struct span name)
+name_word(struct span name, size_t at)
 {
 	uint64_t n = 0;
 	size_t i;
 
-	for (i = 0; i < 8; i++)
+	if (at + 8 <= name.len) {
+		memcpy(&n, name.p + at, 8);
+		return (be64toh(n));
+	}
+	for (i = at; i < at + 8; i++)
 		n = n << 8 | (i < name.len ? (unsigned char)name.p[i] : 0);
 	return (n);
 }
@@ -363,9 +370,11 @@ static int
 by_name(const void *a, const void *b)
 {
 	const struct sort_key *x = a, *y = b;
+	size_t i;
 
-	if (x->head != y->head)
-		return (x->head < y->head ? -1 : 1);
+	for (i = 0; i < HEAD_WORDS; i++)
+		if (x->head[i] != y->head[i])
+			return (x->head[i] < y->head[i] ? -1 : 1);
 	return (span_cmp((struct span){x->name, x->len}, (struct span){y->name, y->len}));
 }
 
@@ -375,7 +384,7 @@ etable_sorted(const struct etable *t, struct span prefix, struct span after, uin
 	struct sort_key *key;
 	struct span name;
 	uint32_t *list;
-	size_t i, skip, n = 0, shared = SIZE_MAX;
+	size_t i, j, skip, n = 0, shared = SIZE_MAX;
 
 	*ret = NULL;
 	*ret_n = 0;
@@ -394,14 +403,15 @@ etable_sorted(const struct etable *t, struct span prefix, struct span after, uin
 			continue;
 		if (after.p != NULL && span_cmp(name, after) <= 0)
 			continue;
-		key[n++] = (struct sort_key){0, t->dirty[i], (uint16_t)name.len, name.p};
+		key[n++] = (struct sort_key){{0}, t->dirty[i], (uint16_t)name.len, name.p};
 		/* What all names begin with ("interface:") says nothing. */
 		for (skip = 0; skip < shared && skip < name.len && skip < key[0].len && name.p[skip] == key[0].name[skip]; skip++)
 			;
 		shared = skip;
 	}
 	for (i = 0; i < n; i++)
-		key[i].head = name_head((struct span){key[i].name + shared, key[i].len - shared});
+		for (j = 0; j < HEAD_WORDS; j++)
+			key[i].head[j] = name_word((struct span){key[i].name + shared, key[i].len - shared}, 8 * j);
 	qsort(key, n, sizeof(*key), by_name);
 	for (i = 0; i < n; i++)
 		list[i] = key[i].entry;

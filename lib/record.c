@@ -10,6 +10,7 @@
 #include "banned.h"
 
 #define PUBLISH_BULK 262144	/* events between two publications of the index in a flood */
+#define PUBLISH_BORN 114688	/* and new elements, which take more memory */
 #define AHEAD_FROM (256u << 10) /* bytes that come at once make a flood */
 #define BATCH_MIN (2u << 20)	/* bytes of lines that are worth a commit while more are there */
 #define BATCH_MAX (8u << 20)
@@ -93,6 +94,14 @@ record_publish(struct record *r, uint64_t lag)
 		return;
 	if (layer_publish(r->layer, &e) != 0)
 		r->unpublished(r->arg, &e);
+}
+
+static bool
+publication_due(const struct record *r)
+{
+	const struct index *ix = r->layer->ledger->index;
+
+	return (!r->unpublishable && (index_lag(ix) >= PUBLISH_BULK || index_new_elements(ix) >= PUBLISH_BORN));
 }
 
 /* With all committed: send on its way what the index lacks. */
@@ -357,7 +366,7 @@ go_on(struct record *r, struct err *e)
 		end_publication(r);
 	if (r->dry_run || !r->locked)
 		return (0);
-	if (index_lag(r->layer->ledger->index) >= PUBLISH_BULK && !r->unpublishable) {
+	if (publication_due(r)) {
 		if (drain(r, e) != 0)
 			return (-1);
 		begin_publication(r);
