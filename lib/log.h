@@ -148,7 +148,7 @@ int log_write_begin(struct log *log, size_t n, struct err *e);
 
 /**
  * log_write(w, data, pieces, n, sync, end, ret_outcome, e):
- * Append a batch: one write and (with ${sync}) one fdatasync a piece, by the protocol for short writes and
+ * Append a batch: one write (some, one behind the other, of megabytes) and (with ${sync}) one fdatasync a piece, by the protocol for short writes and
  * failed syncs of DESIGN 4.  A new segment appears by rename, with its lines in it.  On success w->end
  * becomes ${*end}.  The caller holds the root's lock and has the end of the log durable.  Touches nothing of the log
  * but ${w}: another thread may read meanwhile.  Return 0 or -1.
