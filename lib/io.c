@@ -228,6 +228,21 @@ io_fdatasync(int fd)
 }
 
 int
+io_rename_new(int dirfd, const char *from, const char *to)
+{
+	if (syscall(SYS_renameat2, dirfd, from, dirfd, to, RENAME_NOREPLACE) == 0)
+		return (0);
+	if (errno != EINVAL && errno != ENOSYS)
+		return (-1);
+	/* The file system has no such rename: whoever might come in between is kept out by a lock. */
+	if (faccessat(dirfd, to, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		errno = EEXIST;
+		return (-1);
+	}
+	return (renameat(dirfd, from, dirfd, to));
+}
+
+int
 io_publish(int dirfd, const char *name, const void *p, size_t len, mode_t mode, bool sync, struct err *e)
 {
 	char tmp[300];

@@ -38,6 +38,9 @@ int io_slurp(int dirfd, const char *name, size_t max, struct buf *out, struct er
 int io_fsync(int fd);
 int io_fdatasync(int fd);
 
+/** io_rename_new(dirfd, from, to): rename within a directory, where there is no ${to} yet.  Return 0, or -1 with errno (EEXIST: there is). */
+int io_rename_new(int dirfd, const char *from, const char *to);
+
 /**
  * io_publish(dirfd, name, p, len, mode, sync, e):
  * Put a file of these bytes at ${name} atomically: temporary file, fsync where ${sync}, rename, fsync of

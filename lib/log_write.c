@@ -135,7 +135,7 @@ create_segment(struct log_writer *w, uint64_t first, const char *p, size_t len, 
 		err_sys(e, "cannot write segment '%s'", name);
 		goto err1;
 	}
-	if (renameat(w->dirfd, NEW_SEGMENT, w->dirfd, name) != 0) {
+	if (io_rename_new(w->dirfd, NEW_SEGMENT, name) != 0) {
 		err_sys(e, "cannot rename a new segment to '%s'", name);
 		goto err1;
 	}

@@ -2,11 +2,9 @@
 #include "config.h"
 
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -231,17 +229,6 @@ err1:	close(ecl);
 err0:	return (rc);
 }
 
-static int
-rename_block(int snap_fd, const char *from, const char *to, struct err *e)
-{
-	if (syscall(SYS_renameat2, snap_fd, from, snap_fd, to, RENAME_NOREPLACE) == 0)
-		return (0);
-	/* Where the file system has no such rename: a directory with something in it is never replaced. */
-	if ((errno == EINVAL || errno == ENOSYS) && renameat(snap_fd, from, snap_fd, to) == 0)
-		return (0);
-	return (err_sys(e, "cannot rename '%s' to '%s'", from, to));
-}
-
 /* The second snapshot, its header, its name: from here on there is a block. */
 static int
 seal(struct making *m, struct err *e)
@@ -261,9 +248,12 @@ seal(struct making *m, struct err *e)
 	if ((fd = io_open_dir(snap_fd, m->second, e)) == -1)
 		return (-1);
 	block_name(&m->header, name);
-	if (write_header(m, fd, e) != 0 || subvol_set_read_only(m->backend, fd, true, e) != 0 ||
-	    rename_block(snap_fd, m->second, name, e) != 0)
+	if (write_header(m, fd, e) != 0 || subvol_set_read_only(m->backend, fd, true, e) != 0)
 		goto out;
+	if (io_rename_new(snap_fd, m->second, name) != 0) {
+		err_sys(e, "cannot rename '%s' to '%s'", m->second, name);
+		goto out;
+	}
 	if (io_fsync(snap_fd) != 0)
 		err_sys(e, "'%s' was made, but may not be on the disk", name);
 	else

@@ -43,7 +43,7 @@ inject()
 
 for i in 1 2 3; do echo "{\"element\":\"b:$i\",\"state\":\"$i\"}"; done >in
 
-for call in write pwrite64 fdatasync fsync ftruncate unlinkat renameat flock openat2; do
+for call in write pwrite64 fdatasync fsync ftruncate unlinkat renameat2 flock openat2; do
 	test_expect_success "killed at every $call: nothing acknowledged is lost" '
 		n=1
 		while :; do
@@ -60,7 +60,7 @@ for call in write pwrite64 fdatasync fsync ftruncate unlinkat renameat flock ope
 done
 
 test_expect_success 'killed at each step of the first event of a new segment: never half, never two' '
-	for call in write fsync renameat; do
+	for call in write fsync renameat2; do
 		for n in 1 2; do
 			rm -rf "$root"
 			traced -o trace -e trace=$call -e inject=$call:signal=KILL:when=$n ecl-init --backend copy "$root" >acked 2>/dev/null || :

@@ -70,7 +70,7 @@ test_expect_success 'a call that fails is no half a ledger either: said, and ecl
 	backend=auto
 	base=$TRASH
 	test ! -d btrfs || base=$TRASH/btrfs
-	for call in mkdir mkdirat openat2 openat ioctl fchmod fchmodat write pwrite64 fsync fdatasync renameat getdents64 flock; do
+	for call in mkdir mkdirat openat2 openat ioctl fchmod fchmodat write pwrite64 fsync fdatasync renameat renameat2 getdents64 flock; do
 		for n in 1 2 3 4 5 6 7 8; do
 			root=$base/fail.$call.$n
 			export ECL_ROOT=$root
