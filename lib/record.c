@@ -124,10 +124,31 @@ begin_publication(struct record *r)
 
 /* ---- batches ---- */
 
+static void
+ending_signals(sigset_t *ret)
+{
+	sigemptyset(ret);
+	sigaddset(ret, SIGINT);
+	sigaddset(ret, SIGTERM);
+	sigaddset(ret, SIGHUP);
+	sigaddset(ret, SIGQUIT);
+}
+
+/* Whether a signal wants to end the program. */
+static bool
+interrupted(void)
+{
+	sigset_t pending;
+
+	return (sigpending(&pending) == 0 && (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
+	    sigismember(&pending, SIGHUP) == 1 || sigismember(&pending, SIGQUIT) == 1));
+}
+
 /* With nothing held: become the writer, and begin a batch at the end of the log. */
 static int
 begin(struct record *r, struct err *e)
 {
+	sigset_t ending;
 	uint64_t size;
 
 	if (r->dry_run) {
@@ -136,6 +157,8 @@ begin(struct record *r, struct err *e)
 	} else {
 		if (layer_lock(r->layer, r->wait_ms, e) != 0)
 			return (-1);
+		ending_signals(&ending);
+		pthread_sigmask(SIG_BLOCK, &ending, &r->signals);
 		batch_begin(r->now, r->layer->ledger, &r->rules);
 	}
 	r->locked = true;
@@ -152,9 +175,14 @@ begin(struct record *r, struct err *e)
 static void
 end(struct record *r)
 {
-	if (r->locked && !r->dry_run)
-		layer_unlock(r->layer);
+	bool held = r->locked && !r->dry_run;
+
 	r->locked = false;
+	if (!held)
+		return;
+	layer_unlock(r->layer);
+	/* Who was to end ends here. */
+	pthread_sigmask(SIG_SETMASK, &r->signals, NULL);
 }
 
 /* Add what became of the events of a batch that could not be committed. */
@@ -372,7 +400,7 @@ go_on(struct record *r, struct err *e)
 		begin_publication(r);
 	}
 	/* In a trickle the lock is not kept anyway. */
-	return (r->committer.threaded && layer_wanted(r->layer) ? rest(r, e) : 0);
+	return (r->committer.threaded && (interrupted() || layer_wanted(r->layer)) ? rest(r, e) : 0);
 }
 
 /* The next portion; nothing is held while the input has none, and nothing is left undone. */

@@ -2,6 +2,7 @@
 #ifndef ECL_RECORD_H_
 #define ECL_RECORD_H_
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,6 +15,9 @@
  * A trickle is read, made into a batch, and committed, portion by portion, in one thread.  In a flood the input is read and parsed
  * ahead in a second thread, batches are written and synced in a third, and the index is published in a fourth: the lock is then kept
  * from one batch to the next, until somebody else waits for it or the input pauses.
+ *
+ * Signals that would end the program (SIGINT, SIGTERM, SIGHUP, SIGQUIT) wait while the lock is held: a line is not torn by them, and what
+ * was taken in is recorded.
  */
 struct record {
 	/* What the caller sets. */
@@ -45,6 +49,7 @@ struct record {
 	bool unpublishable;		 /* one failed: not again before the end */
 	struct batch batch[2], *now; /* now: the one being made; the other may be on its way to the disk */
 	bool begun, locked, in_flight;
+	sigset_t signals; /* to be let through again with the lock released */
 	uint64_t first_size; /* of the ledger when it was first read */
 	struct seen seen;    /* elements in the input, for {"complete":...} */
 };

@@ -138,6 +138,32 @@ test_expect_success 'during a flood that does not end others get in: writers, a 
 	ecl-index --check -q
 '
 
+test_expect_success 'SIGTERM at any moment tears no line' '
+	fresh
+	for i in 0 1 2 3 4 5 6 7 8 9; do
+		before=$(ecl-query --stat | jq .events)
+		yes "{\"element\":\"a:1\",\"action\":\"poll\",\"meta\":\"$i\"}" | ecl-append -q &
+		pid=$!
+		n=0
+		while test "$(stat -c %s "$ECL_ROOT"/live/.ecl/log/*.ndjson | tail -n 1)" -lt $((i * 1500000)) && test $n -lt 1000; do n=$((n + 1)); done
+		kill $pid
+		test_expect_code 143 wait $pid
+		ecl-verify >verdict || { cat verdict; return 1; }
+	done
+'
+
+if strace -o /dev/null true 2>/dev/null; then test_set_prereq STRACE; fi
+
+test_expect_success STRACE 'nor does it while one event is recorded: that is done first' '
+	fresh
+	for call in pwrite64 write fdatasync; do
+		before=$(ecl-query --stat | jq .events)
+		test_expect_code 143 traced -o trace -e trace=$call -e inject=$call:signal=TERM:when=1 ecl-append -q -e a:1 -a $call
+		test "$(ecl-query --stat | jq .events)" = $((before + 1))
+		ecl-verify -q
+	done
+'
+
 test_expect_success 'the index is published on the way, and is right' '
 	fresh
 	for i in 1 2 3 4 5 6; do cat in; done | sed "s/\"n\": /\"n\": 1/" | ecl-append -q --sync none
