@@ -154,7 +154,7 @@ int index_publish(struct index *ix, int lock_fd, struct err *e);
 /**
  * index_publish_begin(ix, lock_fd, ret, e), index_publish_run(p), index_publish_end(ix, p, e):
  * The same in three steps.  The second writes and syncs all, and shares nothing with the index: another thread may do it, while
- * the index is fed and asked (but for roots).  The lock is held from the first step to the last.  The first returns 1 with ${*ret}, 0 where
+ * the index is fed and asked for events and single elements (not for roots, and not by index_each(): these fail).  The lock is held from the first step to the last.  The first returns 1 with ${*ret}, 0 where
  * there is nothing to do, or -1.  ${p} does not outlive the last step, which must come; ${ix} may be another index by then, and ${p} then
  * means nothing to it.
  */

@@ -33,6 +33,9 @@ each_behind(struct index *ix, struct span prefix, struct buf *after, int (*visit
 	uint64_t generation;
 	int rc;
 
+	/* Elements in between are on their way. */
+	if (ix->going != NULL)
+		return (err_set(e, "no list of elements while the index is being published"));
 	if (index_resolve_all(ix, e) != 0)
 		return (-1);
 	generation = ix->generation;

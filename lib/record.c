@@ -295,6 +295,8 @@ observe(struct record *r, const struct source *s, const struct intake_line *line
 			err_set(e, "%s:%" PRIu64 ":1: 'complete' is refused after a rejected line: nothing is deleted", s->name, line->number);
 			return (-2);
 		}
+		/* It asks for all elements; some are on their way. */
+		end_publication(r);
 		if ((n = batch_complete(r->now, line->in.glob, &r->seen, r->first_size, f, e)) != -1)
 			return (n);
 		err_set(e, "%s:%" PRIu64 ":1: %s", s->name, line->number, f->what);

@@ -100,6 +100,18 @@ test_expect_success '{"complete":...} at the end of a flood deletes exactly what
 	test "$(grep -c "\"action\":\"delete\"" out)" = 3
 '
 
+test_expect_success 'also right behind a publication of the index, which has not arrived yet' '
+	fresh
+	for i in 1 2 3; do ecl-append -q -e "interface:old$i" -s $i; done
+	yes "{\"element\":\"service:a\",\"action\":\"poll\"}" | head -n 262200 >polls
+	for i in 1 2 3 4 5 6 7 8; do
+		{ cat polls; echo "{\"complete\":\"interface:*\"}"; } | ecl-append -q --sync none
+		ecl-query "interface:*" >living
+		test_line_count = 0 living || return 1
+		for k in 1 2 3; do ecl-append -q -e "interface:old$k" -s "\"$i\""; done
+	done
+'
+
 test_expect_success 'a pause in the input: all before it is recorded, and the lock is free' '
 	fresh
 	mkfifo pipe
