@@ -73,6 +73,7 @@ struct run {
 	int rejects_fd;
 	bool stdout_gone;
 	bool table;
+	bool on_terminal; /* what is printed */
 	bool warned_clock, warned_index;
 	struct progress progress;
 };
@@ -217,7 +218,9 @@ print_batch(struct run *r, const struct batch *b)
 
 	if (r->cli.quiet || r->stdout_gone)
 		return;
-	progress_clear(&r->progress);
+	/* Only where it would stand between the lines. */
+	if (r->on_terminal)
+		progress_clear(&r->progress);
 	if (r->table)
 		for (at = 0; at < b->lines.len; at += line.len + 1) {
 			line.p = b->lines.data + at;
@@ -430,6 +433,7 @@ main(int argc, char **argv)
 		return (code);
 	signal(SIGPIPE, SIG_IGN);
 	r.table = cli_want_table(&r.cli);
+	r.on_terminal = isatty(STDOUT_FILENO) == 1;
 	r.record.rules.force = r.cli.force;
 	r.record.wait_ms = r.cli.wait_ms;
 	r.record.aloud = !r.cli.quiet;

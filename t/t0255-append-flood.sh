@@ -175,6 +175,17 @@ test_expect_success STRACE 'nor does it while one event is recorded: that is don
 	done
 '
 
+test_expect_success 'on a terminal it shows how far it is, and does not wipe that at each batch' '
+	fresh
+	# What it prints goes elsewhere.
+	script -qefc "{ for i in 1 2 3 4 5 6; do cat in; sleep 0.2; done; } | TERM=xterm ecl-append >/dev/null" /dev/null </dev/null >screen
+	tr "\r" "\n" <screen >lines
+	grep "recording: [0-9]* events, [0-9]* a second" lines >shown
+	test_line_count -gt 1 shown
+	grep -c "^.\[K" lines >wiped || :
+	test "$(cat wiped)" -le 1
+'
+
 test_expect_success 'the index is published on the way, and is right' '
 	fresh
 	for i in 1 2 3 4 5 6; do cat in; done | sed "s/\"n\": /\"n\": 1/" | ecl-append -q --sync none
