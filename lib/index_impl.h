@@ -16,7 +16,7 @@
 #define TREE_FAN 256
 #define RUNS_MAX 24	    /* more than that are merged, whatever their size */
 #define MERGE_RECORDS 262144 /* larger merges belong to ecl-index, while there are few runs */
-#define TABLE_MAX 300000     /* elements kept from one publish to the next */
+#define TABLE_MAX 200000     /* elements kept from one publish to the next */
 #define STATES_MAX (32u << 20) /* bytes of states kept */
 #define RELOAD_LAG 262144	    /* a reader whose tail is longer looks whether somebody published */
 

@@ -94,12 +94,17 @@ plausible(const struct index *ix, const struct run_record *rec)
 int
 index_run_find(struct index *ix, struct span name, struct run_record *ret, struct err *e)
 {
-	struct err why = {0, 0, ""};
-	size_t i;
+	struct run_place place[RUNS_MAX + 1];
+	struct err why;
+	size_t i, ahead = ix->runs < RUNS_MAX ? ix->runs : RUNS_MAX;
 	int rc;
 
+	/* Most have no such name, and each would be waited for. */
+	for (i = 0; i < ahead; i++)
+		place[i] = run_expect(ix->run[i], name);
 	for (i = ix->runs; i-- > 0;) {
-		if ((rc = run_find(ix->run[i], name, ret, &why)) == 0)
+		rc = i < ahead ? run_find_at(ix->run[i], name, place[i], ret, &why) : run_find(ix->run[i], name, ret, &why);
+		if (rc == 0)
 			continue;
 		if (rc == 1 && plausible(ix, ret))
 			return (1);

@@ -10,7 +10,7 @@
 #include "banned.h"
 
 #define PUBLISH_BULK 262144	/* events between two publications of the index in a flood */
-#define PUBLISH_BORN 114688	/* and new elements, which take more memory */
+#define PUBLISH_BORN 150000	/* and new elements, which take more memory */
 #define AHEAD_FROM (256u << 10) /* bytes that come at once make a flood */
 #define BATCH_MIN (2u << 20)	/* bytes of lines that are worth a commit while more are there */
 #define BATCH_MAX (8u << 20)

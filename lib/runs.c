@@ -201,11 +201,25 @@ run_free(struct run *r)
 	free(r);
 }
 
-/* Whether ${name} may be in the run.  Return 1, 0 or -1. */
-static int
-filter_has(struct run *r, struct span name, struct err *e)
+struct run_place
+run_expect(const struct run *r, struct span name)
 {
-	uint64_t block, bits = run_filter_place(r->number, r->filter_blocks, name, &block);
+	struct run_place place;
+	const uint8_t *data;
+
+	place.bits = run_filter_place(r->number, r->filter_blocks, name, &place.block);
+	if (r->filter != NULL && (data = r->filter[place.block]) != NULL) {
+		__builtin_prefetch(data + run_filter_bit(place.bits, 0) / 8);
+		__builtin_prefetch(data + run_filter_bit(place.bits, 1) / 8);
+	}
+	return (place);
+}
+
+/* Whether a name may be in the run.  Return 1, 0 or -1. */
+static int
+filter_has(struct run *r, struct run_place place, struct err *e)
+{
+	uint64_t block = place.block;
 	unsigned i;
 	uint8_t *data;
 
@@ -221,7 +235,7 @@ filter_has(struct run *r, struct span name, struct err *e)
 		r->filter[block] = data;
 	}
 	for (i = 0; i < FILTER_PROBES; i++) {
-		unsigned bit = run_filter_bit(bits, i);
+		unsigned bit = run_filter_bit(place.bits, i);
 
 		if ((data[bit / 8] >> bit % 8 & 1) == 0)
 			return (0);
@@ -297,14 +311,14 @@ find_block(struct run *r, struct span name, uint64_t *ret, struct err *e)
 }
 
 int
-run_find(struct run *r, struct span name, struct run_record *ret, struct err *e)
+run_find_at(struct run *r, struct span name, struct run_place place, struct run_record *ret, struct err *e)
 {
 	const uint8_t *data;
 	unsigned at = BLOCK_HEAD, left;
 	uint64_t block;
 	int rc;
 
-	if ((rc = filter_has(r, name, e)) <= 0)
+	if ((rc = filter_has(r, place, e)) <= 0)
 		return (rc);
 	if (find_block(r, name, &block, e) != 0 || get_data(r, block, &data, e) != 0)
 		return (-1);
@@ -316,6 +330,12 @@ run_find(struct run *r, struct span name, struct run_record *ret, struct err *e)
 		}
 	}
 	return (0);
+}
+
+int
+run_find(struct run *r, struct span name, struct run_record *ret, struct err *e)
+{
+	return (run_find_at(r, name, run_expect(r, name), ret, e));
 }
 
 int
@@ -384,7 +404,7 @@ run_check(struct run *r, struct err *e)
 			err_mem(e);
 			goto done;
 		}
-		if ((rc = filter_has(r, rec.name, e)) != 1) {
+		if ((rc = filter_has(r, run_expect(r, rec.name), e)) != 1) {
 			if (rc == 0)
 				err_set(e, "the filter of '%s' lacks a name of block %" PRIu64, name, it->block);
 			goto done;

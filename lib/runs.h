@@ -66,6 +66,18 @@ void run_free(struct run *r);
  */
 int run_find(struct run *r, struct span name, struct run_record *ret, struct err *e);
 
+/* Where a run's filter tells of a name. */
+struct run_place {
+	uint64_t block, bits;
+};
+
+/**
+ * run_expect(r, name), run_find_at(r, name, place, ret, e):
+ * run_find() in two steps: between them the processor fetches what it will look at first.  For who has several runs to search.
+ */
+struct run_place run_expect(const struct run *r, struct span name);
+int run_find_at(struct run *r, struct span name, struct run_place place, struct run_record *ret, struct err *e);
+
 /* Goes through a run in order.  The run must outlive it; so must the record that was returned last. */
 struct run_iter {
 	struct run *run;
