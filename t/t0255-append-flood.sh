@@ -1,7 +1,7 @@
 test_description='ecl-append in a flood: read ahead and committed behind, it records what a trickle would, and lets others in'
 . "${0%/*}/test-lib.sh"
 
-test_btrfs 1G
+test_btrfs 2G
 base=$TRASH
 test ! -d btrfs || base=$TRASH/btrfs
 export ECL_ROOT=$base/root
