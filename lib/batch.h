@@ -87,8 +87,9 @@ int batch_add(struct batch *b, struct event *ev, struct err *e);
 
 /**
  * batch_add_line(b, line, hash_ok, e):
- * Add a line of another ledger byte for byte, for a replica: it must be right in itself (${hash_ok}: event_hash_ok(line)) and chain on.  A line that the log
- * has already is passed over.  Return 1 where it was added, 0 where it was there, -1 on an error (EXIT_NO: it forks).
+ * Add a line of another ledger byte for byte, for a replica: it must be right in itself (${hash_ok}: event_hash_ok(line)) and chain
+ * on.  A line that the log has already is passed over.  Return 1 where it was added, 0 where it was there, -1 on an error (EXIT_NO: it
+ * forks).
  */
 int batch_add_line(struct batch *b, struct span line, bool hash_ok, struct err *e);
 

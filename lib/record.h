@@ -47,6 +47,7 @@ struct record {
 	struct worker committer, publisher;
 	struct publication *publication; /* under way; NULL: none */
 	bool unpublishable;		 /* one failed: not again before the end */
+	uint64_t publish_from;		 /* somebody else published: not before the ledger has so many events */
 	struct batch batch[2], *now; /* now: the one being made; the other may be on its way to the disk */
 	bool begun, locked, in_flight;
 	sigset_t signals; /* to be let through again with the lock released */

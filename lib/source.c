@@ -131,7 +131,7 @@ source_fill(struct source *s, size_t limit, struct buf *out, struct err *e)
 void
 source_drain(struct source *s)
 {
-	char away[4096];
+	char away[DRAIN_CHUNK];
 	struct timespec t;
 	int64_t now, until = 0;
 	size_t done = 0;

@@ -213,6 +213,23 @@ test_expect_success 'an index that cannot be published costs a warning, not an e
 	ecl-index --check -q
 '
 
+test_expect_success STRACE 'somebody else publishes for long: the flood goes on, and does not ask for each portion' '
+	fresh
+	for i in 1 2 3 4 5 6; do cat in; done >much
+	flock "$ECL_ROOT/index.lock" sleep 60 &
+	holder=$!
+	test_when_finished "kill $holder"
+	n=0
+	while flock -n "$ECL_ROOT/index.lock" true && test $n -lt 200; do sleep 0.05; n=$((n + 1)); done
+	traced -y -o trace -e trace=flock ecl-append -q much 2>err
+	test_line_count = 0 err
+	test "$(ecl-query --stat | jq .events)" = 360001
+	grep -c "index.lock.*LOCK_EX" trace >asked
+	test "$(cat asked)" -ge 2
+	test "$(cat asked)" -le 8
+	ecl-verify -q
+'
+
 test_expect_success 'a publication that fails on its way: its events are published with the next one' '
 	fresh
 	index=$ECL_ROOT/live/.ecl/index
