@@ -188,6 +188,7 @@ load(struct durable_file *f, int flags, struct durable *ret, struct err *e)
 {
 	char line[DURABLE_SIZE];
 	struct err absent = {0, 0, ""};
+	ssize_t n;
 
 	memset(ret, 0, sizeof(*ret));
 	close_replaced(f);
@@ -198,8 +199,11 @@ load(struct durable_file *f, int flags, struct durable *ret, struct err *e)
 			*e = absent;
 		return (-1);
 	}
-	if (io_pread(f->fd, line, sizeof(line), 0) == DURABLE_SIZE)
+	n = io_pread(f->fd, line, sizeof(line), 0);
+	if (n == DURABLE_SIZE)
 		parse(line, boot_of(f), ret);
+	/* One that is empty was made by somebody who came no further, and so wrote nothing to the log. */
+	ret->damaged = n != 0 && !ret->known && !ret->stale;
 	return (0);
 }
 
@@ -207,6 +211,12 @@ int
 durable_load(struct durable_file *f, struct durable *ret, struct err *e)
 {
 	return (load(f, O_RDWR, ret, e));
+}
+
+int
+durable_watch(struct durable_file *f, struct durable *ret, struct err *e)
+{
+	return (load(f, O_RDONLY, ret, e));
 }
 
 int

@@ -25,6 +25,7 @@ struct durable {
 	bool dirty; /* marked otherwise than clean */
 	bool unsynced;
 	bool stale; /* whole, but of another boot: its end was durable once */
+	bool damaged; /* there, but it says nothing: changed, or being written at this moment */
 	struct log_end end;
 };
 
@@ -48,6 +49,9 @@ void durable_close(struct durable_file *f);
  */
 int durable_load(struct durable_file *f, struct durable *ret, struct err *e);
 int durable_store(struct durable_file *f, const struct log_end *end, enum durable_mark mark, struct err *e);
+
+/** durable_watch(f, ret, e): as durable_load(), for a reader without the lock who comes again and again.  Return 0 or -1. */
+int durable_watch(struct durable_file *f, struct durable *ret, struct err *e);
 
 /** durable_read(root_fd, ret, e), durable_write(root_fd, end, mark, e): the same, once; reading needs no right to write. */
 int durable_read(int root_fd, struct durable *ret, struct err *e);

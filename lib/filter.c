@@ -78,19 +78,19 @@ filter_settle(struct filter *f, struct index *ix, struct err *e)
 	return (0);
 }
 
-/* Whether ${needle} stands in the bytes of the log before ${end}, a place in the segment ${last}. */
+/* Whether ${needle} stands in the bytes of the log from one place to another. */
 static int
-log_holds(struct log *log, struct span needle, size_t last, uint64_t end, struct buf *chunk,
+log_holds(struct log *log, struct span needle, const struct log_reader *from, const struct log_reader *to, struct buf *chunk,
     struct err *e)
 {
 	uint64_t at, limit;
 	size_t i, want;
 
-	for (i = 0; i <= last && i < log->segments; i++) {
-		limit = end;
-		if (i != last && log_segment_size(log, i, &limit, e) != 0)
+	for (i = from->segment; i <= to->segment && i < log->segments; i++) {
+		limit = to->offset;
+		if (i != to->segment && log_segment_size(log, i, &limit, e) != 0)
 			return (-1);
-		for (at = 0; at + needle.len <= limit; at += want - (needle.len - 1)) {
+		for (at = i == from->segment ? from->offset : 0; at + needle.len <= limit; at += want - (needle.len - 1)) {
 			want = limit - at < CHUNK ? (size_t)(limit - at) : CHUNK;
 			buf_reset(chunk);
 			if (buf_reserve(chunk, want) != 0)
@@ -104,25 +104,41 @@ log_holds(struct log *log, struct span needle, size_t last, uint64_t end, struct
 	return (0);
 }
 
+/* Whether it may be a name, and is not known to be one. */
+static bool
+open_question(const struct filter_glob *g)
+{
+	return (!g->exact && event_name_fault(g->text) == NULL);
+}
+
+bool
+filter_settled(const struct filter *f)
+{
+	size_t i;
+
+	for (i = 0; i < f->globs; i++)
+		if (open_question(&f->glob[i]))
+			return (false);
+	return (true);
+}
+
 int
-filter_settle_by_log(struct filter *f, struct log *log, uint64_t size, struct err *e)
+filter_settle_by_log(struct filter *f, struct log *log, uint64_t from, uint64_t to, struct err *e)
 {
 	struct buf needle = BUF_INIT, chunk = BUF_INIT;
-	struct log_reader r;
-	size_t i, last = 0;
-	uint64_t end = 0;
+	struct log_reader first, last;
+	size_t i;
 	int rc = 0;
 
+	if (from >= to || filter_settled(f))
+		return (0);
+	if (log_seek(log, from, &first, e) != 0 || log_seek(log, to, &last, e) != 0)
+		return (-1);
+	log_reader_release(&first);
+	log_reader_release(&last);
 	for (i = 0; i < f->globs && rc >= 0; i++) {
-		if (f->glob[i].exact || event_name_fault(f->glob[i].text) != NULL)
+		if (!open_question(&f->glob[i]))
 			continue;
-		if (end == 0) {
-			if ((rc = log_seek(log, size, &r, e)) != 0)
-				break;
-			last = r.segment;
-			end = r.offset;
-			log_reader_release(&r);
-		}
 		/* Nowhere else do these bytes stand: canonical JSON has no member `action` behind `element`. */
 		buf_reset(&needle);
 		buf_adds(&needle, ",\"element\":");
@@ -130,8 +146,7 @@ filter_settle_by_log(struct filter *f, struct log *log, uint64_t size, struct er
 		buf_adds(&needle, ",\"action\":\"");
 		if (needle.failed)
 			rc = err_mem(e);
-		else if ((rc = log_holds(log, (struct span){needle.data, needle.len}, last, end,
-			      &chunk, e)) > 0)
+		else if ((rc = log_holds(log, (struct span){needle.data, needle.len}, &first, &last, &chunk, e)) > 0)
 			make_exact(&f->glob[i]);
 	}
 	buf_release(&needle);

@@ -50,13 +50,16 @@ void filter_release(struct filter *f);
 bool filter_empty(const struct filter *f);
 
 /**
- * filter_settle(f, ix, e), filter_settle_by_log(f, log, size, e):
+ * filter_settle(f, ix, e), filter_settle_by_log(f, log, from, to, e):
  * A GLOB that is exactly an element's name means that element, whatever characters it has: look which are, in the
- * index (O(log n)), or among the first ${size} events of the log (O(bytes), only for GLOBs with special characters).
+ * index (O(log n)), or among the events of the log from ${from} to below ${to} (O(bytes), only for GLOBs with special characters).
  * Return 0 or -1.
  */
 int filter_settle(struct filter *f, struct index *ix, struct err *e);
-int filter_settle_by_log(struct filter *f, struct log *log, uint64_t size, struct err *e);
+int filter_settle_by_log(struct filter *f, struct log *log, uint64_t from, uint64_t to, struct err *e);
+
+/** filter_settled(f): whether no GLOB has special characters that could mean a name, so that there is nothing to look for. */
+bool filter_settled(const struct filter *f);
 
 /** filter_all_exact(f): whether there are GLOBs and all of them are names. */
 bool filter_all_exact(const struct filter *f);

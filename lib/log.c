@@ -1,4 +1,4 @@
-/* The log, read: segments, the end, lines one after the other. */
+/* The log: its segments, and where it ends. */
 #include "config.h"
 
 #include <sys/stat.h>
@@ -17,7 +17,6 @@
 #include "banned.h"
 
 #define OPEN_FDS_MAX 64
-#define WINDOW (64u << 10) /* what is read at once: stays in the cache, and a short tail needs no fresh pages for more */
 #define UNKNOWN UINT64_MAX /* a size that nobody asked for yet */
 
 void
@@ -172,8 +171,8 @@ log_list(struct log *log, struct err *e)
 	return (0);
 }
 
-static int
-segment_fd(struct log *log, size_t i, struct err *e)
+int
+log_segment_fd(struct log *log, size_t i, struct err *e)
 {
 	char name[LOG_NAME_SIZE];
 	size_t k;
@@ -202,7 +201,7 @@ read_some(struct log *log, size_t segment, void *p, size_t len, uint64_t offset,
 	ssize_t n;
 	int fd;
 
-	if ((fd = segment_fd(log, segment, e)) == -1)
+	if ((fd = log_segment_fd(log, segment, e)) == -1)
 		return (-1);
 	if ((n = io_pread(fd, p, len, offset)) == -1) {
 		log_segment_name(log->segment[segment].first, name);
@@ -223,55 +222,6 @@ log_pread(struct log *log, size_t segment, void *p, size_t len, uint64_t offset,
 		log_segment_name(log->segment[segment].first, name);
 		return (err_set(e, "segment '%s' ends before offset %" PRIu64 "; run 'ecl-verify'", name, offset + len));
 	}
-	return (0);
-}
-
-int
-log_check_line(struct span line, struct event *ret, uint64_t segment, uint64_t offset, struct err *e)
-{
-	char name[LOG_NAME_SIZE];
-	struct json_fault f;
-
-	log_segment_name(segment, name);
-	if (event_parse(line, ret, &f) != 0)
-		return (err_set(e, "the log is corrupt: segment '%s', offset %" PRIu64 ": %s; run 'ecl-verify'", name,
-		    offset + f.at, f.what));
-	if (!event_hash_ok(line))
-		return (err_set(e, "the log is corrupt: segment '%s', offset %" PRIu64 ": the hash of event %" PRIu64
-		    " is wrong; run 'ecl-verify'", name, offset, ret->seq));
-	return (0);
-}
-
-int
-log_line_before(struct log *log, size_t segment, uint64_t offset, struct buf *out, uint64_t *ret_at, struct err *e)
-{
-	char name[LOG_NAME_SIZE];
-	size_t want = 4096;
-	char *lf;
-
-	for (;; want *= 4) {
-		if (want > offset)
-			want = (size_t)offset;
-		buf_reset(out);
-		if (buf_reserve(out, want) != 0)
-			return (err_mem(e));
-		if (log_pread(log, segment, out->data, want, offset - want, e) != 0)
-			return (-1);
-		lf = want < 2 ? NULL : memrchr(out->data, '\n', want - 1);
-		if (lf != NULL || want == offset)
-			break;
-		if (want > EVENT_LINE_MAX) {
-			log_segment_name(log->segment[segment].first, name);
-			return (err_set(e, "the log is corrupt: segment '%s' has a line that is too long before offset %" PRIu64
-			    "; run 'ecl-verify'", name, offset));
-		}
-	}
-	if (lf != NULL) {
-		want -= (size_t)(lf + 1 - out->data);
-		memmove(out->data, lf + 1, want);
-	}
-	out->len = want - 1; /* without its LF */
-	*ret_at = offset - want;
 	return (0);
 }
 
@@ -400,7 +350,7 @@ log_refresh(struct log *log, struct err *e)
 	if (log->segments == 0)
 		return (look(log, e));
 	for (;;) {
-		if ((fd = segment_fd(log, log->segments - 1, e)) == -1)
+		if ((fd = log_segment_fd(log, log->segments - 1, e)) == -1)
 			return (-1);
 		if (fstat(fd, &st) != 0)
 			return (err_sys(e, "cannot stat the log's last segment"));
@@ -441,84 +391,69 @@ log_segment_of(const struct log *log, uint64_t seq)
 	return (lo);
 }
 
-void
-log_reader_init(struct log_reader *r, struct log *log, size_t segment, uint64_t offset)
+/* Forget the segments behind ${last}. */
+static void
+drop_behind(struct log *log, size_t last)
 {
-	memset(r, 0, sizeof(*r));
-	r->log = log;
-	r->segment = segment;
-	r->offset = offset;
-	r->window_at = offset;
+	for (; log->segments > last + 1; log->segments--)
+		if (log->segment[log->segments - 1].fd != -1) {
+			close(log->segment[log->segments - 1].fd);
+			log->open_fds--;
+		}
 }
 
-void
-log_reader_release(struct log_reader *r)
+/* The segment that begins with event ${first}; log->segments where there is none. */
+static size_t
+segment_at(const struct log *log, uint64_t first)
 {
-	buf_release(&r->window);
+	size_t i = log->segments == 0 ? 0 : log_segment_of(log, first);
+
+	return (i < log->segments && log->segment[i].first == first ? i : log->segments);
 }
 
-/* More of the present segment into the window, which then begins at the reader's offset. */
+/* Whether the line with this hash ends at ${offset}.  Return 1, 0 or -1. */
 static int
-fill_window(struct log_reader *r, uint64_t limit, struct err *e)
+ends_at(struct log *log, size_t segment, uint64_t offset, const uint8_t hash[SHA256_SIZE], struct err *e)
 {
-	size_t skip = (size_t)(r->offset - r->window_at), want = WINDOW;
-	uint64_t at;
+	char tail[2 * SHA256_SIZE + 3]; /* the hash, "} and LF */
+	uint8_t found[SHA256_SIZE];
+	ssize_t n;
 
-	if (skip > 0) {
-		r->window.len -= skip;
-		memmove(r->window.data, r->window.data + skip, r->window.len);
-		r->window_at = r->offset;
-	}
-	at = r->window_at + r->window.len;
-	if (want > limit - at)
-		want = (size_t)(limit - at);
-	if (buf_reserve(&r->window, want) != 0)
-		return (err_mem(e));
-	if (log_pread(r->log, r->segment, r->window.data + r->window.len, want, at, e) != 0)
+	if (offset < EVENT_TAIL)
+		return (0);
+	if ((n = read_some(log, segment, tail, sizeof(tail), offset - sizeof(tail), e)) == -1)
 		return (-1);
-	r->window.len += want;
-	return (0);
+	return ((size_t)n == sizeof(tail) && tail[sizeof(tail) - 1] == '\n' && hex_decode(tail, SHA256_SIZE, found) == 0 &&
+	    memcmp(found, hash, SHA256_SIZE) == 0);
 }
 
 int
-log_reader_next(struct log_reader *r, struct log_line *ret, struct err *e)
+log_reach(struct log *log, const struct log_end *end, struct err *e)
 {
-	struct log *log = r->log;
-	char name[LOG_NAME_SIZE];
-	uint64_t limit;
-	size_t left;
-	char *p, *lf;
+	size_t i = segment_at(log, end->segment), last;
+	int rc;
 
-	for (;;) {
-		if (r->segment >= log->segments)
-			return (0);
-		if (log_segment_limit(log, r->segment, &limit, e) != 0)
+	if (end->size == 0)
+		return (log->end.size == 0 ? 0 : 1);
+	if (i == log->segments) {
+		if (list_names(log, e) != 0)
 			return (-1);
-		if (r->offset < limit)
-			break;
-		if (r->segment == log->segments - 1)
-			return (0);
-		r->segment++;
-		r->offset = r->window_at = 0;
-		r->window.len = 0;
+		i = segment_at(log, end->segment);
 	}
-	for (;;) {
-		left = r->window.len - (size_t)(r->offset - r->window_at);
-		p = left == 0 ? NULL : r->window.data + (r->offset - r->window_at);
-		lf = left == 0 ? NULL : memchr(p, '\n', left);
-		if (lf != NULL && (uint64_t)(lf - r->window.data) + r->window_at < limit)
-			break;
-		if (left > EVENT_LINE_MAX || r->window_at + r->window.len >= limit) {
-			log_segment_name(log->segment[r->segment].first, name);
-			return (err_set(e, "the log is corrupt: segment '%s', offset %" PRIu64 ": a line without an end; run 'ecl-verify'",
-			    name, r->offset));
-		}
-		if (fill_window(r, limit, e) != 0)
-			return (-1);
+	last = segment_at(log, log->end.segment);
+	rc = i < log->segments ? ends_at(log, i, end->offset, end->hash, e) : 0;
+	if (rc != 1) {
+		/* As before. */
+		if (last < log->segments)
+			drop_behind(log, last);
+		return (rc == 0 ? 1 : -1);
 	}
-	ret->text = (struct span){p, (size_t)(lf - p)};
-	ret->segment = log->segment[r->segment].first;
-	ret->offset = r->offset;
-	r->offset += ret->text.len + 1;
-	return (1);
+	/* It may have grown since it was the last one. */
+	if (last < log->segments)
+		log->segment[last].size = UNKNOWN;
+	drop_behind(log, i);
+	log->segment[i].size = end->offset;
+	log->end = *end;
+	log->torn = 0;
+	return (0);
 }

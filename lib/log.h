@@ -59,6 +59,13 @@ void log_segment_name(uint64_t first, char out[LOG_NAME_SIZE]);
 int log_open(int ecl_fd, struct log **ret_log, struct err *e);
 void log_free(struct log *log);
 
+/**
+ * log_reach(log, end, e):
+ * The log ends at ${end} now, as is known from elsewhere (ROOT/durable), be that before or behind the end that was found here.
+ * Return 0; 1 where no event with that hash ends there, and nothing has changed; or -1.  O(1), but for a new segment.
+ */
+int log_reach(struct log *log, const struct log_end *end, struct err *e);
+
 /** log_refresh(log, e): see what was appended since.  What was read before must still be there.  Return 0 or -1. */
 int log_refresh(struct log *log, struct err *e);
 
@@ -75,6 +82,9 @@ int log_segment_limit(struct log *log, size_t segment, uint64_t *ret, struct err
 
 /** log_pread(log, segment, p, len, offset, e): read exactly ${len} bytes of a segment (an index in log->segment). */
 int log_pread(struct log *log, size_t segment, void *p, size_t len, uint64_t offset, struct err *e);
+
+/** log_segment_fd(log, segment, e): a descriptor of it, for reading; the log's own, valid until other segments are read.  Return -1 with ${e}. */
+int log_segment_fd(struct log *log, size_t segment, struct err *e);
 
 /* Reads whole lines one behind the other. */
 struct log_reader {
@@ -108,6 +118,9 @@ int log_seek(struct log *log, uint64_t seq, struct log_reader *r, struct err *e)
 
 /** log_size_at(log, us, ret, e): the number of events whose time is <= ${us}, by bisection over the bytes. */
 int log_size_at(struct log *log, int64_t us, uint64_t *ret, struct err *e);
+
+/** log_next_line(log, segment, offset, limit, ret, e): where the first line begins that begins behind ${offset}, ${limit} where none does before it.  Return 0 or -1. */
+int log_next_line(struct log *log, size_t segment, uint64_t offset, uint64_t limit, uint64_t *ret, struct err *e);
 
 /** log_line(log, seq, out, e): append the line of event ${seq}, without LF, to ${out} (bisection).  Return 0 or -1. */
 int log_line(struct log *log, uint64_t seq, struct buf *out, struct err *e);

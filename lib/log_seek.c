@@ -33,9 +33,8 @@ peek(struct log *log, size_t segment, uint64_t offset, uint64_t *ret_seq, int64_
 	return (0);
 }
 
-/* The beginning of the first line at or behind ${offset}; ${limit} where there is none. */
-static int
-next_line(struct log *log, size_t segment, uint64_t offset, uint64_t limit, uint64_t *ret, struct err *e)
+int
+log_next_line(struct log *log, size_t segment, uint64_t offset, uint64_t limit, uint64_t *ret, struct err *e)
 {
 	char chunk[2048], *lf;
 	size_t n;
@@ -75,14 +74,14 @@ bisect(struct log *log, size_t segment, struct target t, uint64_t *ret_offset, u
 		mid = lo + (hi - lo) / 2;
 		at = lo;
 		/* From the middle, else (no line begins behind it) from the beginning. */
-		if (mid > lo && next_line(log, segment, mid - 1, hi, &at, e) != 0)
+		if (mid > lo && log_next_line(log, segment, mid - 1, hi, &at, e) != 0)
 			return (-1);
 		if (at >= hi)
 			at = lo;
 		if (peek(log, segment, at, &seq, &us, e) != 0)
 			return (-1);
 		if (t.by_time ? us <= t.us : seq < t.seq) {
-			if (next_line(log, segment, at, limit, &lo, e) != 0)
+			if (log_next_line(log, segment, at, limit, &lo, e) != 0)
 				return (-1);
 		} else {
 			hi = at;
