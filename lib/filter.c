@@ -212,29 +212,26 @@ filter_event(const struct filter *f, const struct event *ev)
 	    (f->actor.p == NULL || (ev->actor.p != NULL && span_eq(f->actor, ev->actor))));
 }
 
-/* Moves ${*p} behind ${text}. */
-static bool
-skip(const char **p, const char *end, const char *text, size_t len)
-{
-	if ((size_t)(end - *p) < len || memcmp(*p, text, len) != 0)
-		return (false);
-	*p += len;
-	return (true);
-}
-#define SKIP(p, end, text) skip(p, end, text, sizeof(text) - 1)
+/* Moves ${*p} behind ${text}, whose length the compiler knows. */
+#define SKIP(p, end, text) \
+	((size_t)((end) - *(p)) >= sizeof(text) - 1 && memcmp(*(p), text, sizeof(text) - 1) == 0 && (*(p) += sizeof(text) - 1, true))
 
 /* The string whose first quote is at ${*p}; moves ${*p} behind its last. */
 static int
 take_string(const char **p, const char *end, struct span *ret)
 {
-	const char *start = *p, *q = start + 1;
+	const char *start = *p, *q;
 
-	if (start >= end || *start != '"')
+	if (start >= end || *start != '"' || (q = memchr(start + 1, '"', (size_t)(end - start - 1))) == NULL)
 		return (-1);
-	while (q < end && *q != '"')
-		q += *q == '\\' ? 2 : 1;
-	if (q >= end)
-		return (-1);
+	/* Seldom: a quote that may be part of the string. */
+	if (q[-1] == '\\') {
+		for (q = start + 1; q < end && *q != '"'; q++)
+			if (*q == '\\')
+				q++;
+		if (q >= end)
+			return (-1);
+	}
 	*p = q + 1;
 	*ret = (struct span){start, (size_t)(*p - start)};
 	return (0);
