@@ -17,8 +17,8 @@
 
 #include "banned.h"
 
-/* In ROOT itself: `durable' is written or made, `live' exchanged; ROOT goes away. */
-#define WATCHED (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+/* In ROOT itself: `durable' is written or made, `live' exchanged or removed; ROOT goes away. */
+#define WATCHED (IN_MODIFY | IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE_SELF | IN_ONLYDIR)
 #define GONE (IN_DELETE_SELF | IN_UNMOUNT | IN_IGNORED)
 
 #define TRIES 50 /* of a millisecond each, to read `durable' while nobody writes it */
