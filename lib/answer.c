@@ -52,7 +52,7 @@ answer_states(struct query *q, struct present *p, struct err *e)
 }
 
 static int
-give_event(void *arg, struct span line, const struct event *ev)
+give_event(struct present *p, struct span line, const struct event *ev)
 {
 	struct cell cells[] = {
 	    NUMBER("seq", ev->seq),
@@ -64,14 +64,26 @@ give_event(void *arg, struct span line, const struct event *ev)
 	    TEXT("cause", ev->cause),
 	};
 
-	return (present_answer(arg, &line, cells, COUNT(cells)));
+	return (present_answer(p, &line, cells, COUNT(cells)));
 }
 
 int
 answer_history(struct query *q, struct present *p, struct err *e)
 {
+	struct query_events *it;
+	const struct event *ev;
+	struct span line;
+	int rc;
+
 	p->flex = 4;
-	return (finished(query_events(q, give_event, p, e), e));
+	if (query_events_open(q, &it, e) != 0)
+		return (-1);
+	while ((rc = query_events_next(it, &line, &ev, e)) == 1) {
+		if ((rc = give_event(p, line, ev)) != 0)
+			break;
+	}
+	query_events_free(it);
+	return (finished(rc, e));
 }
 
 /* A hash as a JSON token, in ${out}. */

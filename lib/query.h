@@ -1,4 +1,4 @@
-/* Questions to a ledger: states, events and elements, each answer given to a visitor. */
+/* Questions to a ledger: states and elements, each answer given to a visitor; events, one at a time. */
 #ifndef ECL_QUERY_H_
 #define ECL_QUERY_H_
 
@@ -42,11 +42,15 @@ struct query_element {
 int query_states(struct query *q, int (*visit)(void *arg, const struct query_state *s), void *arg, struct err *e);
 
 /**
- * query_events(q, visit, arg, e):
- * The events that pass, from since to until, in the order of seq or the other way: ${visit} gets the line, without its
- * LF, and what it says.  For names along their chains of parents, else by one scan of the rows.
+ * query_events_open(q, ret, e), query_events_next(it, ret_line, ret_ev, e), query_events_free(it):
+ * The events that pass, from since to until, in the order of seq or the other way, one at a time: its line, without its LF, and what
+ * it says; both are valid until the next call.  For names along their chains of parents, else by one scan of the rows.  ${q} outlives ${it},
+ * to be released with query_events_free().  open returns 0 or -1; next 1, 0 at the end, or -1.
  */
-int query_events(struct query *q, int (*visit)(void *arg, struct span line, const struct event *ev), void *arg, struct err *e);
+struct query_events;
+int query_events_open(struct query *q, struct query_events **ret, struct err *e);
+int query_events_next(struct query_events *it, struct span *ret_line, const struct event **ret_ev, struct err *e);
+void query_events_free(struct query_events *it);
 
 /** query_elements(q, visit, arg, e): the elements that ever were and pass by name, in byte order.  O(events), along the chain for names. */
 int query_elements(struct query *q, int (*visit)(void *arg, const struct query_element *el), void *arg, struct err *e);

@@ -1,0 +1,266 @@
+/* Questions to a ledger: events, one at a time. */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "query_impl.h"
+
+#include "banned.h"
+
+struct query_events {
+	struct query *q;
+	/* How the next one is found: its line in ${text}, parsed in ${ev}.  Return 1, 0 at the end, or -1. */
+	int (*next)(struct query_events *it, struct err *e);
+	struct span text;
+	struct event ev;
+	struct buf line;
+	uint64_t at;  /* rows, names: how many were looked at; the log: the next one */
+
+	uint64_t *seq; /* of names: their events */
+	size_t n, cap;
+
+	uint8_t *wanted; /* of patterns: a bit an element */
+	unsigned flag;	 /* rows that lack it do not pass */
+
+	struct log_reader reader;
+	bool reading; /* it is to be released */
+};
+
+/* Event ${seq}, where it passes. */
+static int
+take_event(struct query_events *it, uint64_t seq, struct err *e)
+{
+	if (index_event(it->q->ledger->index, seq, &it->line, &it->ev, e) != 0)
+		return (-1);
+	it->text = (struct span){it->line.data, it->line.len};
+	return (filter_event(&it->q->filter, &it->ev));
+}
+
+/* Names: along their chains of parents. */
+
+static int
+by_seq(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x < *y ? -1 : *x > *y);
+}
+
+struct chains {
+	struct query_events *it;
+	struct err *e;
+};
+
+static int
+add_chain(void *arg, const struct element *el)
+{
+	struct query_events *it = ((struct chains *)arg)->it;
+	struct err *e = ((struct chains *)arg)->e;
+	uint64_t seq, *more;
+	struct row row;
+
+	for (seq = el->last; seq != EVENT_NONE && seq >= it->q->since; seq = row.parent) {
+		if (query_row(it->q->ledger->index, seq, &row, e) != 0)
+			return (-1);
+		if (seq >= it->q->until)
+			continue;
+		if (it->n == it->cap) {
+			it->cap = it->cap == 0 ? 64 : it->cap * 2;
+			if ((more = realloc(it->seq, it->cap * sizeof(*more))) == NULL)
+				return (err_mem(e));
+			it->seq = more;
+		}
+		it->seq[it->n++] = seq;
+	}
+	return (0);
+}
+
+static int
+next_of_names(struct query_events *it, struct err *e)
+{
+	size_t i;
+	int rc = 0;
+
+	while (rc == 0 && it->at < it->n) {
+		i = it->q->reverse ? it->n - 1 - it->at : it->at;
+		it->at++;
+		rc = take_event(it, it->seq[i], e);
+	}
+	return (rc);
+}
+
+static int
+open_names(struct query_events *it, struct err *e)
+{
+	struct chains chains = {it, e};
+
+	it->next = next_of_names;
+	if (query_each_exact(it->q, add_chain, &chains, e) != 0)
+		return (-1);
+	if (it->n > 0)
+		qsort(it->seq, it->n, sizeof(*it->seq), by_seq);
+	return (0);
+}
+
+/* Line by line, where most of them pass, or their rows do not say that they do not. */
+
+static int
+next_of_log(struct query_events *it, struct err *e)
+{
+	struct query *q = it->q;
+	struct log_line line;
+	struct json_fault f;
+	int rc;
+
+	while (it->at < q->until) {
+		if ((rc = log_reader_next(&it->reader, &line, e)) <= 0)
+			return (rc);
+		it->at++;
+		if ((rc = filter_line(&q->filter, line.text, e)) < 0)
+			return (-1);
+		if (rc == 0)
+			continue;
+		if (event_parse(line.text, &it->ev, &f) != 0)
+			return (err_set(e,
+			    "the log is corrupt: event %" PRIu64 ": %s; run 'ecl-verify'",
+			    it->at - 1, f.what));
+		if (event_reserved(it->ev.element))
+			continue;
+		it->text = line.text;
+		return (1);
+	}
+	return (0);
+}
+
+static int
+open_log(struct query_events *it, struct err *e)
+{
+	struct query *q = it->q;
+
+	it->next = next_of_log;
+	it->at = q->since;
+	if (q->since >= q->until)
+		return (0);
+	if (log_seek(q->ledger->log, q->since, &it->reader, e) != 0)
+		return (-1);
+	it->reading = true;
+	return (0);
+}
+
+/* Row by row. */
+
+/* The flag of the rows whose events have this action, 0 where no flag says so. */
+static unsigned
+action_flag(struct span action)
+{
+	if (action.p == NULL)
+		return (0);
+	if (span_is(action, "create"))
+		return (ROW_CREATE);
+	if (span_is(action, "modify"))
+		return (ROW_MODIFY);
+	return (span_is(action, "delete") ? ROW_DELETE : 0);
+}
+
+static int
+want(void *arg, const struct element *el)
+{
+	struct query_events *it = arg;
+
+	if (filter_name(&it->q->filter, el->name))
+		it->wanted[el->id / 8] |= (uint8_t)(1u << el->id % 8);
+	return (0);
+}
+
+static bool
+passes(const struct query_events *it, const struct row *row)
+{
+	if (it->wanted == NULL ? (row->flags & ROW_OWN) != 0
+			       : (it->wanted[row->id / 8] >> row->id % 8 & 1) == 0)
+		return (false);
+	return (it->flag == 0 || (row->flags & it->flag) != 0);
+}
+
+static int
+next_of_rows(struct query_events *it, struct err *e)
+{
+	struct query *q = it->q;
+	uint64_t n = q->until > q->since ? q->until - q->since : 0, seq;
+	struct row row;
+	int rc = 0;
+
+	while (rc == 0 && it->at < n) {
+		seq = q->reverse ? q->until - 1 - it->at : q->since + it->at;
+		it->at++;
+		if (query_row(q->ledger->index, seq, &row, e) != 0)
+			return (-1);
+		if (passes(it, &row))
+			rc = take_event(it, seq, e);
+	}
+	return (rc);
+}
+
+static int
+open_rows(struct query_events *it, struct err *e)
+{
+	struct query *q = it->q;
+	struct index *ix = q->ledger->index;
+
+	it->next = next_of_rows;
+	it->flag = action_flag(q->filter.action);
+	if (q->filter.globs == 0)
+		return (0);
+	if ((it->wanted = calloc(index_elements(ix) / 8 + 1, 1)) == NULL)
+		return (err_mem(e));
+	return (index_each(ix, filter_common(&q->filter), want, it, e));
+}
+
+int
+query_events_open(struct query *q, struct query_events **ret, struct err *e)
+{
+	struct query_events *it;
+	int rc;
+
+	if ((it = calloc(1, sizeof(*it))) == NULL)
+		return (err_mem(e));
+	it->q = q;
+	if (filter_all_exact(&q->filter))
+		rc = open_names(it, e);
+	else if (!q->reverse && q->filter.globs == 0 && action_flag(q->filter.action) == 0)
+		rc = open_log(it, e);
+	else
+		rc = open_rows(it, e);
+	if (rc != 0) {
+		query_events_free(it);
+		return (-1);
+	}
+	*ret = it;
+	return (0);
+}
+
+int
+query_events_next(struct query_events *it, struct span *ret_line, const struct event **ret_ev,
+    struct err *e)
+{
+	int rc;
+
+	if ((rc = it->next(it, e)) == 1) {
+		*ret_line = it->text;
+		*ret_ev = &it->ev;
+	}
+	return (rc);
+}
+
+void
+query_events_free(struct query_events *it)
+{
+	if (it == NULL)
+		return;
+	if (it->reading)
+		log_reader_release(&it->reader);
+	buf_release(&it->line);
+	free(it->seq);
+	free(it->wanted);
+	free(it);
+}
