@@ -420,12 +420,14 @@ asked(const struct ask *a)
 int
 main(int argc, char **argv)
 {
+	static char out[OUT_SIZE];
 	struct ask a = {0};
 	struct err e = {0};
 	int rc;
 
 	(void)argc;
-	setvbuf(stdout, NULL, _IOFBF, OUT_SIZE);
+	/* Without a buffer of ours the size is not heeded. */
+	setvbuf(stdout, out, _IOFBF, sizeof(out));
 	if ((rc = parse(&a, argv)) != 0) {
 		rc = rc == -1 ? a.cli.exit : rc;
 		goto done;

@@ -203,11 +203,19 @@ index_row(struct index *ix, uint64_t seq, struct row *ret, struct err *e)
 static bool
 is_line_of(struct span line, char behind, uint64_t seq)
 {
-	char start[40];
-	int len = snprintf(start, sizeof(start), "{\"seq\":%" PRIu64 ",\"time\":\"", seq);
+	static const char before[] = "{\"seq\":", after[] = ",\"time\":\"";
+	const char *p, *digits, *end;
+	uint64_t n;
 
-	return (behind == '\n' && line.len > (size_t)len + EVENT_TAIL && memcmp(line.p, start, (size_t)len) == 0 &&
-	    memcmp(line.p + line.len - 2, "\"}", 2) == 0);
+	if (behind != '\n' || line.len <= sizeof(before) + sizeof(after) + EVENT_TAIL ||
+	    memcmp(line.p, before, sizeof(before) - 1) != 0 || memcmp(line.p + line.len - 2, "\"}", 2) != 0)
+		return (false);
+	digits = line.p + sizeof(before) - 1;
+	end = line.p + line.len - EVENT_TAIL;
+	for (p = digits; p < end && *p >= '0' && *p <= '9'; p++)
+		;
+	return (decimal_parse(digits, (size_t)(p - digits), &n) == 0 && n == seq &&
+	    (size_t)(end - p) >= sizeof(after) - 1 && memcmp(p, after, sizeof(after) - 1) == 0);
 }
 
 /* The line where ${row} says it is.  Return 0, or -1 where it is not there. */
@@ -263,32 +271,6 @@ parse_line(uint64_t seq, const struct buf *line, struct event *ev, struct err *e
 	return (err_set(e, "the log is corrupt at seq %" PRIu64 ": %s; run 'ecl-verify'", seq, f.what));
 }
 
-int
-index_event(struct index *ix, uint64_t seq, struct buf *out, struct event *ev, struct err *e)
-{
-	if (index_line(ix, seq, out, e) != 0)
-		return (-1);
-	return (parse_line(seq, out, ev, e));
-}
-
-int
-index_event_at(struct index *ix, uint64_t seq, const struct row *row, struct buf *out, struct event *ev, struct err *e)
-{
-	struct err why;
-
-	if (seq >= ix->log->end.size || read_line(ix, seq, row, out, &why) != 0)
-		return (index_event(ix, seq, out, ev, e));
-	return (parse_line(seq, out, ev, e));
-}
-
-/* ---- one element ---- */
-
-static void
-element_from_entry(struct element *ret, const struct entry *en)
-{
-	*ret = (struct element){entry_name(en), en->id, en->first, en->last, en->last_state, en->alive};
-}
-
 /* The line of a published event, where its row is right: no checksum says so, but the line does, and it costs no chunk. */
 static bool
 peek_line(struct index *ix, uint64_t seq, struct row *ret, struct buf *out)
@@ -299,6 +281,34 @@ peek_line(struct index *ix, uint64_t seq, struct row *ret, struct buf *out)
 		return (false);
 	index_row_decode(row, ret);
 	return (read_line(ix, seq, ret, out, NULL) == 0);
+}
+
+int
+index_event(struct index *ix, uint64_t seq, struct buf *out, struct event *ev, struct err *e)
+{
+	struct row row;
+
+	if (peek_line(ix, seq, &row, out) && parse_line(seq, out, ev, NULL) == 0)
+		return (0);
+	if (index_line(ix, seq, out, e) != 0)
+		return (-1);
+	return (parse_line(seq, out, ev, e));
+}
+
+int
+index_event_at(struct index *ix, uint64_t seq, const struct row *row, struct buf *out, struct event *ev, struct err *e)
+{
+	if (seq < ix->log->end.size && read_line(ix, seq, row, out, NULL) == 0 && parse_line(seq, out, ev, NULL) == 0)
+		return (0);
+	return (index_event(ix, seq, out, ev, e));
+}
+
+/* ---- one element ---- */
+
+static void
+element_from_entry(struct element *ret, const struct entry *en)
+{
+	*ret = (struct element){entry_name(en), en->id, en->first, en->last, en->last_state, en->alive};
 }
 
 /*

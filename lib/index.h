@@ -88,13 +88,26 @@ const char *index_damage(const struct index *ix);
 /** index_row(ix, seq, ret, e): the row of event ${seq} < size.  Return 0 or -1.  O(1). */
 int index_row(struct index *ix, uint64_t seq, struct row *ret, struct err *e);
 
+/** index_rows(ix, seq, n, out, e): the rows of ${n} events from ${seq} on, all < size.  Fastest for INDEX_ROWS of them, from a multiple of it on. */
+#define INDEX_ROWS 2048
+int index_rows(struct index *ix, uint64_t seq, size_t n, struct row *out, struct err *e);
+
+/**
+ * index_peek(ix, seq, ret, e), index_wrong(ix, why, e):
+ * index_row() without the checksum, which costs 64 KiB: for who will see by the lines of the log whether it is right; ret->id is not to be
+ * used.  A parent is smaller than ${seq}.  Where a line says otherwise, index_wrong() throws the files away, as for any damage, ${why} being
+ * what is wrong; then all is asked again.  Return 0, or -1: of index_wrong(), where it is not for the files that it is wrong.
+ */
+int index_peek(struct index *ix, uint64_t seq, struct row *ret, struct err *e);
+int index_wrong(struct index *ix, const struct err *why, struct err *e);
+
 /** index_line(ix, seq, out, e): replace ${out} by the line of event ${seq}, LF not included, and check that it is that event.  O(1). */
 int index_line(struct index *ix, uint64_t seq, struct buf *out, struct err *e);
 
 /** index_event(ix, seq, out, ev, e): index_line(), parsed into ${ev} whose spans point into ${out}. */
 int index_event(struct index *ix, uint64_t seq, struct buf *out, struct event *ev, struct err *e);
 
-/** index_event_at(ix, seq, row, out, ev, e): the same, where index_row() has been asked already. */
+/** index_event_at(ix, seq, row, out, ev, e): the same, where the row is known already; only its offset and length are looked at, and they may be wrong. */
 int index_event_at(struct index *ix, uint64_t seq, const struct row *row, struct buf *out, struct event *ev, struct err *e);
 
 /** index_lookup(ix, name, ret, e): the element of that name.  Return 1, 0 where there never was one, or -1.  O(log n). */

@@ -1,23 +1,11 @@
 /* Questions to a ledger: what they share. */
 #include "config.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "query_impl.h"
 
 #include "banned.h"
-
-int
-query_row(struct index *ix, uint64_t seq, struct row *ret, struct err *e)
-{
-	if (index_row(ix, seq, ret, e) != 0)
-		return (-1);
-	if ((ret->parent != EVENT_NONE && ret->parent >= seq) || ret->id >= index_elements(ix))
-		return (err_set(e,
-		    "the index is wrong about event %" PRIu64 ": run 'ecl-index --rebuild'", seq));
-	return (0);
-}
 
 static int
 by_name(const void *a, const void *b)
@@ -42,6 +30,7 @@ query_each_exact(
 			continue;
 		if ((rc = index_lookup(q->ledger->index, f->glob[i].text, &el, e)) < 0)
 			return (-1);
+		el.name = f->glob[i].text; /* lives longer */
 		if (rc > 0 && (rc = visit(arg, &el)) != 0)
 			return (rc);
 	}

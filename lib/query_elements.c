@@ -7,53 +7,79 @@
 
 #include "banned.h"
 
+#define LINES 6 /* are read in the time of a chunk of rows */
+#define LINES_LEAST 1000
+
 struct elements {
 	struct query *q;
 	int (*visit)(void *arg, const struct query_element *el);
 	void *arg;
 	struct err *e;
 	uint64_t *counts; /* by id; NULL: to be counted along the chain */
+	uint64_t lines;	  /* that may be read for that */
+	struct buf line;
+	struct event ev; /* on that line */
 	int rc;
 };
+
+static int
+count_all(struct elements *s)
+{
+	struct index *ix = s->q->ledger->index;
+	uint64_t seq, size = index_size(ix), n = index_elements(ix), k, i;
+	struct row *rows = malloc(INDEX_ROWS * sizeof(*rows));
+
+	s->counts = calloc(n + 1, sizeof(*s->counts));
+	if (s->counts == NULL || rows == NULL) {
+		free(rows);
+		return (err_mem(s->e));
+	}
+	for (seq = 0; seq < size; seq += k) {
+		k = size - seq < INDEX_ROWS ? size - seq : INDEX_ROWS;
+		if (index_rows(ix, seq, (size_t)k, rows, s->e) != 0) {
+			free(rows);
+			return (-1);
+		}
+		for (i = 0; i < k; i++)
+			s->counts[rows[i].id]++;
+	}
+	free(rows);
+	return (0);
+}
+
+/* The events of one element, by their lines.  Return 1, 0 where there are too many of them to do it so, or -1. */
+static int
+count_chain(struct elements *s, const struct element *el, uint64_t *ret)
+{
+	uint64_t seq;
+
+	for (seq = el->last, *ret = 0; seq != EVENT_NONE; seq = s->ev.parent, ++*ret) {
+		if (s->lines-- == 0)
+			return (0);
+		if (index_event(s->q->ledger->index, seq, &s->line, &s->ev, s->e) != 0)
+			return (-1);
+	}
+	return (1);
+}
 
 static int
 give_element(void *arg, const struct element *el)
 {
 	struct elements *s = arg;
 	struct query_element found = {el->name, el->first, el->last, 0};
-	struct row row;
-	uint64_t seq;
+	int rc = 0;
 
 	if (!filter_name(&s->q->filter, el->name))
 		return (0);
-	if (s->counts != NULL)
-		found.events = s->counts[el->id];
-	for (seq = s->counts != NULL ? EVENT_NONE : el->last; seq != EVENT_NONE; seq = row.parent) {
-		found.events++;
-		if (query_row(s->q->ledger->index, seq, &row, s->e) != 0) {
-			s->rc = -1;
-			return (1);
-		}
+	if (s->counts == NULL && ((rc = count_chain(s, el, &found.events)) < 0 ||
+				     (rc == 0 && count_all(s) != 0))) {
+		s->rc = -1;
+		return (1);
 	}
+	if (rc == 0)
+		found.events = s->counts[el->id];
 	s->rc = s->visit(s->arg, &found);
 	return (s->rc != 0);
-}
-
-static int
-count_events(struct elements *s)
-{
-	struct index *ix = s->q->ledger->index;
-	uint64_t seq, size = index_size(ix), n = index_elements(ix);
-	struct row row;
-
-	if ((s->counts = calloc(n + 1, sizeof(*s->counts))) == NULL)
-		return (err_mem(s->e));
-	for (seq = 0; seq < size; seq++) {
-		if (query_row(ix, seq, &row, s->e) != 0)
-			return (-1);
-		s->counts[row.id]++;
-	}
-	return (0);
 }
 
 int
@@ -63,10 +89,12 @@ query_elements(struct query *q, int (*visit)(void *arg, const struct query_eleme
 	struct elements s = {.q = q, .visit = visit, .arg = arg, .e = e};
 	int rc;
 
+	s.lines = index_size(q->ledger->index) / INDEX_ROWS * LINES + LINES_LEAST;
 	if (filter_all_exact(&q->filter))
 		rc = query_each_exact(q, give_element, &s, e);
-	else if ((rc = count_events(&s)) == 0)
+	else if ((rc = count_all(&s)) == 0)
 		rc = index_each(q->ledger->index, filter_common(&q->filter), give_element, &s, e);
 	free(s.counts);
+	buf_release(&s.line);
 	return (rc > 0 && s.rc != 0 ? s.rc : rc);
 }

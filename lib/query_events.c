@@ -15,11 +15,13 @@ struct query_events {
 	struct span text;
 	struct event ev;
 	struct buf line;
-	uint64_t at;  /* rows, names: how many were looked at; the log: the next one */
+	uint64_t at; /* of rows: how many were looked at; of the log: the next one */
 
-	uint64_t *seq; /* of names: their events */
-	size_t n, cap;
+	struct chains *chains; /* of names */
 
+	struct row *rows; /* those of ${rows_at} and behind, where there are any */
+	uint64_t rows_at;
+	uint64_t rows_n;
 	uint8_t *wanted; /* of patterns: a bit an element */
 	unsigned flag;	 /* rows that lack it do not pass */
 
@@ -27,80 +29,23 @@ struct query_events {
 	bool reading; /* it is to be released */
 };
 
-/* Event ${seq}, where it passes. */
-static int
-take_event(struct query_events *it, uint64_t seq, struct err *e)
-{
-	if (index_event(it->q->ledger->index, seq, &it->line, &it->ev, e) != 0)
-		return (-1);
-	it->text = (struct span){it->line.data, it->line.len};
-	return (filter_event(&it->q->filter, &it->ev));
-}
-
-/* Names: along their chains of parents. */
-
-static int
-by_seq(const void *a, const void *b)
-{
-	const uint64_t *x = a, *y = b;
-
-	return (*x < *y ? -1 : *x > *y);
-}
-
-struct chains {
-	struct query_events *it;
-	struct err *e;
-};
-
-static int
-add_chain(void *arg, const struct element *el)
-{
-	struct query_events *it = ((struct chains *)arg)->it;
-	struct err *e = ((struct chains *)arg)->e;
-	uint64_t seq, *more;
-	struct row row;
-
-	for (seq = el->last; seq != EVENT_NONE && seq >= it->q->since; seq = row.parent) {
-		if (query_row(it->q->ledger->index, seq, &row, e) != 0)
-			return (-1);
-		if (seq >= it->q->until)
-			continue;
-		if (it->n == it->cap) {
-			it->cap = it->cap == 0 ? 64 : it->cap * 2;
-			if ((more = realloc(it->seq, it->cap * sizeof(*more))) == NULL)
-				return (err_mem(e));
-			it->seq = more;
-		}
-		it->seq[it->n++] = seq;
-	}
-	return (0);
-}
+/* Names. */
 
 static int
 next_of_names(struct query_events *it, struct err *e)
 {
-	size_t i;
-	int rc = 0;
+	int rc;
 
-	while (rc == 0 && it->at < it->n) {
-		i = it->q->reverse ? it->n - 1 - it->at : it->at;
-		it->at++;
-		rc = take_event(it, it->seq[i], e);
-	}
+	if ((rc = chains_next(it->chains, &it->line, &it->ev, e)) == 1)
+		it->text = (struct span){it->line.data, it->line.len};
 	return (rc);
 }
 
 static int
 open_names(struct query_events *it, struct err *e)
 {
-	struct chains chains = {it, e};
-
 	it->next = next_of_names;
-	if (query_each_exact(it->q, add_chain, &chains, e) != 0)
-		return (-1);
-	if (it->n > 0)
-		qsort(it->seq, it->n, sizeof(*it->seq), by_seq);
-	return (0);
+	return (chains_open(it->q, &it->chains, e));
 }
 
 /* Line by line, where most of them pass, or their rows do not say that they do not. */
@@ -182,23 +127,49 @@ passes(const struct query_events *it, const struct row *row)
 	return (it->flag == 0 || (row->flags & it->flag) != 0);
 }
 
+/* The row of event ${seq}, from a stretch that is read at once. */
+static int
+row_of(struct query_events *it, uint64_t seq, const struct row **ret, struct err *e)
+{
+	struct query *q = it->q;
+	uint64_t end;
+
+	if (seq - it->rows_at >= it->rows_n) {
+		it->rows_at = seq / INDEX_ROWS * INDEX_ROWS;
+		end = it->rows_at + INDEX_ROWS < q->until ? it->rows_at + INDEX_ROWS : q->until;
+		it->rows_at = it->rows_at < q->since ? q->since : it->rows_at;
+		it->rows_n = 0;
+		if (index_rows(q->ledger->index, it->rows_at, (size_t)(end - it->rows_at), it->rows,
+			e) != 0)
+			return (-1);
+		it->rows_n = end - it->rows_at;
+	}
+	*ret = &it->rows[seq - it->rows_at];
+	return (0);
+}
+
 static int
 next_of_rows(struct query_events *it, struct err *e)
 {
 	struct query *q = it->q;
 	uint64_t n = q->until > q->since ? q->until - q->since : 0, seq;
-	struct row row;
-	int rc = 0;
+	const struct row *row;
 
-	while (rc == 0 && it->at < n) {
+	while (it->at < n) {
 		seq = q->reverse ? q->until - 1 - it->at : q->since + it->at;
 		it->at++;
-		if (query_row(q->ledger->index, seq, &row, e) != 0)
+		if (row_of(it, seq, &row, e) != 0)
 			return (-1);
-		if (passes(it, &row))
-			rc = take_event(it, seq, e);
+		if (!passes(it, row))
+			continue;
+		if (index_event_at(q->ledger->index, seq, row, &it->line, &it->ev, e) != 0)
+			return (-1);
+		if (!filter_event(&q->filter, &it->ev))
+			continue;
+		it->text = (struct span){it->line.data, it->line.len};
+		return (1);
 	}
-	return (rc);
+	return (0);
 }
 
 static int
@@ -209,6 +180,8 @@ open_rows(struct query_events *it, struct err *e)
 
 	it->next = next_of_rows;
 	it->flag = action_flag(q->filter.action);
+	if ((it->rows = malloc(INDEX_ROWS * sizeof(*it->rows))) == NULL)
+		return (err_mem(e));
 	if (q->filter.globs == 0)
 		return (0);
 	if ((it->wanted = calloc(index_elements(ix) / 8 + 1, 1)) == NULL)
@@ -260,7 +233,8 @@ query_events_free(struct query_events *it)
 	if (it->reading)
 		log_reader_release(&it->reader);
 	buf_release(&it->line);
-	free(it->seq);
+	chains_free(it->chains);
+	free(it->rows);
 	free(it->wanted);
 	free(it);
 }

@@ -4,10 +4,56 @@
 
 #include "query.h"
 
-/** query_row(ix, seq, ret, e): index_row(), but what could lead astray is an error: a chain goes back, and an id is one of an element. */
-int query_row(struct index *ix, uint64_t seq, struct row *ret, struct err *e);
-
-/** query_each_exact(q, visit, arg, e): call ${visit} for each element that one of the names means, in byte order, once.  Return 0 or what it returned. */
+/** query_each_exact(q, visit, arg, e): call ${visit} for each element that one of the names means, in byte order, once.  Return 0 or what it returned.  The names that it is given live as long as the filter. */
 int query_each_exact(struct query *q, int (*visit)(void *arg, const struct element *el), void *arg, struct err *e);
+
+/* query_past.c: the last event of each of some elements before a moment */
+
+/* One that was there by then, and has changed since. */
+struct past_element {
+	uint32_t id;
+	bool done;
+	uint64_t before; /* the seq of that event; EVENT_NONE: it was not found, and the index is wrong */
+	uint64_t behind; /* the event after it: its line must say that ${before} is the parent; EVENT_NONE: a checksum said it */
+};
+
+struct past {
+	struct index *index;
+	uint64_t size; /* the moment */
+	struct past_element *el;
+	size_t n, cap;
+	uint32_t *place; /* by id: in el, plus one; NULL: look at them all */
+	size_t places;
+	struct row *rows;
+};
+
+/** past_add(p, el, e): ${el}, which must have begun before p->size and have its last event not before it.  Return 0 or -1. */
+int past_add(struct past *p, const struct element *el, struct err *e);
+
+/**
+ * past_find(p, e):
+ * Find the event of each.  What costs less is done: the rows are scanned backwards from the moment, for all elements at once, or the
+ * chain of each is walked back from the present; by turns, each time further.  Return 0 or -1.
+ */
+int past_find(struct past *p, struct err *e);
+
+/** past_get(p, id): what was found for that element; NULL: it was not added. */
+const struct past_element *past_get(const struct past *p, uint32_t id);
+
+/** past_confirm(p, el, name, line, ev, e): whether the lines say that it is so.  Uses ${line} and ${ev}.  Return 1, 0 with ${e} saying what is wrong, or -1. */
+int past_confirm(const struct past *p, const struct past_element *el, struct span name, struct buf *line, struct event *ev, struct err *e);
+void past_release(struct past *p);
+
+/** past_last(ix, name, size, line, ev, ret, e): the last event of the element of that name among the first ${size} (EVENT_NONE: none), confirmed.  Uses ${line} and ${ev}. */
+int past_last(struct index *ix, struct span name, uint64_t size, struct buf *line, struct event *ev, uint64_t *ret, struct err *e);
+
+/* query_names.c: the events of elements known by name */
+
+struct chains;
+
+/** chains_open(q, ret, e), chains_next(c, line, ev, e), chains_free(c): their events, as query_events_next() gives them, in ${line} and ${ev}. */
+int chains_open(struct query *q, struct chains **ret, struct err *e);
+int chains_next(struct chains *c, struct buf *line, struct event *ev, struct err *e);
+void chains_free(struct chains *c);
 
 #endif

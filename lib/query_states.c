@@ -7,36 +7,41 @@
 
 #include "banned.h"
 
-#define SCAN_ROWS \
-	131072 /* rows searched for a state in the past, before its chain is followed from the end */
-
 struct states {
 	struct query *q;
 	int (*visit)(void *arg, const struct query_state *s);
 	void *arg;
 	struct err *e;
 	struct buf line;
+	struct event ev; /* on that line */
+	struct past past;
 	int rc; /* of a visitor that may only say stop to what calls it */
 };
+
+/* The state in s->ev, where that event passes. */
+static int
+give(struct states *s, struct span name)
+{
+	struct query_state state = {name, s->ev.state, s->ev.seq, s->ev.time_us};
+
+	if (state.seq < s->q->since || state.seq >= s->q->until ||
+	    !filter_event(&s->q->filter, &s->ev))
+		return (0);
+	return (s->visit(s->arg, &state));
+}
 
 /* The state that the event ${seq} set, where that event passes. */
 static int
 give_state(struct states *s, struct span name, uint64_t seq)
 {
-	struct query_state state;
-	struct event ev;
-
 	if (seq < s->q->since || seq >= s->q->until)
 		return (0);
-	if (index_event(s->q->ledger->index, seq, &s->line, &ev, s->e) != 0)
+	if (index_event(s->q->ledger->index, seq, &s->line, &s->ev, s->e) != 0)
 		return (-1);
-	if (ev.state.p == NULL)
+	if (s->ev.state.p == NULL || !span_eq(s->ev.element, name))
 		return (err_set(s->e,
 		    "the index is wrong about event %" PRIu64 ": run 'ecl-index --rebuild'", seq));
-	if (!filter_event(&s->q->filter, &ev))
-		return (0);
-	state = (struct query_state){name, ev.state, seq, ev.time_us};
-	return (s->visit(s->arg, &state));
+	return (give(s, name));
 }
 
 static int
@@ -51,66 +56,114 @@ state_now(void *arg, const struct element *el)
 	return (s->rc != 0);
 }
 
-/* From event ${seq} of an element back to one with a state. */
-static int
-state_back(struct index *ix, uint64_t seq, uint64_t *ret, struct err *e)
+/* The moment ---- for some elements: first what is to be found of which of them, then their lines. */
+
+/* Whether what is known of the present says it all. */
+static bool
+as_at_present(const struct states *s, const struct element *el)
 {
-	struct row row;
-
-	for (*ret = EVENT_NONE; seq != EVENT_NONE; seq = row.parent) {
-		if (query_row(ix, seq, &row, e) != 0)
-			return (-1);
-		if ((row.flags & ROW_STATE) != 0) {
-			if ((row.flags & ROW_GONE) == 0)
-				*ret = seq;
-			return (0);
-		}
-	}
-	return (0);
-}
-
-/*
- * The event that set the element's state as of the first ${size} events, EVENT_NONE where it did not live then.  One that
- * changes often is found near by; one that does not has a short chain.
- */
-static int
-state_before(
-    struct index *ix, const struct element *el, uint64_t size, uint64_t *ret, struct err *e)
-{
-	uint64_t seq, stop = size > SCAN_ROWS ? size - SCAN_ROWS : 0;
-	struct row row;
-
-	*ret = EVENT_NONE;
-	if (el->first >= size)
-		return (0);
-	if (el->last < size)
-		return (state_back(ix, el->last, ret, e));
-	for (seq = size; seq > stop; seq--) {
-		if (query_row(ix, seq - 1, &row, e) != 0)
-			return (-1);
-		if (row.id == el->id)
-			return (state_back(ix, seq - 1, ret, e));
-	}
-	for (seq = el->last; seq != EVENT_NONE && seq >= size; seq = row.parent) {
-		if (query_row(ix, seq, &row, e) != 0)
-			return (-1);
-	}
-	return (state_back(ix, seq, ret, e));
+	return (el->last < s->q->size ||
+	    (el->last_state != EVENT_NONE && el->last_state < s->q->size));
 }
 
 static int
-exact_then(void *arg, const struct element *el)
+collect(void *arg, const struct element *el)
 {
 	struct states *s = arg;
-	uint64_t seq;
 
-	if (state_before(s->q->ledger->index, el, s->q->size, &seq, s->e) != 0)
-		return (-1);
-	return (seq == EVENT_NONE ? 0 : give_state(s, el->name, seq));
+	if (el->first >= s->q->size || as_at_present(s, el) ||
+	    !filter_name(&s->q->filter, el->name))
+		return (0);
+	s->rc = past_add(&s->past, el, s->e);
+	return (s->rc != 0);
+}
+
+/* From the event in s->ev, of element ${name}, back to one with a state. */
+static int
+give_back_from(struct states *s, struct span name)
+{
+	while (s->ev.state.p == NULL) {
+		if (s->ev.parent == EVENT_NONE)
+			return (0);
+		if (index_event(s->q->ledger->index, s->ev.parent, &s->line, &s->ev, s->e) != 0)
+			return (-1);
+	}
+	return (event_is_gone(s->ev.state) ? 0 : give(s, name));
 }
 
 static int
-state_then(void *arg, struct span name, struct span state, uint64_t seq, int64_t time_us)
+give_past(struct states *s, struct span name, const struct past_element *past)
+{
+	struct index *ix = s->q->ledger->index;
+	struct err why;
+	uint64_t seq;
+	int rc;
+
+	if (past == NULL)
+		rc = err_set(&why, "the element '%.*s' has changed its number", (int)name.len, name.p) + 1;
+	else
+		rc = past_confirm(&s->past, past, name, &s->line, &s->ev, &why);
+	if (rc == -1) {
+		*s->e = why;
+		return (-1);
+	}
+	if (rc == 0) {
+		if (index_wrong(ix, &why, s->e) != 0 ||
+		    past_last(ix, name, s->q->size, &s->line, &s->ev, &seq, s->e) != 0)
+			return (-1);
+		if (seq == EVENT_NONE)
+			return (0);
+		if (index_event(ix, seq, &s->line, &s->ev, s->e) != 0)
+			return (-1);
+	}
+	return (give_back_from(s, name));
+}
+
+static int
+state_then(void *arg, const struct element *el)
+{
+	struct states *s = arg;
+
+	if (el->first >= s->q->size)
+		return (0);
+	if (as_at_present(s, el))
+		return (state_now(arg, el));
+	if (!filter_name(&s->q->filter, el->name))
+		return (0);
+	s->rc = give_past(s, el->name, past_get(&s->past, el->id));
+	return (s->rc != 0);
+}
+
+static int
+each(struct states *s, int (*visit)(void *arg, const struct element *el))
+{
+	struct filter *f = &s->q->filter;
+	int rc;
+
+	s->rc = 0;
+	if (filter_all_exact(f))
+		rc = query_each_exact(s->q, visit, s, s->e);
+	else
+		rc = index_each(s->q->ledger->index, filter_common(f), visit, s, s->e);
+	return (rc > 0 ? s->rc : rc);
+}
+
+static int
+states_then(struct states *s)
+{
+	int rc;
+
+	s->past.index = s->q->ledger->index;
+	s->past.size = s->q->size;
+	if ((rc = each(s, collect)) == 0 && (rc = past_find(&s->past, s->e)) == 0)
+		rc = each(s, state_then);
+	past_release(&s->past);
+	return (rc);
+}
+
+/* The same for all elements. */
+static int
+any_then(void *arg, struct span name, struct span state, uint64_t seq, int64_t time_us)
 {
 	struct states *s = arg;
 	struct query_state found = {name, state, seq, time_us};
@@ -129,15 +182,16 @@ query_states(
     struct query *q, int (*visit)(void *arg, const struct query_state *s), void *arg, struct err *e)
 {
 	struct states s = {.q = q, .visit = visit, .arg = arg, .e = e};
-	struct index *ix = q->ledger->index;
 	int rc;
 
-	if (filter_all_exact(&q->filter))
-		rc = query_each_exact(q, exact_then, &s, e);
-	else if (q->size == index_size(ix))
-		rc = index_each(ix, filter_common(&q->filter), state_now, &s, e);
-	else
-		rc = ledger_states_at(q->ledger, q->size, state_then, &s, e);
+	if (q->size == index_size(q->ledger->index))
+		rc = each(&s, state_now);
+	else if (q->filter.globs > 0)
+		rc = states_then(&s);
+	else {
+		rc = ledger_states_at(q->ledger, q->size, any_then, &s, e);
+		rc = rc > 0 ? s.rc : rc;
+	}
 	buf_release(&s.line);
-	return (rc > 0 && s.rc != 0 ? s.rc : rc);
+	return (rc);
 }
