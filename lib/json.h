@@ -80,6 +80,12 @@ size_t json_utf8(const char *text, size_t len);
  */
 int json_member(struct span object, size_t *pos, struct span *ret_name, struct span *ret_value);
 
+/** json_item(array, pos, ret): the same for the items of a canonical array. */
+int json_item(struct span array, size_t *pos, struct span *ret);
+
+/** json_name_cmp(a, b): order of the bytes that two valid string tokens stand for. */
+int json_name_cmp(struct span a, struct span b);
+
 /** json_get(object, name, ret_value): the member ${name} (without quotes, nothing to escape in it) of a canonical object.  Return 1 or 0. */
 int json_get(struct span object, const char *name, struct span *ret_value);
 

@@ -143,9 +143,6 @@ size_t json_unit(const char *p, char out[4], size_t *ret_len);
 /** json_put_char(to, c): write one byte as it stands in a canonical string.  Return how many that took, at most six. */
 size_t json_put_char(char *to, unsigned char c);
 
-/** json_name_cmp(a, b): order of the bytes that two valid string tokens stand for. */
-int json_name_cmp(struct span a, struct span b);
-
 /** json_shown(token, out): what a valid string token stands for, made fit for a message: no controls, cut at 60 bytes. */
 const char *json_shown(struct span token, char out[JSON_SHOWN_SIZE]);
 

@@ -1,4 +1,4 @@
-/* JSON texts: the members of a canonical object. */
+/* JSON texts: the members of a canonical object, the items of an array. */
 #include "config.h"
 
 #include <string.h>
@@ -64,6 +64,24 @@ json_member(struct span object, size_t *pos, struct span *ret_name, struct span 
 	p = value_end(p, end);
 	ret_value->len = (size_t)(p - ret_value->p);
 	*pos = (size_t)(p - object.p) + 1;
+	return (1);
+}
+
+int
+json_item(struct span array, size_t *pos, struct span *ret)
+{
+	const char *end, *p;
+
+	if (array.len < 2 || array.p[0] != '[' || *pos >= array.len - 1)
+		return (0);
+	end = array.p + array.len - 1;
+	p = array.p + (*pos == 0 ? 1 : *pos);
+	if (p == end)
+		return (0);
+	ret->p = p;
+	p = value_end(p, end);
+	ret->len = (size_t)(p - ret->p);
+	*pos = (size_t)(p - array.p) + 1;
 	return (1);
 }
 
