@@ -12,13 +12,14 @@
 #include "banned.h"
 
 /* clang-format off */
-#define NAME(column, span) {column, CELL_NAME, span, 0}
-#define JSON(column, span) {column, CELL_JSON, span, 0}
-#define TEXT(column, span) {column, CELL_TEXT, span, 0}
-#define HASH(column, span) {column, CELL_HASH, span, 0}
-#define NUMBER(column, value) {column, CELL_NUMBER, {NULL, 0}, value}
-#define TIME(column, us) {column, CELL_TIME, {NULL, 0}, us}
-#define FLAG(column, value) {column, CELL_FLAG, {NULL, 0}, value}
+#define NAME(column, span) {.name = column, .kind = CELL_NAME, .text = span}
+#define JSON(column, span) {.name = column, .kind = CELL_JSON, .text = span}
+#define TEXT(column, span) {.name = column, .kind = CELL_TEXT, .text = span}
+#define HASH(column, span) {.name = column, .kind = CELL_HASH, .text = span}
+#define NUMBER(column, value) {.name = column, .kind = CELL_NUMBER, .n = value}
+#define TIME(column, us) {.name = column, .kind = CELL_TIME, .n = us}
+#define FLAG(column, value) {.name = column, .kind = CELL_FLAG, .n = value}
+#define CHANGE(column, old, new) {.name = column, .kind = CELL_CHANGE, .text = new, .before = old}
 /* clang-format on */
 #define COUNT(cells) (sizeof(cells) / sizeof((cells)[0]))
 
@@ -47,7 +48,6 @@ give_state(void *arg, const struct query_state *s)
 int
 answer_states(struct query *q, struct present *p, struct err *e)
 {
-	p->flex = 1;
 	return (finished(query_states(q, give_state, p, e), e));
 }
 
@@ -75,7 +75,6 @@ answer_history(struct query *q, struct present *p, struct err *e)
 	struct span line;
 	int rc;
 
-	p->flex = 4;
 	if (query_events_open(q, &it, e) != 0)
 		return (-1);
 	while ((rc = query_events_next(it, &line, &ev, e)) == 1) {
@@ -156,7 +155,6 @@ give_element(void *arg, const struct query_element *el)
 int
 answer_elements(struct query *q, struct present *p, struct err *e)
 {
-	p->flex = 0;
 	return (finished(query_elements(q, give_element, p, e), e));
 }
 
@@ -202,7 +200,6 @@ answer_blocks(const struct blocks *blocks, const char *snapshots, struct present
 	size_t i;
 	int rc = 0;
 
-	p->flex = 5;
 	for (i = 0; rc == 0 && i < blocks->list.n; i++)
 		rc = give_block(p, &blocks->list.block[i], snapshots, blocks->present[i]);
 	return (finished(rc, e));

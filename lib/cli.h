@@ -124,25 +124,41 @@ void cli_json_string(struct span text, struct buf *out);
 
 struct table;
 
+/* What a column is: how it is aligned, and in which order columns are cut, with an ellipsis, where a line would be too long. */
+#define TABLE_RIGHT 1u /* aligned to the right */
+#define TABLE_STATE 2u /* cut first */
+#define TABLE_TEXT 4u
+#define TABLE_NAME 8u  /* cut in the middle */
+#define TABLE_BELOW 16u /* of a drawn one, the last: what does not fit into its line stands in lines of its own below */
+
+/* Cells that look different where there is less room: their data is kept as it is, and what they write must be printable. */
+struct table_art {
+	size_t (*columns)(struct span data); /* of the whole line; 0: an empty cell */
+	void (*line)(struct span data, size_t room, bool color, struct buf *out);
+	void (*below)(struct span data, size_t width, bool color, struct buf *out); /* lines, each with its LF */
+};
+
 /**
  * cli_table_new(headers, out, width, color):
  * A table for ${out} with one column a header (${headers} ends with NULL and outlives it), its lines at most
- * ${width} columns wide (0: no limit).  The last column is the flexible one: cut, with an ellipsis, where a line
- * would be too long.  Return NULL when memory ran out.
+ * ${width} columns wide (0: no limit).  Return NULL when memory ran out.
  */
 struct table *cli_table_new(const char *const *headers, FILE *out, size_t width, bool color);
 
-/** cli_table_flex(t, column), cli_table_right(t, column): this is the flexible one; this one is aligned to the right. */
-void cli_table_flex(struct table *t, size_t column);
-void cli_table_right(struct table *t, size_t column);
+/** cli_table_column(t, column, flags): what the column is; without TABLE_STATE, TABLE_TEXT and TABLE_NAME it is never cut. */
+void cli_table_column(struct table *t, size_t column, unsigned flags);
 
-/** cli_table_add(t, text, style): the next cell (copied, made printable); ${style} is an SGR code as in "1;31", or NULL. */
+/** cli_table_draw(t, column, art): its cells are drawn by ${art}, which outlives the table. */
+void cli_table_draw(struct table *t, size_t column, const struct table_art *art);
+
+/** cli_table_add(t, text, style): the next cell (copied, made printable unless it is drawn); ${style} is an SGR code as in "1;31", or NULL. */
 void cli_table_add(struct table *t, struct span text, const char *style);
 
 /**
  * cli_table_flush(t):
- * Print the rows so far.  The first time, the widths are fixed by the rows there are; cli_table_add() does this by
- * itself when many rows wait, so that a table of any length takes little memory.  Return 0, or -1 where memory ran out.
+ * Print the rows so far.  The first time, the widths are fixed by the rows there are, and columns that are empty in all of them are left
+ * out (until a later row has something there: then there are new headers).  cli_table_add() does this by itself when
+ * many rows wait, so that a table of any length takes little memory.  Return 0, or -1 where memory ran out.
  */
 int cli_table_flush(struct table *t);
 

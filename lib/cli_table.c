@@ -9,18 +9,21 @@
 #include "banned.h"
 
 #define GAP 2	       /* columns between columns */
-#define FLEX_MIN 8     /* the flexible one is not cut below this */
 #define ROWS_WAIT 1000 /* rows that wait for the widths */
+#define CAN_SHRINK (TABLE_STATE | TABLE_TEXT | TABLE_NAME)
 #define ELLIPSIS "\xe2\x80\xa6"
 
 struct cell {
 	size_t at, len; /* in ${text} */
+	size_t columns;
 	const char *style;
 };
 
 struct column {
 	size_t width; /* of its widest cell, then as printed */
-	bool right;
+	unsigned flags;
+	const struct table_art *art;
+	bool hidden;
 };
 
 struct table {
@@ -30,8 +33,8 @@ struct table {
 	bool color;
 	bool fixed; /* widths are, and the headers are printed */
 	bool failed;
-	size_t ncolumns, flex;
-	size_t flex_max; /* columns of the flexible one, set with the widths */
+	size_t ncolumns, last; /* the last that is not hidden */
+	size_t spare;	       /* columns that a full line leaves free */
 	size_t ncells, cap;
 	struct column *columns;
 	struct cell *cells;
@@ -43,7 +46,6 @@ struct table *
 cli_table_new(const char *const *headers, FILE *out, size_t width, bool color)
 {
 	struct table *t;
-	size_t i;
 
 	if ((t = calloc(1, sizeof(*t))) == NULL)
 		goto err0;
@@ -54,13 +56,10 @@ cli_table_new(const char *const *headers, FILE *out, size_t width, bool color)
 		goto err1;
 	if ((t->cells = calloc(t->cap + 1, sizeof(*t->cells))) == NULL)
 		goto err2;
-	for (i = 0; i < t->ncolumns; i++)
-		t->columns[i].width = cli_columns((struct span){headers[i], strlen(headers[i])});
 	t->headers = headers;
 	t->out = out;
 	t->limit = width;
 	t->color = color;
-	t->flex = t->ncolumns == 0 ? 0 : t->ncolumns - 1;
 	return (t);
 
 err2:
@@ -72,15 +71,15 @@ err0:
 }
 
 void
-cli_table_flex(struct table *t, size_t column)
+cli_table_column(struct table *t, size_t column, unsigned flags)
 {
-	t->flex = column;
+	t->columns[column].flags = flags;
 }
 
 void
-cli_table_right(struct table *t, size_t column)
+cli_table_draw(struct table *t, size_t column, const struct table_art *art)
 {
-	t->columns[column].right = true;
+	t->columns[column].art = art;
 }
 
 void
@@ -88,7 +87,6 @@ cli_table_add(struct table *t, struct span text, const char *style)
 {
 	struct column *column;
 	struct cell *cell;
-	size_t width;
 
 	if (t->ncells == t->cap && cli_table_flush(t) != 0)
 		return;
@@ -96,13 +94,18 @@ cli_table_add(struct table *t, struct span text, const char *style)
 	cell = &t->cells[t->ncells++];
 	cell->at = t->text.len;
 	cell->style = style;
-	cli_printable(text, &t->text);
+	if (column->art != NULL)
+		buf_addspan(&t->text, text);
+	else
+		cli_printable(text, &t->text);
 	cell->len = t->text.len - cell->at;
-	if (t->fixed || t->text.failed)
+	cell->columns = 0;
+	if (t->text.failed)
 		return;
-	width = cli_columns((struct span){t->text.data + cell->at, cell->len});
-	if (width > column->width)
-		column->width = width;
+	text = (struct span){t->text.data + cell->at, cell->len};
+	cell->columns = column->art != NULL ? column->art->columns(text) : cli_columns(text);
+	if (!t->fixed && cell->columns > column->width)
+		column->width = cell->columns;
 }
 
 static void
@@ -112,32 +115,65 @@ fill(struct buf *b, size_t n)
 		buf_addc(b, ' ');
 }
 
-/* One cell, padded but for the end of a line. */
-static void
-add_cell(struct table *t, size_t i, struct span text, const char *style)
+/* ${text} in ${room} columns, fewer than it takes: its end or its middle is left out.  Return the columns used. */
+static size_t
+add_cut(struct buf *out, struct span text, size_t columns, size_t room, bool middle)
 {
-	const struct column *column = &t->columns[i];
-	size_t used, len = text.len, pad;
-	bool cut = false;
+	size_t head, tail, len, skip, left;
 
-	used = cli_columns(text);
-	if (i == t->flex && used > t->flex_max) {
-		len = cli_cut(text, t->flex_max - 1, &used);
-		used++;
-		cut = true;
+	if (room == 0)
+		return (0);
+	tail = middle ? (room - 1) / 2 : 0;
+	len = cli_cut(text, room - 1 - tail, &head);
+	buf_add(out, text.p, len);
+	buf_adds(out, ELLIPSIS);
+	if (tail == 0)
+		return (head + 1);
+	/* A wide character may stand across the place. */
+	for (skip = columns - tail;; skip++) {
+		len = cli_cut(text, skip, &left);
+		if (columns - left <= tail)
+			break;
 	}
-	pad = used < column->width ? column->width - used : 0;
-	if (column->right)
+	buf_add(out, text.p + len, text.len - len);
+	return (head + 1 + columns - left);
+}
+
+/* One cell, padded but for the end of a line; ${spare} is what longer ones may take beyond their columns.  Return whether it must go below. */
+static bool
+add_cell(struct table *t, size_t i, const struct cell *cell, struct span text, size_t *spare)
+{
+	const struct column *c = &t->columns[i];
+	size_t used = cell->columns, room = c->width, pad;
+	bool below = false;
+
+	if (used > room) {
+		room = *spare < used - room ? room + *spare : used;
+		/* What cannot be cut takes what it needs. */
+		if ((c->flags & CAN_SHRINK) == 0)
+			room = used;
+		*spare -= room - c->width < *spare ? room - c->width : *spare;
+		below = used > room && (c->flags & TABLE_BELOW) != 0;
+	}
+	if (below)
+		return (true);
+	pad = used < c->width ? c->width - used : 0;
+	if ((c->flags & TABLE_RIGHT) != 0)
 		fill(&t->line, pad);
-	if (style != NULL && t->color)
-		buf_addf(&t->line, "\033[%sm", style);
-	buf_add(&t->line, text.p, len);
-	if (cut)
-		buf_adds(&t->line, ELLIPSIS);
-	if (style != NULL && t->color)
+	if (cell->style != NULL && t->color)
+		buf_addf(&t->line, "\033[%sm", cell->style);
+	if (c->art != NULL && text.p != t->headers[i])
+		c->art->line(text, room, t->color, &t->line);
+	else if (used > room)
+		used = add_cut(&t->line, text, used, room, (c->flags & TABLE_NAME) != 0);
+	else
+		buf_addspan(&t->line, text);
+	if (cell->style != NULL && t->color)
 		buf_adds(&t->line, "\033[0m");
-	if (i + 1 < t->ncolumns)
-		fill(&t->line, GAP + (column->right ? 0 : pad));
+	pad = used < c->width ? c->width - used : 0;
+	if (i < t->last)
+		fill(&t->line, GAP + ((c->flags & TABLE_RIGHT) != 0 ? 0 : pad));
+	return (false);
 }
 
 /* Empty cells at the end leave no spaces behind. */
@@ -154,22 +190,128 @@ print_line(struct table *t)
 }
 
 static void
+print_row(struct table *t, const struct cell *row)
+{
+	size_t i, spare = t->spare;
+	struct span text, below = {NULL, 0};
+
+	for (i = 0; i < t->ncolumns; i++) {
+		if (t->columns[i].hidden)
+			continue;
+		text = (struct span){t->text.data + row[i].at, row[i].len};
+		if (add_cell(t, i, &row[i], text, &spare))
+			below = text;
+	}
+	print_line(t);
+	if (below.p == NULL)
+		return;
+	t->columns[t->last].art->below(below, t->limit, t->color, &t->line);
+	if (!t->line.failed)
+		fwrite(t->line.data, 1, t->line.len, t->out);
+	t->failed = t->failed || t->line.failed;
+	buf_reset(&t->line);
+}
+
+static void
+print_headers(struct table *t)
+{
+	size_t i, spare = 0;
+	struct span text;
+	struct cell cell = {.style = "1"};
+
+	for (i = 0; i < t->ncolumns; i++) {
+		text = (struct span){t->headers[i], strlen(t->headers[i])};
+		cell.columns = cli_columns(text);
+		if (!t->columns[i].hidden)
+			add_cell(t, i, &cell, text, &spare);
+	}
+	print_line(t);
+}
+
+/* Take ${*excess} columns from those with one of ${flags}, always from the widest, none below ${least}. */
+static void
+shrink(struct table *t, unsigned flags, size_t least, size_t *excess)
+{
+	struct column *c, *widest;
+	size_t i;
+
+	for (; *excess > 0; --*excess) {
+		widest = NULL;
+		for (i = 0; i < t->ncolumns; i++) {
+			c = &t->columns[i];
+			if (!c->hidden && (c->flags & flags) != 0 && c->width > least &&
+			    (widest == NULL || c->width > widest->width))
+				widest = c;
+		}
+		if (widest == NULL)
+			return;
+		widest->width--;
+	}
+}
+
+/* A column without anything in it is left out, but a table has one. */
+static void
+choose_columns(struct table *t)
+{
+	struct column *c;
+	size_t i, header;
+
+	t->last = 0;
+	for (i = 0; i < t->ncolumns; i++) {
+		c = &t->columns[i];
+		c->hidden = c->width == 0 && i > 0;
+		header = cli_columns((struct span){t->headers[i], strlen(t->headers[i])});
+		if (t->limit > 0 && c->width > t->limit && (c->flags & CAN_SHRINK) != 0)
+			c->width = t->limit;
+		if (!c->hidden && c->width < header)
+			c->width = header;
+		if (!c->hidden)
+			t->last = i;
+	}
+}
+
+/*
+ * Where a line would be too long, states are cut first, as long as they tell something, then texts and names; on a very narrow
+ * terminal all of them more.
+ */
+static void
 fix_widths(struct table *t)
 {
-	struct column *flex = &t->columns[t->flex];
-	size_t i, others = GAP * (t->ncolumns - 1);
+	size_t i, total = 0, excess;
 
+	choose_columns(t);
 	for (i = 0; i < t->ncolumns; i++)
-		others += i == t->flex ? 0 : t->columns[i].width;
-	t->flex_max = t->limit == 0 ? SIZE_MAX : FLEX_MIN;
-	if (t->limit > others + FLEX_MIN)
-		t->flex_max = t->limit - others;
-	if (flex->width > t->flex_max)
-		flex->width = t->flex_max;
+		total += t->columns[i].hidden ? 0 : t->columns[i].width + (i < t->last ? GAP : 0);
+	t->spare = t->limit == 0 ? SIZE_MAX : t->limit > total ? t->limit - total : 0;
+	excess = t->limit == 0 || total <= t->limit ? 0 : total - t->limit;
+	shrink(t, TABLE_STATE, 32, &excess);
+	shrink(t, TABLE_TEXT, 16, &excess);
+	shrink(t, TABLE_NAME, 24, &excess);
+	shrink(t, TABLE_STATE, 16, &excess);
+	shrink(t, CAN_SHRINK, 8, &excess);
 	t->fixed = true;
-	for (i = 0; i < t->ncolumns; i++)
-		add_cell(t, i, (struct span){t->headers[i], strlen(t->headers[i])}, "1");
-	print_line(t);
+}
+
+/* Whether a column that was left out has something in it now. */
+static bool
+needs_columns(struct table *t)
+{
+	bool needs = false;
+	size_t i, k;
+
+	for (i = 0; t->fixed && i < t->ncells; i++) {
+		k = i % t->ncolumns;
+		if (t->columns[k].hidden && t->cells[i].columns > 0)
+			needs = true;
+	}
+	for (i = 0; needs && i < t->ncells; i++) {
+		k = i % t->ncolumns;
+		if (i < t->ncolumns)
+			t->columns[k].width = 0;
+		if (t->cells[i].columns > t->columns[k].width)
+			t->columns[k].width = t->cells[i].columns;
+	}
+	return (needs);
 }
 
 int
@@ -179,15 +321,12 @@ cli_table_flush(struct table *t)
 
 	t->failed = t->failed || t->text.failed;
 	if (t->ncolumns > 0 && !t->failed) {
-		if (!t->fixed)
+		if (!t->fixed || needs_columns(t)) {
 			fix_widths(t);
-		for (i = 0; i < t->ncells; i++) {
-			add_cell(t, i % t->ncolumns,
-			    (struct span){t->text.data + t->cells[i].at, t->cells[i].len},
-			    t->cells[i].style);
-			if (i % t->ncolumns == t->ncolumns - 1)
-				print_line(t);
+			print_headers(t);
 		}
+		for (i = 0; i + t->ncolumns <= t->ncells; i += t->ncolumns)
+			print_row(t, &t->cells[i]);
 	}
 	t->ncells = 0;
 	buf_reset(&t->text);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "change.h"
 #include "event.h"
 #include "json.h"
 #include "present.h"
@@ -32,6 +33,8 @@ is_absent(const struct cell *c)
 		return (c->n == PRESENT_NONE);
 	case CELL_FLAG:
 		return (false);
+	case CELL_CHANGE:
+		return (c->text.p == NULL && c->before.p == NULL);
 	default:
 		return (c->text.p == NULL);
 	}
@@ -66,6 +69,22 @@ add_json(struct buf *b, const struct cell *c)
 	}
 }
 
+static void
+add_member(struct buf *b, const struct cell *c)
+{
+	struct cell before = {.kind = CELL_JSON, .text = c->before}, after = {.kind = CELL_JSON, .text = c->text};
+
+	if (c->kind != CELL_CHANGE) {
+		buf_addf(b, "\"%s\":", c->name);
+		add_json(b, c);
+		return;
+	}
+	buf_adds(b, "\"before\":");
+	add_json(b, &before);
+	buf_adds(b, ",\"after\":");
+	add_json(b, &after);
+}
+
 /* A string that must not part cells or lines. */
 static void
 add_escaped(struct buf *b, struct span text)
@@ -88,9 +107,14 @@ add_tsv(struct buf *b, const struct cell *c)
 	struct buf decoded = BUF_INIT;
 	char time[TIME_SIZE];
 
-	if (is_absent(c))
+	if (is_absent(c) && c->kind != CELL_CHANGE)
 		return;
 	switch (c->kind) {
+	case CELL_CHANGE:
+		buf_addspan(b, c->before);
+		buf_addc(b, '\t');
+		buf_addspan(b, c->text);
+		break;
 	case CELL_TEXT:
 		json_unescape(c->text, &decoded);
 		add_escaped(b, (struct span){decoded.data, decoded.len});
@@ -134,6 +158,9 @@ add_shown(struct buf *b, const struct cell *c, bool whole)
 	case CELL_FLAG:
 		buf_adds(b, c->n != 0 ? "yes" : "no");
 		break;
+	case CELL_CHANGE:
+		change_line(c->before, c->text, SIZE_MAX, false, b);
+		break;
 	default:
 		add_tsv(b, c);
 		break;
@@ -143,7 +170,7 @@ add_shown(struct buf *b, const struct cell *c, bool whole)
 static const char *
 style_of(const char *column, struct span shown)
 {
-	if (strcmp(column, "action") != 0)
+	if (strcmp(column, "action") != 0 && strcmp(column, "change") != 0)
 		return (NULL);
 	return (span_is(shown, "create")   ? "32"
 		: span_is(shown, "delete") ? "31"
@@ -151,21 +178,95 @@ style_of(const char *column, struct span shown)
 					   : "36");
 }
 
+/* A CHANGE as a table keeps it: the length of what was before, that, what is after. */
+
+static void
+pack_change(struct buf *b, const struct cell *c)
+{
+	size_t len = c->before.p == NULL ? 0 : c->before.len;
+
+	buf_add(b, &len, sizeof(len));
+	buf_addspan(b, c->before);
+	buf_addspan(b, c->text);
+}
+
+/* Return the one after; no JSON value is empty. */
+static struct span
+unpack_change(struct span data, struct span *ret_before)
+{
+	size_t len, at = sizeof(len);
+
+	memcpy(&len, data.p, sizeof(len));
+	*ret_before = (struct span){len == 0 ? NULL : data.p + at, len};
+	at += len;
+	return ((struct span){at == data.len ? NULL : data.p + at, data.len - at});
+}
+
+static size_t
+change_art_columns(struct span data)
+{
+	struct span before, after = unpack_change(data, &before);
+
+	return (change_columns(before, after));
+}
+
+static void
+change_art_line(struct span data, size_t room, bool color, struct buf *out)
+{
+	struct span before, after = unpack_change(data, &before);
+
+	change_line(before, after, room, color, out);
+}
+
+static void
+change_art_below(struct span data, size_t width, bool color, struct buf *out)
+{
+	struct span before, after = unpack_change(data, &before);
+
+	change_block(before, after, width, color, out);
+}
+
+static const struct table_art change_art = {change_art_columns, change_art_line, change_art_below};
+
+/* The cells in the order of the columns: a CHANGE comes last. */
+static void
+set_order(struct present *p, const struct cell *cells, size_t n)
+{
+	size_t i, k = 0;
+
+	for (i = 0; i < n; i++) {
+		if (cells[i].kind == CELL_CHANGE)
+			p->order[n - 1] = i;
+		else
+			p->order[k++] = i;
+	}
+}
+
 static int
 start_table(struct present *p, const struct cell *cells, size_t n)
 {
-	size_t i;
+	static const unsigned flags[] = {
+	    [CELL_NAME] = TABLE_NAME,
+	    [CELL_JSON] = TABLE_STATE,
+	    [CELL_TEXT] = TABLE_TEXT,
+	    [CELL_NUMBER] = TABLE_RIGHT,
+	    [CELL_CHANGE] = TABLE_STATE,
+	};
+	const struct cell *c;
+	size_t k;
 
-	for (i = 0; i < n; i++)
-		p->headers[i] = cells[i].name;
+	set_order(p, cells, n);
+	for (k = 0; k < n; k++)
+		p->headers[k] = cells[p->order[k]].name;
 	if ((p->table = cli_table_new(p->headers, p->out, p->width, p->color)) == NULL)
 		return (-1);
 	p->columns = n;
-	for (i = 0; i < n; i++) {
-		if (cells[i].kind == CELL_NUMBER)
-			cli_table_right(p->table, i);
+	for (k = 0; k < n; k++) {
+		c = &cells[p->order[k]];
+		cli_table_column(p->table, k, flags[c->kind] | (c->kind == CELL_CHANGE && p->below ? TABLE_BELOW : 0));
+		if (c->kind == CELL_CHANGE)
+			cli_table_draw(p->table, k, &change_art);
 	}
-	cli_table_flex(p->table, p->flex);
 	return (0);
 }
 
@@ -197,19 +298,24 @@ kept(const struct present *p, size_t i)
 static int
 add_row(struct present *p, const struct cell *cells, size_t n)
 {
+	const struct cell *c;
 	struct span shown;
-	size_t i;
+	size_t k;
 
 	if (p->table == NULL && start_table(p, cells, n) != 0)
 		return (-1);
-	for (i = 0; i < n; i++) {
+	for (k = 0; k < n; k++) {
+		c = &cells[p->order[k]];
 		buf_reset(&p->text);
-		add_shown(&p->text, &cells[i], false);
+		if (c->kind == CELL_CHANGE)
+			pack_change(&p->text, c);
+		else
+			add_shown(&p->text, c, false);
 		if (p->text.failed || (p->reverse && keep(p) != 0))
 			return (-1);
 		shown = (struct span){p->text.data, p->text.len};
 		if (!p->reverse)
-			cli_table_add(p->table, shown, style_of(cells[i].name, shown));
+			cli_table_add(p->table, shown, style_of(c->name, shown));
 	}
 	return (0);
 }
@@ -247,8 +353,8 @@ add_line(struct present *p, const struct span *line, const struct cell *cells, s
 		buf_addspan(b, *line);
 	else if (p->format == PRESENT_JSON) {
 		for (i = 0; i < n; i++) {
-			buf_addf(b, "%c\"%s\":", i == 0 ? '{' : ',', cells[i].name);
-			add_json(b, &cells[i]);
+			buf_addc(b, i == 0 ? '{' : ',');
+			add_member(b, &cells[i]);
 		}
 		buf_addc(b, '}');
 	} else {

@@ -20,9 +20,11 @@ enum present_format { PRESENT_JSON, PRESENT_TSV, PRESENT_TABLE, PRESENT_STATE };
  * NUMBER  ${n}; PRESENT_NONE is null / empty / empty
  * TIME    microseconds in ${n}: UTC / UTC / local time
  * FLAG    ${n}: true or false
- * A cell whose ${text.p} is NULL (not NUMBER, TIME, FLAG) is null / empty / empty.
+ * CHANGE  two JSON values, ${before} and ${text}, the one after: members "before" and "after" / two cells / what differs, in the
+ *         last column, wherever the cell stands; at most one of an answer
+ * A cell whose ${text.p} is NULL (not NUMBER, TIME, FLAG) is null / empty / empty, and so is either value of a CHANGE.
  */
-enum cell_kind { CELL_NAME, CELL_JSON, CELL_TEXT, CELL_HASH, CELL_NUMBER, CELL_TIME, CELL_FLAG };
+enum cell_kind { CELL_NAME, CELL_JSON, CELL_TEXT, CELL_HASH, CELL_NUMBER, CELL_TIME, CELL_FLAG, CELL_CHANGE };
 
 #define PRESENT_NONE UINT64_MAX
 
@@ -31,6 +33,7 @@ struct cell {
 	enum cell_kind kind;
 	struct span text;
 	uint64_t n;
+	struct span before; /* of a CHANGE */
 };
 
 struct present {
@@ -42,10 +45,11 @@ struct present {
 	bool facts;	/* a table has a line for each cell, not for each answer */
 	uint64_t limit; /* at most so many answers */
 	uint64_t count; /* answers so far */
-	size_t flex;	/* the column of a table that is cut where it is too long */
+	bool below;	/* a CHANGE that does not fit into a table's line stands below it, a line a member */
 	const char *headers[16];
 	struct table *table;
 	size_t columns;
+	size_t order[16]; /* of the table's columns: which cells they are */
 	struct buf text;  /* of one answer */
 	struct buf kept;  /* with reverse: all of them */
 	size_t *ends;

@@ -295,11 +295,12 @@ check_table(struct table *t, FILE *out, const char *want, const char *name)
 }
 
 static struct table *
-small(FILE *out, size_t width, bool color)
+small(FILE *out, size_t width, size_t flexible, bool color)
 {
 	struct table *t = cli_table_new(headers, out, width, color);
 
-	cli_table_right(t, 0);
+	cli_table_column(t, 0, TABLE_RIGHT);
+	cli_table_column(t, flexible, TABLE_STATE);
 	cli_table_add(t, SPAN("7"), NULL);
 	cli_table_add(t, SPAN("a\x1b"), NULL);
 	cli_table_add(t, SPAN("{\"mtu\":9000,\"x\":1}"), "31");
@@ -318,33 +319,32 @@ test_table(void)
 	char digits[24];
 
 	out = tmpfile();
-	check_table(small(out, 0, false), out,
+	check_table(small(out, 0, 2, false), out,
 	    "  seq  element       state\n"
 	    "    7  a\\x1b         {\"mtu\":9000,\"x\":1}\n"
 	    "12345  interface:\xe6\xbc\xa2\n",
 	    "columns are aligned");
 	out = tmpfile();
-	check_table(small(out, 36, false), out,
+	check_table(small(out, 36, 2, false), out,
 	    "  seq  element       state\n"
 	    "    7  a\\x1b         {\"mtu\":9000,\"x\xe2\x80\xa6\n"
 	    "12345  interface:\xe6\xbc\xa2\n",
 	    "the last column is cut");
 	out = tmpfile();
-	t = small(out, 38, false);
-	cli_table_flex(t, 1);
+	t = small(out, 38, 1, false);
 	check_table(t, out,
 	    "  seq  element      state\n"
 	    "    7  a\\x1b        {\"mtu\":9000,\"x\":1}\n"
 	    "12345  interface:\xe2\x80\xa6\n",
 	    "another one can be the flexible one");
 	out = tmpfile();
-	check_table(small(out, 36, true), out,
+	check_table(small(out, 36, 2, true), out,
 	    "  \033[1mseq\033[0m  \033[1melement\033[0m       \033[1mstate\033[0m\n"
 	    "    7  a\\x1b         \033[31m{\"mtu\":9000,\"x\xe2\x80\xa6\033[0m\n"
 	    "12345  interface:\xe6\xbc\xa2\n",
 	    "colour does not count");
 	out = tmpfile();
-	t = small(out, 48, false);
+	t = small(out, 48, 2, false);
 	cli_table_flush(t);
 	cli_table_add(t, SPAN("1234567"), NULL);
 	cli_table_add(t, SPAN("b"), NULL);
