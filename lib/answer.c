@@ -67,9 +67,58 @@ give_event(struct present *p, struct span line, const struct event *ev)
 	return (present_answer(p, &line, cells, COUNT(cells)));
 }
 
+/* The state that the element had before ${ev} (in ${line}), nothing where it had none. */
+static int
+find_before(struct index *ix, const struct event *ev, struct buf *line, struct span *ret, struct err *e)
+{
+	uint64_t seq = ev->parent, below = ev->seq;
+	struct event before;
+	struct row row = {0};
+
+	*ret = (struct span){NULL, 0};
+	if (ev->state.p == NULL)
+		return (0);
+	for (; seq != EVENT_NONE && seq < below; below = seq, seq = row.parent) {
+		if (index_row(ix, seq, &row, e) != 0)
+			return (-1);
+		if ((row.flags & ROW_STATE) != 0)
+			break;
+	}
+	if (seq == EVENT_NONE || (seq < below && (row.flags & ROW_GONE) != 0))
+		return (0);
+	if (seq < below && index_event_at(ix, seq, &row, line, &before, e) != 0)
+		return (-1);
+	if (seq >= below || !span_eq(before.element, ev->element))
+		return (err_set(e, "the index is wrong about event %" PRIu64 ": run 'ecl-index --rebuild'", below));
+	*ret = before.state;
+	return (0);
+}
+
+/* For people: an event, with what it changed. */
+static int
+give_change(struct query *q, struct present *p, const struct event *ev, struct buf *line, struct err *e)
+{
+	struct span before;
+
+	if (find_before(q->ledger->index, ev, line, &before, e) != 0)
+		return (-1);
+	struct cell cells[] = {
+	    NUMBER("seq", ev->seq),
+	    TIME("time", (uint64_t)ev->time_us),
+	    NAME("element", ev->element),
+	    NAME("action", ev->action),
+	    CHANGE("state", before, ev->state),
+	    TEXT("actor", ev->actor),
+	    TEXT("cause", ev->cause),
+	};
+
+	return (present_answer(p, NULL, cells, COUNT(cells)));
+}
+
 int
 answer_history(struct query *q, struct present *p, struct err *e)
 {
+	struct buf before = BUF_INIT;
 	struct query_events *it;
 	const struct event *ev;
 	struct span line;
@@ -78,10 +127,12 @@ answer_history(struct query *q, struct present *p, struct err *e)
 	if (query_events_open(q, &it, e) != 0)
 		return (-1);
 	while ((rc = query_events_next(it, &line, &ev, e)) == 1) {
-		if ((rc = give_event(p, line, ev)) != 0)
+		rc = p->format == PRESENT_TABLE ? give_change(q, p, ev, &before, e) : give_event(p, line, ev);
+		if (rc != 0)
 			break;
 	}
 	query_events_free(it);
+	buf_release(&before);
 	return (finished(rc, e));
 }
 

@@ -169,7 +169,7 @@ write_line(struct span before, struct span after, size_t room, size_t limit, boo
 {
 	struct pen p = {.out = out, .color = color, .room = room, .limit = limit};
 
-	if (state_diff(state(before), state(after), add_to_line, &p) != 0 && out != NULL)
+	if (state_diff(before, after, add_to_line, &p) != 0 && out != NULL)
 		out->failed = true;
 	pen_release(&p);
 	return (p.used);
@@ -178,16 +178,20 @@ write_line(struct span before, struct span after, size_t room, size_t limit, boo
 size_t
 change_columns(struct span before, struct span after)
 {
-	return (write_line(before, after, SIZE_MAX, SIZE_MAX, false, NULL));
+	return (write_line(state(before), state(after), SIZE_MAX, SIZE_MAX, false, NULL));
 }
 
 void
 change_line(struct span before, struct span after, size_t room, bool color, struct buf *out)
 {
-	static const size_t limits[] = {SIZE_MAX, 24, 12};
-	size_t i;
+	static const size_t limits[] = {SIZE_MAX, 48, 32, 24, 16};
+	size_t i, n;
 
-	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+	before = state(before);
+	after = state(after);
+	/* One value alone is cut where the line ends. */
+	n = before.p == NULL || after.p == NULL ? 1 : sizeof(limits) / sizeof(limits[0]);
+	for (i = 0; i < n; i++) {
 		if (write_line(before, after, room, limits[i], color, NULL) <= room) {
 			write_line(before, after, room, limits[i], color, out);
 			return;

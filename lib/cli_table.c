@@ -9,6 +9,8 @@
 #include "banned.h"
 
 #define GAP 2	       /* columns between columns */
+#define INDENT 4       /* of what stands below a row */
+#define STATE_LEAST 24 /* columns in which a drawn state still says something: with fewer it goes below */
 #define ROWS_WAIT 1000 /* rows that wait for the widths */
 #define CAN_SHRINK (TABLE_STATE | TABLE_TEXT | TABLE_NAME)
 #define ELLIPSIS "\xe2\x80\xa6"
@@ -22,8 +24,10 @@ struct cell {
 struct column {
 	size_t width; /* of its widest cell, then as printed */
 	unsigned flags;
+	size_t least; /* while widths are fixed: not to be cut below this */
 	const struct table_art *art;
 	bool hidden;
+	bool under; /* hidden, and in lines of their own below the rows */
 };
 
 struct table {
@@ -104,8 +108,6 @@ cli_table_add(struct table *t, struct span text, const char *style)
 		return;
 	text = (struct span){t->text.data + cell->at, cell->len};
 	cell->columns = column->art != NULL ? column->art->columns(text) : cli_columns(text);
-	if (!t->fixed && cell->columns > column->width)
-		column->width = cell->columns;
 }
 
 static void
@@ -190,26 +192,39 @@ print_line(struct table *t)
 }
 
 static void
-print_row(struct table *t, const struct cell *row)
+print_below(struct table *t, size_t i, struct span data)
 {
-	size_t i, spare = t->spare;
-	struct span text, below = {NULL, 0};
+	const struct column *c = &t->columns[i];
 
-	for (i = 0; i < t->ncolumns; i++) {
-		if (t->columns[i].hidden)
-			continue;
-		text = (struct span){t->text.data + row[i].at, row[i].len};
-		if (add_cell(t, i, &row[i], text, &spare))
-			below = text;
+	if ((c->flags & TABLE_BELOW) != 0)
+		c->art->below(data, t->limit, t->color, &t->line);
+	else {
+		fill(&t->line, INDENT);
+		c->art->line(data, t->limit > INDENT ? t->limit - INDENT : 1, t->color, &t->line);
+		buf_addc(&t->line, '\n');
 	}
-	print_line(t);
-	if (below.p == NULL)
-		return;
-	t->columns[t->last].art->below(below, t->limit, t->color, &t->line);
 	if (!t->line.failed)
 		fwrite(t->line.data, 1, t->line.len, t->out);
 	t->failed = t->failed || t->line.failed;
 	buf_reset(&t->line);
+}
+
+static void
+print_row(struct table *t, const struct cell *row)
+{
+	size_t i, spare = t->spare, below = t->ncolumns;
+	struct span text;
+
+	for (i = 0; i < t->ncolumns; i++) {
+		text = (struct span){t->text.data + row[i].at, row[i].len};
+		if (t->columns[i].under && row[i].columns > 0)
+			below = i;
+		if (!t->columns[i].hidden && add_cell(t, i, &row[i], text, &spare))
+			below = i;
+	}
+	print_line(t);
+	if (below < t->ncolumns)
+		print_below(t, below, (struct span){t->text.data + row[below].at, row[below].len});
 }
 
 static void
@@ -228,27 +243,6 @@ print_headers(struct table *t)
 	print_line(t);
 }
 
-/* Take ${*excess} columns from those with one of ${flags}, always from the widest, none below ${least}. */
-static void
-shrink(struct table *t, unsigned flags, size_t least, size_t *excess)
-{
-	struct column *c, *widest;
-	size_t i;
-
-	for (; *excess > 0; --*excess) {
-		widest = NULL;
-		for (i = 0; i < t->ncolumns; i++) {
-			c = &t->columns[i];
-			if (!c->hidden && (c->flags & flags) != 0 && c->width > least &&
-			    (widest == NULL || c->width > widest->width))
-				widest = c;
-		}
-		if (widest == NULL)
-			return;
-		widest->width--;
-	}
-}
-
 /* A column without anything in it is left out, but a table has one. */
 static void
 choose_columns(struct table *t)
@@ -259,7 +253,7 @@ choose_columns(struct table *t)
 	t->last = 0;
 	for (i = 0; i < t->ncolumns; i++) {
 		c = &t->columns[i];
-		c->hidden = c->width == 0 && i > 0;
+		c->hidden = (c->width == 0 && i > 0) || c->under;
 		header = cli_columns((struct span){t->headers[i], strlen(t->headers[i])});
 		if (t->limit > 0 && c->width > t->limit && (c->flags & CAN_SHRINK) != 0)
 			c->width = t->limit;
@@ -270,48 +264,141 @@ choose_columns(struct table *t)
 	}
 }
 
+/* The columns that nine of ten cells of column ${k}, which are not empty, need at most. */
+static size_t
+typical(const struct table *t, size_t k)
+{
+	size_t low = 0, high = t->columns[k].width, mid, i, fit, all;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		for (i = k, fit = all = 0; i < t->ncells; i += t->ncolumns) {
+			all += t->cells[i].columns > 0;
+			fit += t->cells[i].columns > 0 && t->cells[i].columns <= mid;
+		}
+		if (fit * 10 >= all * 9)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return (low);
+}
+
+/* Take ${*excess} columns from those with one of ${flags}, always from the widest, none below its least. */
+static void
+shrink(struct table *t, unsigned flags, size_t *excess)
+{
+	struct column *c, *widest;
+	size_t i;
+
+	for (; *excess > 0; --*excess) {
+		widest = NULL;
+		for (i = 0; i < t->ncolumns; i++) {
+			c = &t->columns[i];
+			if (!c->hidden && (c->flags & flags) != 0 && c->width > c->least &&
+			    (widest == NULL || c->width > widest->width))
+				widest = c;
+		}
+		if (widest == NULL)
+			return;
+		widest->width--;
+	}
+}
+
 /*
- * Where a line would be too long, states are cut first, as long as they tell something, then texts and names; on a very narrow
- * terminal all of them more.
+ * Where a line would be too long, first the few cells that are longer than the others are cut, then states as long as they tell
+ * something, then texts and names; on a very narrow terminal all of them more.
  */
 static void
-fix_widths(struct table *t)
+shrink_all(struct table *t, size_t excess)
 {
-	size_t i, total = 0, excess;
+	static const struct {
+		unsigned flags;
+		size_t least;
+	} stages[] = {
+	    {TABLE_STATE, 32},
+	    {TABLE_TEXT, 16},
+	    {TABLE_NAME, 24},
+	    {TABLE_STATE, STATE_LEAST},
+	    {TABLE_TEXT, 10},
+	    {TABLE_NAME, 16},
+	    {CAN_SHRINK, 8},
+	};
+	size_t i, k;
+
+	for (k = 0; k < t->ncolumns; k++)
+		t->columns[k].least = typical(t, k) > 16 ? typical(t, k) : 16;
+	shrink(t, TABLE_NAME | TABLE_TEXT, &excess);
+	for (i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
+		for (k = 0; k < t->ncolumns; k++)
+			t->columns[k].least = stages[i].least;
+		shrink(t, stages[i].flags, &excess);
+	}
+}
+
+static void
+set_widths(struct table *t)
+{
+	size_t i, total = 0;
 
 	choose_columns(t);
 	for (i = 0; i < t->ncolumns; i++)
 		total += t->columns[i].hidden ? 0 : t->columns[i].width + (i < t->last ? GAP : 0);
 	t->spare = t->limit == 0 ? SIZE_MAX : t->limit > total ? t->limit - total : 0;
-	excess = t->limit == 0 || total <= t->limit ? 0 : total - t->limit;
-	shrink(t, TABLE_STATE, 32, &excess);
-	shrink(t, TABLE_TEXT, 16, &excess);
-	shrink(t, TABLE_NAME, 24, &excess);
-	shrink(t, TABLE_STATE, 16, &excess);
-	shrink(t, CAN_SHRINK, 8, &excess);
-	t->fixed = true;
+	if (t->limit > 0 && total > t->limit)
+		shrink_all(t, total - t->limit);
 }
 
-/* Whether a column that was left out has something in it now. */
+/* Whether there are no widths yet, or something is in a column that was left out. */
 static bool
-needs_columns(struct table *t)
+must_fix(const struct table *t)
 {
-	bool needs = false;
-	size_t i, k;
+	const struct column *c;
+	size_t i;
 
 	for (i = 0; t->fixed && i < t->ncells; i++) {
-		k = i % t->ncolumns;
-		if (t->columns[k].hidden && t->cells[i].columns > 0)
-			needs = true;
+		c = &t->columns[i % t->ncolumns];
+		if (c->hidden && !c->under && t->cells[i].columns > 0)
+			return (true);
 	}
-	for (i = 0; needs && i < t->ncells; i++) {
-		k = i % t->ncolumns;
-		if (i < t->ncolumns)
-			t->columns[k].width = 0;
-		if (t->cells[i].columns > t->columns[k].width)
-			t->columns[k].width = t->cells[i].columns;
+	return (!t->fixed);
+}
+
+/* The widths that the cells want. */
+static void
+measure(struct table *t)
+{
+	struct column *c;
+	size_t i;
+
+	for (i = 0; i < t->ncolumns; i++)
+		t->columns[i].width = 0;
+	for (i = 0; i < t->ncells; i++) {
+		c = &t->columns[i % t->ncolumns];
+		if (t->cells[i].columns > c->width)
+			c->width = t->cells[i].columns;
 	}
-	return (needs);
+}
+
+static void
+fix_widths(struct table *t)
+{
+	struct column *c;
+	size_t i;
+
+	for (i = 0; i < t->ncolumns; i++)
+		t->columns[i].under = false;
+	measure(t);
+	set_widths(t);
+	for (i = 0; i < t->ncolumns; i++) {
+		c = &t->columns[i];
+		if (c->art == NULL || (c->flags & TABLE_BELOW) != 0 || c->hidden || c->width >= STATE_LEAST)
+			continue;
+		measure(t);
+		c->under = c->width >= STATE_LEAST;
+		set_widths(t);
+	}
+	t->fixed = true;
 }
 
 int
@@ -321,7 +408,7 @@ cli_table_flush(struct table *t)
 
 	t->failed = t->failed || t->text.failed;
 	if (t->ncolumns > 0 && !t->failed) {
-		if (!t->fixed || needs_columns(t)) {
+		if (must_fix(t)) {
 			fix_widths(t);
 			print_headers(t);
 		}

@@ -307,7 +307,7 @@ for line in sys.stdin:
 test_expect_success 'tables show no control or bidi characters' '
 	ecl-query --table --history >out &&
 	head -n 1 out >head &&
-	test_grep "^ *seq  *time  *element  *action  *state  *actor  *cause$" head &&
+	test_grep "^ *seq  *time  *element  *action  *actor  *cause  *state$" head &&
 	LC_ALL=C.UTF-8 test_grep ! -P "[\x00-\x09\x0b-\x1f\x7f]|\xe2\x80\xae" out &&
 	ecl-query --table >out &&
 	test_line_count = $(($(oracle states 1000 | wc -l) + 1)) out &&
