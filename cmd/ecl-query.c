@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "answer.h"
 #include "blocks.h"
@@ -326,17 +325,12 @@ know_blocks(struct ask *a, struct err *e)
 static int
 point(struct ask *a, const char *text, bool from, uint64_t *ret, struct err *e)
 {
-	struct timespec now;
-	int64_t now_us;
-
 	if (text == NULL)
 		return (0);
 	if (when_is_block(text) && know_blocks(a, e) != 0)
 		return (-1);
-	clock_gettime(CLOCK_REALTIME, &now);
-	now_us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 	return ((from ? when_from : when_size)(
-	    text, a->layer->ledger->log, &a->blocks.list, now_us, ret, e));
+	    text, a->layer->ledger->log, &a->blocks.list, cli_now_us(), ret, e));
 }
 
 static int

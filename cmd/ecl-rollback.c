@@ -152,7 +152,7 @@ ask(struct run *r, struct err *e)
 	}
 	n = count_lines((struct span){lines.data, lines.len}) - 1;
 	buf_release(&lines);
-	cli_time_local(r->block->header.time_us, &time);
+	cli_time_long(r->block->header.time_us, cli_now_us(), &time);
 	fprintf(stderr, "Roll '%s' back to %s of %s?\n", r->layer->path, r->block->name,
 	    buf_cstr(&time));
 	fprintf(stderr,

@@ -117,6 +117,17 @@ size_t cli_cut(struct span text, size_t columns, size_t *ret_columns);
 /** cli_time_local(us, out): append the local time, as in `2026-11-21 10:00:00'. */
 void cli_time_local(int64_t us, struct buf *out);
 
+/**
+ * cli_time_short(us, now_us, out), cli_time_long(us, now_us, out):
+ * Append the local time with its age, as in `10:03:17, 3 min ago', or the whole of it where it is 24 hours or more before ${now_us}, or
+ * behind it; and as in `2026-11-21 10:03:17 (3 min ago)'.
+ */
+void cli_time_short(int64_t us, int64_t now_us, struct buf *out);
+void cli_time_long(int64_t us, int64_t now_us, struct buf *out);
+
+/** cli_now_us(): the time, as events have it. */
+int64_t cli_now_us(void);
+
 /** cli_json_string(text, out): append ${text} as a string of JSON in ASCII and UTF-8; what is not UTF-8 becomes U+FFFD. */
 void cli_json_string(struct span text, struct buf *out);
 

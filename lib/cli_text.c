@@ -1,6 +1,7 @@
 /* Text for the eyes of people: nothing in it may drive the terminal, and columns must line up in any locale. */
 #include "config.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "cli.h"
@@ -173,6 +174,69 @@ cli_time_local(int64_t us, struct buf *out)
 	}
 	buf_addf(out, "%04lld-%02d-%02d %02d:%02d:%02d", (long long)tm.tm_year + 1900,
 	    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+#define MINUTE INT64_C(60)
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+
+static void
+add_age(int64_t seconds, struct buf *out)
+{
+	static const struct {
+		int64_t below, unit;
+		const char *one, *many;
+	} ages[] = {
+	    {MINUTE, 1, "s", "s"},
+	    {HOUR, MINUTE, "min", "min"},
+	    {DAY, HOUR, "h", "h"},
+	    {60 * DAY, DAY, "day", "days"},
+	    {730 * DAY, 30 * DAY, "month", "months"},
+	    {INT64_MAX, 365 * DAY, "year", "years"},
+	};
+	size_t i = 0;
+
+	while (seconds >= ages[i].below)
+		i++;
+	seconds /= ages[i].unit;
+	buf_addf(out, "%lld %s ago", (long long)seconds, seconds == 1 ? ages[i].one : ages[i].many);
+}
+
+void
+cli_time_short(int64_t us, int64_t now_us, struct buf *out)
+{
+	size_t at = out->len;
+
+	cli_time_local(us, out);
+	if (out->failed || us > now_us || now_us - us >= DAY * 1000000)
+		return;
+	/* Without the date: the age says as much. */
+	if (out->len > at + 8) {
+		memmove(out->data + at, out->data + out->len - 8, 8);
+		out->len = at + 8;
+	}
+	buf_adds(out, ", ");
+	add_age((now_us - us) / 1000000, out);
+}
+
+void
+cli_time_long(int64_t us, int64_t now_us, struct buf *out)
+{
+	cli_time_local(us, out);
+	if (us > now_us)
+		return;
+	buf_adds(out, " (");
+	add_age((now_us - us) / 1000000, out);
+	buf_addc(out, ')');
+}
+
+int64_t
+cli_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return ((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
 }
 
 void

@@ -22,6 +22,7 @@ present_init(struct present *p, const struct cli *cli, enum present_format forma
 	p->limit = UINT64_MAX;
 	p->width = cli_width(fileno(out));
 	p->color = cli_want_color(cli, fileno(out));
+	p->now_us = cli_now_us();
 }
 
 static bool
@@ -140,7 +141,7 @@ add_tsv(struct buf *b, const struct cell *c)
 
 /* What the eye gets; not yet made printable. */
 static void
-add_shown(struct buf *b, const struct cell *c, bool whole)
+add_shown(struct buf *b, const struct cell *c, bool whole, int64_t now_us)
 {
 	if (is_absent(c))
 		return;
@@ -153,7 +154,7 @@ add_shown(struct buf *b, const struct cell *c, bool whole)
 		    whole || c->text.len < HASH_SHOWN + 2 ? c->text.len - 2 : HASH_SHOWN);
 		break;
 	case CELL_TIME:
-		cli_time_local((int64_t)c->n, b);
+		(whole ? cli_time_long : cli_time_short)((int64_t)c->n, now_us, b);
 		break;
 	case CELL_FLAG:
 		buf_adds(b, c->n != 0 ? "yes" : "no");
@@ -310,7 +311,7 @@ add_row(struct present *p, const struct cell *cells, size_t n)
 		if (c->kind == CELL_CHANGE)
 			pack_change(&p->text, c);
 		else
-			add_shown(&p->text, c, false);
+			add_shown(&p->text, c, false, p->now_us);
 		if (p->text.failed || (p->reverse && keep(p) != 0))
 			return (-1);
 		shown = (struct span){p->text.data, p->text.len};
@@ -333,7 +334,7 @@ add_facts(struct present *p, const struct cell *cells, size_t n)
 		if (is_absent(&cells[i]))
 			continue;
 		buf_reset(&shown);
-		add_shown(&shown, &cells[i], true);
+		add_shown(&shown, &cells[i], true, p->now_us);
 		buf_addf(&p->text, p->color ? "\033[1m%-*s\033[0m  " : "%-*s  ", (int)width,
 		    cells[i].name);
 		cli_printable((struct span){shown.data, shown.len}, &p->text);

@@ -18,7 +18,7 @@ enum present_format { PRESENT_JSON, PRESENT_TSV, PRESENT_TABLE, PRESENT_STATE };
  * TEXT    a JSON string token: as it is / decoded, with \t \n \r \\ for what would part cells / decoded and printable
  * HASH    a JSON string token of hex digits: as it is / without quotes / its first 12 digits
  * NUMBER  ${n}; PRESENT_NONE is null / empty / empty
- * TIME    microseconds in ${n}: UTC / UTC / local time
+ * TIME    microseconds in ${n}: UTC / UTC / local time and age
  * FLAG    ${n}: true or false
  * CHANGE  two JSON values, ${before} and ${text}, the one after: members "before" and "after" / two cells / what differs, in the
  *         last column, wherever the cell stands; at most one of an answer
@@ -41,6 +41,7 @@ struct present {
 	FILE *out;
 	size_t width;   /* of tables */
 	bool color;
+	int64_t now_us; /* what ages are reckoned from */
 	bool reverse;   /* keep the answers, give the last one first */
 	bool facts;	/* a table has a line for each cell, not for each answer */
 	uint64_t limit; /* at most so many answers */

@@ -238,6 +238,44 @@ printable(struct span text, const char *want, const char *name)
 	buf_release(&b);
 }
 
+/* As seen at 2026-11-21 11:00:00, local time. */
+static void
+test_ages(void)
+{
+	static const struct {
+		int64_t age; /* seconds */
+		const char *in_table, *in_facts;
+	} cases[] = {
+	    {0, "11:00:00, 0 s ago", "2026-11-21 11:00:00 (0 s ago)"},
+	    {59, "10:59:01, 59 s ago", "2026-11-21 10:59:01 (59 s ago)"},
+	    {60, "10:59:00, 1 min ago", "2026-11-21 10:59:00 (1 min ago)"},
+	    {3599, "10:00:01, 59 min ago", "2026-11-21 10:00:01 (59 min ago)"},
+	    {3600, "10:00:00, 1 h ago", "2026-11-21 10:00:00 (1 h ago)"},
+	    {86399, "11:00:01, 23 h ago", "2026-11-20 11:00:01 (23 h ago)"},
+	    {86400, "2026-11-20 11:00:00", "2026-11-20 11:00:00 (1 day ago)"},
+	    {59 * 86400, "2026-09-23 12:00:00", "2026-09-23 12:00:00 (59 days ago)"},
+	    {60 * 86400, "2026-09-22 12:00:00", "2026-09-22 12:00:00 (2 months ago)"},
+	    {730 * 86400, "2024-11-21 11:00:00", "2024-11-21 11:00:00 (2 years ago)"},
+	    {-1, "2026-11-21 11:00:01", "2026-11-21 11:00:01"},
+	};
+	const int64_t now = INT64_C(1795255200123456);
+	struct buf b = BUF_INIT;
+	size_t i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		buf_reset(&b);
+		cli_time_short(now - cases[i].age * 1000000, now, &b);
+		is_bytes(b.data, b.len, cases[i].in_table, cases[i].in_table);
+		buf_reset(&b);
+		cli_time_long(now - cases[i].age * 1000000, now, &b);
+		is_bytes(b.data, b.len, cases[i].in_facts, cases[i].in_facts);
+	}
+	buf_reset(&b);
+	cli_time_short(now - INT64_C(86400000000) + 1, now, &b);
+	is_bytes(b.data, b.len, "11:00:00, 23 h ago", "a microsecond less than a day");
+	buf_release(&b);
+}
+
 static void
 test_text(void)
 {
@@ -269,6 +307,7 @@ test_text(void)
 	cli_time_local(-1, &b);
 	is_bytes(b.data, b.len, "1970-01-01 00:59:59", "a time before 1970");
 	buf_release(&b);
+	test_ages();
 	setenv("COLUMNS", "123", 1);
 	ok(cli_width(-1) == 123, "COLUMNS is the width where no terminal says");
 	unsetenv("COLUMNS");
