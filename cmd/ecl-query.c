@@ -25,6 +25,7 @@ enum {
 	OPT_ACTOR,
 	OPT_AT,
 	OPT_BLOCKS,
+	OPT_DIFF,
 	OPT_ELEMENTS,
 	OPT_EVENT,
 	OPT_FORMAT,
@@ -43,6 +44,7 @@ static const struct cli_option options[] = {
 	{OPT_ACTOR, "actor", true},
 	{OPT_AT, "at", true},
 	{OPT_BLOCKS, "blocks", false},
+	{OPT_DIFF, "diff", true},
 	{OPT_ELEMENTS, "elements", false},
 	{OPT_EVENT, "event", true},
 	{OPT_FORMAT, "format", true},
@@ -64,6 +66,7 @@ static const char help[] =
     "  ecl-query --at yesterday 'interface:*'  what the interfaces were\n"
     "  ecl-query --history service:nginx       all that happened to it\n"
     "  ecl-query --history --since 1h          what happened in the last hour\n"
+    "  ecl-query --diff 1h                     what changed in the last hour\n"
     "  ecl-query --event 42                    one event\n"
     "  ecl-query --format state | sha256sum    the state hash, as blocks have it\n"
     "\n"
@@ -71,6 +74,7 @@ static const char help[] =
     "whose names match a GLOB, or of all.\n"
     "\n"
     "      --history         the events, oldest first\n"
+    "      --diff A [B]      what differs between two moments, A and B (now)\n"
     "      --event SEQ|HASH  one event\n"
     "      --elements        the elements that ever were: first and last seq, events\n"
     "      --blocks          the blocks, also those pruned\n"
@@ -90,7 +94,7 @@ static const char help[] =
     "WHEN: 42 (a seq), block-7, 2026-11-21T10:00:00Z, '2026-11-21 10:00', 10:00,\n"
     "yesterday, 15m (ago).  GLOB: a name, or a pattern of * ? [...].\n";
 
-enum what { ASK_STATES, ASK_HISTORY, ASK_EVENT, ASK_ELEMENTS, ASK_BLOCKS, ASK_LAYER, ASK_STAT, ASK_NAMES };
+enum what { ASK_STATES, ASK_HISTORY, ASK_DIFF, ASK_EVENT, ASK_ELEMENTS, ASK_BLOCKS, ASK_LAYER, ASK_STAT, ASK_NAMES };
 
 #define TAKES_GLOBS 1u
 #define TAKES_AT 2u
@@ -108,6 +112,7 @@ static const struct question {
 } questions[] = {
 	{ASK_STATES, 0, "states", TAKES_GLOBS | TAKES_AT | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT | TAKES_STATE},
 	{ASK_HISTORY, OPT_HISTORY, "--history", TAKES_GLOBS | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT},
+	{ASK_DIFF, OPT_DIFF, "--diff", TAKES_GLOBS | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT},
 	{ASK_EVENT, OPT_EVENT, "--event", TAKES_FORMAT},
 	{ASK_ELEMENTS, OPT_ELEMENTS, "--elements", TAKES_GLOBS | TAKES_ORDER | TAKES_FORMAT},
 	{ASK_BLOCKS, OPT_BLOCKS, "--blocks", TAKES_ORDER | TAKES_FORMAT},
@@ -121,7 +126,9 @@ struct ask {
 	const struct question *question; /* NULL: none was named yet */
 	const char *at, *since, *until;
 	const char *action, *actor;
-	const char *value;	  /* of --event and --names */
+	const char *value;	  /* of --diff, --event and --names */
+	const char *second;	  /* of --diff; NULL: now */
+	uint64_t from;		  /* of --diff: the size at the first */
 	const char *format;
 	uint64_t limit;		  /* 0: none */
 	bool reverse;
@@ -182,6 +189,13 @@ set_option(struct ask *a, int key)
 			return (cli_usage(
 			    &a->cli, "option '--limit' takes a number from 1 on, not '%s'", value));
 		break;
+	case OPT_DIFF:
+		a->value = value;
+		/* An option with two arguments, of which the second may be left out: what can be one is one. */
+		a->second = NULL;
+		if (*a->cli.argv != NULL && when_parses(*a->cli.argv))
+			a->second = *a->cli.argv++;
+		return (set_question(a, key));
 	case OPT_EVENT:
 	case OPT_NAMES:
 		a->value = value;
@@ -343,10 +357,13 @@ prepare(struct ask *a, struct err *e)
 		return (-1);
 	q->ledger = a->layer->ledger;
 	q->size = q->until = index_size(q->ledger->index);
-	q->reverse = a->reverse;
+	q->reverse = a->reverse && a->question->what == ASK_HISTORY;
 	if (a->cli.verbose && index_damage(q->ledger->index) != NULL)
 		cli_info(&a->cli, "the index is not used: %s; 'ecl-index' makes a new one",
 		    index_damage(q->ledger->index));
+	if (a->question->what == ASK_DIFF && (point(a, a->value, false, &a->from, e) != 0 ||
+						 point(a, a->second, false, &q->size, e) != 0))
+		return (-1);
 	if (point(a, a->at, false, &q->size, e) != 0 ||
 	    point(a, a->since, true, &q->since, e) != 0 ||
 	    point(a, a->until, false, &q->until, e) != 0)
@@ -385,6 +402,8 @@ answer(struct ask *a, struct err *e)
 		return (answer_states(q, p, e));
 	case ASK_HISTORY:
 		return (answer_history(q, p, e));
+	case ASK_DIFF:
+		return (answer_diff(q, a->from, p, e));
 	case ASK_EVENT:
 		return (answer_event(q, a->value, p, e));
 	case ASK_ELEMENTS:
@@ -407,6 +426,9 @@ answer(struct ask *a, struct err *e)
 static bool
 asked(const struct ask *a)
 {
+	/* No difference is an answer. */
+	if (a->question->what == ASK_DIFF)
+		return (false);
 	return (a->cli.noperands > 0 || !filter_empty(&a->query.filter) || a->since != NULL ||
 	    a->until != NULL || a->question->what == ASK_HISTORY || a->question->what == ASK_EVENT);
 }

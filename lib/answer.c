@@ -209,6 +209,25 @@ answer_elements(struct query *q, struct present *p, struct err *e)
 	return (finished(query_elements(q, give_element, p, e), e));
 }
 
+static int
+give_change(void *arg, const struct query_change *c)
+{
+	struct cell cells[] = {
+	    NAME("element", c->name),
+	    NAME("change", c->before.p == NULL ? SPAN("create") : c->after.p == NULL ? SPAN("delete") : SPAN("modify")),
+	    CHANGE("state", c->before, c->after),
+	    NUMBER("seq", c->seq),
+	};
+
+	return (present_answer(arg, NULL, cells, COUNT(cells)));
+}
+
+int
+answer_diff(struct query *q, uint64_t from, struct present *p, struct err *e)
+{
+	return (finished(query_diff(q, from, give_change, p, e), e));
+}
+
 /* The header as it stands, with two members more; of a damaged one what is known. */
 static int
 give_block(struct present *p, const struct block *b, const char *snapshots, bool present)

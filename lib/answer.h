@@ -23,6 +23,9 @@ int answer_event(struct query *q, const char *what, struct present *p, struct er
 /** answer_elements(q, p, e): element, first, last, events. */
 int answer_elements(struct query *q, struct present *p, struct err *e);
 
+/** answer_diff(q, from, p, e): element, change, before, after, seq of what is not as it was after the first ${from} events. */
+int answer_diff(struct query *q, uint64_t from, struct present *p, struct err *e);
+
 /** answer_blocks(blocks, snapshots, p, e): the headers with path and present; ${snapshots} is the path of their directory. */
 int answer_blocks(const struct blocks *blocks, const char *snapshots, struct present *p, struct err *e);
 

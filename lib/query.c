@@ -7,6 +7,30 @@
 
 #include "banned.h"
 
+int
+query_rows(struct query *q, uint64_t from, uint64_t to,
+    int (*visit)(void *arg, uint64_t seq, const struct row *row, size_t n), void *arg,
+    struct err *e)
+{
+	struct row *rows;
+	uint64_t seq, end;
+	int rc = 0;
+
+	if (from >= to)
+		return (0);
+	if ((rows = malloc(INDEX_ROWS * sizeof(*rows))) == NULL)
+		return (err_mem(e));
+	for (seq = from; rc == 0 && seq < to; seq = end) {
+		end = (seq / INDEX_ROWS + 1) * INDEX_ROWS;
+		end = end < to ? end : to;
+		if ((rc = index_rows(q->ledger->index, seq, (size_t)(end - seq), rows, e)) == 0)
+			rc = visit(arg, seq, rows, (size_t)(end - seq));
+		query_step(q, end - from, to - from);
+	}
+	free(rows);
+	return (rc);
+}
+
 static int
 by_name(const void *a, const void *b)
 {

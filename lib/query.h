@@ -18,6 +18,8 @@ struct query {
 	uint64_t since;	      /* only events from this seq on: of a state, the event that set it */
 	uint64_t until;	      /* only events below this seq */
 	bool reverse;	      /* of events: the newest first */
+	void (*step)(void *arg, uint64_t done, uint64_t total); /* told now and then how far a long scan is; NULL: nobody asks */
+	void *step_arg;
 };
 
 struct query_state {
@@ -31,6 +33,12 @@ struct query_element {
 	struct span name;
 	uint64_t first, last; /* seqs */
 	uint64_t events;
+};
+
+struct query_change {
+	struct span name;
+	struct span before, after; /* states; p == NULL: it did not live then */
+	uint64_t seq;		   /* of the event that made it what it is after; EVENT_NONE: none did */
 };
 
 /*
@@ -54,6 +62,14 @@ void query_events_free(struct query_events *it);
 
 /** query_elements(q, visit, arg, e): the elements that ever were and pass by name, in byte order.  O(events), along the chain for names. */
 int query_elements(struct query *q, int (*visit)(void *arg, const struct query_element *el), void *arg, struct err *e);
+
+/**
+ * query_diff(q, from, visit, arg, e):
+ * The elements whose states after the first ${from} events and after the first q->size are not the same text, in byte order; either may
+ * be the larger.  What passes by since, until, action and actor is the event that made it what it is after.  For names O(log n); else
+ * O(events between the two), and two lines for each element that changed meanwhile.
+ */
+int query_diff(struct query *q, uint64_t from, int (*visit)(void *arg, const struct query_change *c), void *arg, struct err *e);
 
 /**
  * query_event(q, what, out, ev, e):

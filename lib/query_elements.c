@@ -23,28 +23,25 @@ struct elements {
 };
 
 static int
+count_rows(void *arg, uint64_t seq, const struct row *row, size_t n)
+{
+	struct elements *s = arg;
+	size_t i;
+
+	(void)seq;
+	for (i = 0; i < n; i++)
+		s->counts[row[i].id]++;
+	return (0);
+}
+
+static int
 count_all(struct elements *s)
 {
 	struct index *ix = s->q->ledger->index;
-	uint64_t seq, size = index_size(ix), n = index_elements(ix), k, i;
-	struct row *rows = malloc(INDEX_ROWS * sizeof(*rows));
 
-	s->counts = calloc(n + 1, sizeof(*s->counts));
-	if (s->counts == NULL || rows == NULL) {
-		free(rows);
+	if ((s->counts = calloc(index_elements(ix) + 1, sizeof(*s->counts))) == NULL)
 		return (err_mem(s->e));
-	}
-	for (seq = 0; seq < size; seq += k) {
-		k = size - seq < INDEX_ROWS ? size - seq : INDEX_ROWS;
-		if (index_rows(ix, seq, (size_t)k, rows, s->e) != 0) {
-			free(rows);
-			return (-1);
-		}
-		for (i = 0; i < k; i++)
-			s->counts[rows[i].id]++;
-	}
-	free(rows);
-	return (0);
+	return (query_rows(s->q, 0, index_size(ix), count_rows, s, s->e));
 }
 
 /* The events of one element, by their lines.  Return 1, 0 where there are too many of them to do it so, or -1. */

@@ -62,6 +62,8 @@ next_of_log(struct query_events *it, struct err *e)
 		if ((rc = log_reader_next(&it->reader, &line, e)) <= 0)
 			return (rc);
 		it->at++;
+		if (it->at % INDEX_ROWS == 0)
+			query_step(q, it->at - q->since, q->until - q->since);
 		if ((rc = filter_line(&q->filter, line.text, e)) < 0)
 			return (-1);
 		if (rc == 0)
@@ -143,6 +145,7 @@ row_of(struct query_events *it, uint64_t seq, const struct row **ret, struct err
 			e) != 0)
 			return (-1);
 		it->rows_n = end - it->rows_at;
+		query_step(q, it->at, q->until - q->since);
 	}
 	*ret = &it->rows[seq - it->rows_at];
 	return (0);

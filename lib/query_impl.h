@@ -7,6 +7,22 @@
 /** query_each_exact(q, visit, arg, e): call ${visit} for each element that one of the names means, in byte order, once.  Return 0 or what it returned.  The names that it is given live as long as the filter. */
 int query_each_exact(struct query *q, int (*visit)(void *arg, const struct element *el), void *arg, struct err *e);
 
+/**
+ * query_rows(q, from, to, visit, arg, e):
+ * Call ${visit} for the rows from event ${from} up to, not including, ${to}, ${n} at a time, the first of them that of ${seq}.  It returns 0 to
+ * go on; anything else stops and is returned.  Return 0 or -1.
+ */
+int query_rows(struct query *q, uint64_t from, uint64_t to, int (*visit)(void *arg, uint64_t seq, const struct row *row, size_t n), void *arg,
+    struct err *e);
+
+/** query_step(q, done, total): so far is the scan. */
+static inline void
+query_step(const struct query *q, uint64_t done, uint64_t total)
+{
+	if (q->step != NULL)
+		q->step(q->step_arg, done, total);
+}
+
 /* query_past.c: the last event of each of some elements before a moment */
 
 /* One that was there by then, and has changed since. */

@@ -457,6 +457,14 @@ when_time(const char *text, int64_t now_us, int64_t *ret_us)
 }
 
 bool
+when_parses(const char *text)
+{
+	struct point p;
+
+	return (parse_point(text, 0, &p) == 0);
+}
+
+bool
 when_is_block(const char *text)
 {
 	struct point p;

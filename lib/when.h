@@ -31,6 +31,9 @@ int when_block(const char *text, struct log *log, const struct block_list *block
 /** when_time(text, now_us, ret_us): a time or an age (not a seq or block) as microseconds.  Return 0, or -1 where it is neither. */
 int when_time(const char *text, int64_t now_us, int64_t *ret_us);
 
+/** when_parses(text): whether ${text} is a WHEN, be there such a point or not. */
+bool when_parses(const char *text);
+
 /** when_is_block(text): whether ${text} names a block, so that the blocks must be known to make sense of it. */
 bool when_is_block(const char *text);
 

@@ -5,9 +5,11 @@ usage: oracle.py states SIZE [GLOB...]     the living elements after the first S
        oracle.py text SIZE                 the same as the text of the state hash
        oracle.py history [GLOB...]         the lines of the elements that match
        oracle.py elements [GLOB...]        element, first, last, events
+       oracle.py diff SIZE SIZE [GLOB...]  what differs between the two moments
+       oracle.py count KEY [GLOB...]       events by element, kind, action, actor, hour or day
        oracle.py sizes COUNT               COUNT lines `TIME SIZE': events up to that time, times taken at random
 """
-import datetime, fnmatch, json, random, sys
+import collections, datetime, fnmatch, json, random, sys
 
 DECODER = json.JSONDecoder()
 
@@ -49,6 +51,40 @@ def states(size):
     return sorted(living.items(), key=lambda item: item[0].encode())
 
 
+def setters(size, lines):
+    """name -> (token, state or 'null', seq of the event that set it) after the first SIZE events."""
+    found = {}
+    for seq, _, name, token, state, _ in lines:
+        if seq < size and state is not None:
+            found[name] = (token, state, seq)
+    return found
+
+
+def diff(a, b, globs):
+    lines = list(events())
+    before, after = setters(a, lines), setters(b, lines)
+    for name in sorted(set(before) | set(after), key=str.encode):
+        was = before.get(name, ('', 'null', None))
+        now = after.get(name, ('', 'null', None))
+        if was[1] == now[1] or not wanted(name, globs):
+            continue
+        change = 'create' if was[1] == 'null' else 'delete' if now[1] == 'null' else 'modify'
+        yield '{"element":%s,"change":"%s","before":%s,"after":%s,"seq":%s}\n' % (
+            now[0] or was[0], change, was[1], now[1], 'null' if now[2] is None else now[2])
+
+
+def count(key, globs):
+    n = collections.Counter()
+    for _, time, name, _, _, line in events():
+        if wanted(name, globs):
+            head = json.loads(line)
+            n[{'element': name, 'kind': name.split(':')[0], 'action': head['action'], 'actor': head.get('actor'),
+               'hour': time[:13] + ':00:00Z', 'day': time[:10]}[key]] += 1
+    order = (lambda v: v) if key in ('hour', 'day') else (lambda v: (-n[v], b'' if v is None else v.encode()))
+    for value in sorted(n, key=order):
+        yield json.dumps({key: value, 'count': n[value]}, separators=(',', ':'), ensure_ascii=False) + '\n'
+
+
 def main():
     what, args = sys.argv[1], sys.argv[2:]
     out = []
@@ -70,6 +106,10 @@ def main():
         for name, (first, last, n, token) in sorted(found.items(), key=lambda item: item[0].encode()):
             if wanted(name, args):
                 out.append('{"element":%s,"first":%d,"last":%d,"events":%d}\n' % (token, first, last, n))
+    elif what == 'diff':
+        out = list(diff(int(args[0]), int(args[1]), args[2:]))
+    elif what == 'count':
+        out = list(count(args[0], args[1:]))
     elif what == 'sizes':
         rng = random.Random(7)
         times = [e[1] for e in events()]

@@ -360,7 +360,7 @@ test_expect_success 'options that do not go together' '
 	test_expect_code 2 ecl-query --format yaml &&
 	test_expect_code 2 ecl-query --limit 0 &&
 	test_expect_code 2 ecl-query --limit x &&
-	test_expect_code 2 ecl-query --diff 1 &&
+	test_expect_code 2 ecl-query --diff &&
 	test_expect_code 2 ecl-query service:s01 --at 3 2>err &&
 	test_grep "^ecl-query: options stand before GLOBs: .--at.$" err &&
 	test_expect_code 1 ecl-query -- service:none --at

@@ -1,0 +1,246 @@
+/* Questions to a ledger: what differs between two moments. */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "query_impl.h"
+
+#include "banned.h"
+
+#define SORT_MAX 1000 /* elements whose names are read and sorted: with more of them all names are gone through in their order */
+
+/* An element that has events between the two moments. */
+struct changed {
+	uint32_t id;
+	uint64_t before; /* its last event before them, EVENT_NONE: there was none */
+	uint64_t last;	 /* the last of them with a state, EVENT_NONE: none has one */
+	struct span name;
+	size_t name_at;	 /* in d->names */
+};
+
+/* An element's state at a moment, and the event that set it. */
+struct side {
+	struct buf line;
+	struct event ev;
+	uint64_t seq;	   /* EVENT_NONE: it never had one by then */
+	struct span state; /* p == NULL: it does not live */
+};
+
+struct diff {
+	struct query *q;
+	int (*visit)(void *arg, const struct query_change *c);
+	void *arg;
+	struct err *e;
+	uint64_t low, high; /* sizes: the earlier moment and the later one */
+	bool back;	    /* from the later to the earlier */
+	struct side early, late;
+	struct changed *changed;
+	size_t n, cap;
+	uint32_t *place; /* by id: in changed, plus one */
+	uint64_t places;
+	struct buf names;
+	int rc; /* of a visitor that may only say stop to what calls it */
+};
+
+/* The state as of event ${seq} of that element. */
+static int
+find_side(struct diff *d, struct span name, uint64_t seq, struct side *ret)
+{
+	ret->seq = EVENT_NONE;
+	ret->state = (struct span){NULL, 0};
+	for (; seq != EVENT_NONE; seq = ret->ev.parent) {
+		if (index_event(d->q->ledger->index, seq, &ret->line, &ret->ev, d->e) != 0)
+			return (-1);
+		if (!span_eq(ret->ev.element, name))
+			return (err_set(d->e,
+			    "the index has event %" PRIu64 " for one of '%.*s': run 'ecl-index --rebuild'",
+			    seq, (int)name.len, name.p));
+		if (ret->ev.state.p == NULL)
+			continue;
+		ret->seq = seq;
+		if (!event_is_gone(ret->ev.state))
+			ret->state = ret->ev.state;
+		return (0);
+	}
+	return (0);
+}
+
+static bool
+same(struct span a, struct span b)
+{
+	return (a.p == NULL || b.p == NULL ? a.p == b.p : span_eq(a, b));
+}
+
+/* Whether the event that made it what it is passes. */
+static bool
+passes(const struct query *q, const struct side *after)
+{
+	if (after->seq != EVENT_NONE)
+		return (after->seq >= q->since && after->seq < q->until &&
+		    filter_event(&q->filter, &after->ev));
+	return (q->since == 0 && q->until >= index_size(q->ledger->index) &&
+	    q->filter.action.p == NULL && q->filter.actor.p == NULL);
+}
+
+/* What became of one element: ${early} and ${late} are its last events by then. */
+static int
+give(struct diff *d, struct span name, uint64_t early, uint64_t late)
+{
+	struct side *before = d->back ? &d->late : &d->early, *after = d->back ? &d->early : &d->late;
+	struct query_change c;
+
+	if (find_side(d, name, early, &d->early) != 0 || find_side(d, name, late, &d->late) != 0)
+		return (-1);
+	if (same(before->state, after->state) || !passes(d->q, after))
+		return (0);
+	c = (struct query_change){name, before->state, after->state, after->seq};
+	return (d->visit(d->arg, &c));
+}
+
+/* Names. */
+
+static int
+exact(void *arg, const struct element *el)
+{
+	struct diff *d = arg;
+	struct index *ix = d->q->ledger->index;
+	uint64_t early, late;
+
+	if (past_last(ix, el->name, d->low, &d->early.line, &d->early.ev, &early, d->e) != 0 ||
+	    past_last(ix, el->name, d->high, &d->late.line, &d->late.ev, &late, d->e) != 0)
+		return (-1);
+	return (early == late ? 0 : give(d, el->name, early, late));
+}
+
+/* All others: by the rows between the two. */
+
+static struct changed *
+changed_of(struct diff *d, const struct row *row)
+{
+	struct changed *more;
+
+	if (d->place[row->id] != 0)
+		return (&d->changed[d->place[row->id] - 1]);
+	if (d->n == d->cap) {
+		d->cap = d->cap == 0 ? 256 : d->cap * 2;
+		if ((more = realloc(d->changed, d->cap * sizeof(*more))) == NULL)
+			return (NULL);
+		d->changed = more;
+	}
+	d->changed[d->n] = (struct changed){.id = row->id, .before = row->parent, .last = EVENT_NONE};
+	d->place[row->id] = (uint32_t)d->n + 1;
+	return (&d->changed[d->n++]);
+}
+
+static int
+collect(void *arg, uint64_t seq, const struct row *row, size_t n)
+{
+	struct diff *d = arg;
+	struct changed *c;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (d->q->filter.globs == 0 && (row[i].flags & ROW_OWN) != 0)
+			continue;
+		if (row[i].id >= d->places)
+			return (err_set(d->e, "an element's number is too large"));
+		if ((c = changed_of(d, &row[i])) == NULL)
+			return (err_mem(d->e));
+		if ((row[i].flags & ROW_STATE) != 0)
+			c->last = seq + i;
+	}
+	return (0);
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct changed *x = a, *y = b;
+
+	return (span_cmp(x->name, y->name));
+}
+
+/* A few: their names are those in their lines. */
+static int
+give_sorted(struct diff *d)
+{
+	struct changed *c;
+	size_t i, kept = 0;
+	int rc = 0;
+
+	for (i = 0; i < d->n; i++) {
+		c = &d->changed[i];
+		if (c->last == EVENT_NONE)
+			continue;
+		if (index_event(d->q->ledger->index, c->last, &d->late.line, &d->late.ev, d->e) != 0)
+			return (-1);
+		if (!filter_name(&d->q->filter, d->late.ev.element))
+			continue;
+		c->name_at = d->names.len;
+		c->name.len = d->late.ev.element.len;
+		buf_addspan(&d->names, d->late.ev.element);
+		d->changed[kept++] = *c;
+	}
+	if (d->names.failed)
+		return (err_mem(d->e));
+	for (i = 0; i < kept; i++)
+		d->changed[i].name.p = d->names.data + d->changed[i].name_at;
+	if (kept > 0)
+		qsort(d->changed, kept, sizeof(*d->changed), by_name);
+	for (i = 0; i < kept && rc == 0; i++)
+		rc = give(d, d->changed[i].name, d->changed[i].before, d->changed[i].last);
+	return (rc);
+}
+
+static int
+give_listed(void *arg, const struct element *el)
+{
+	struct diff *d = arg;
+	const struct changed *c;
+
+	if (el->id >= d->places || d->place[el->id] == 0)
+		return (0);
+	c = &d->changed[d->place[el->id] - 1];
+	if (c->last == EVENT_NONE || !filter_name(&d->q->filter, el->name))
+		return (0);
+	/* index_each() takes only positive values for stop. */
+	d->rc = give(d, el->name, c->before, c->last);
+	return (d->rc != 0);
+}
+
+static int
+between(struct diff *d)
+{
+	struct index *ix = d->q->ledger->index;
+	int rc;
+
+	d->places = index_elements(ix);
+	if ((d->place = calloc(d->places + 1, sizeof(*d->place))) == NULL)
+		return (err_mem(d->e));
+	if (query_rows(d->q, d->low, d->high, collect, d, d->e) != 0)
+		return (-1);
+	if (d->n <= SORT_MAX)
+		return (give_sorted(d));
+	rc = index_each(ix, filter_common(&d->q->filter), give_listed, d, d->e);
+	return (rc > 0 ? d->rc : rc);
+}
+
+int
+query_diff(struct query *q, uint64_t from, int (*visit)(void *arg, const struct query_change *c),
+    void *arg, struct err *e)
+{
+	struct diff d = {.q = q, .visit = visit, .arg = arg, .e = e};
+	int rc;
+
+	d.back = from > q->size;
+	d.low = d.back ? q->size : from;
+	d.high = d.back ? from : q->size;
+	rc = filter_all_exact(&q->filter) ? query_each_exact(q, exact, &d, e) : between(&d);
+	buf_release(&d.early.line);
+	buf_release(&d.late.line);
+	buf_release(&d.names);
+	free(d.changed);
+	free(d.place);
+	return (rc);
+}
