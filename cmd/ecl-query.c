@@ -25,6 +25,7 @@ enum {
 	OPT_ACTOR,
 	OPT_AT,
 	OPT_BLOCKS,
+	OPT_COUNT_BY,
 	OPT_DIFF,
 	OPT_ELEMENTS,
 	OPT_EVENT,
@@ -44,6 +45,7 @@ static const struct cli_option options[] = {
 	{OPT_ACTOR, "actor", true},
 	{OPT_AT, "at", true},
 	{OPT_BLOCKS, "blocks", false},
+	{OPT_COUNT_BY, "count-by", true},
 	{OPT_DIFF, "diff", true},
 	{OPT_ELEMENTS, "elements", false},
 	{OPT_EVENT, "event", true},
@@ -77,6 +79,7 @@ static const char help[] =
     "      --diff A [B]      what differs between two moments, A and B (now)\n"
     "      --event SEQ|HASH  one event\n"
     "      --elements        the elements that ever were: first and last seq, events\n"
+    "      --count-by KEY    events by element, kind, action, actor, hour or day\n"
     "      --blocks          the blocks, also those pruned\n"
     "      --layer           seq, time, state hash and root of one moment\n"
     "      --stat            the ledger in figures\n"
@@ -94,7 +97,7 @@ static const char help[] =
     "WHEN: 42 (a seq), block-7, 2026-11-21T10:00:00Z, '2026-11-21 10:00', 10:00,\n"
     "yesterday, 15m (ago).  GLOB: a name, or a pattern of * ? [...].\n";
 
-enum what { ASK_STATES, ASK_HISTORY, ASK_DIFF, ASK_EVENT, ASK_ELEMENTS, ASK_BLOCKS, ASK_LAYER, ASK_STAT, ASK_NAMES };
+enum what { ASK_STATES, ASK_HISTORY, ASK_DIFF, ASK_COUNTS, ASK_EVENT, ASK_ELEMENTS, ASK_BLOCKS, ASK_LAYER, ASK_STAT, ASK_NAMES };
 
 #define TAKES_GLOBS 1u
 #define TAKES_AT 2u
@@ -113,6 +116,7 @@ static const struct question {
 	{ASK_STATES, 0, "states", TAKES_GLOBS | TAKES_AT | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT | TAKES_STATE},
 	{ASK_HISTORY, OPT_HISTORY, "--history", TAKES_GLOBS | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT},
 	{ASK_DIFF, OPT_DIFF, "--diff", TAKES_GLOBS | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT},
+	{ASK_COUNTS, OPT_COUNT_BY, "--count-by", TAKES_GLOBS | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT},
 	{ASK_EVENT, OPT_EVENT, "--event", TAKES_FORMAT},
 	{ASK_ELEMENTS, OPT_ELEMENTS, "--elements", TAKES_GLOBS | TAKES_ORDER | TAKES_FORMAT},
 	{ASK_BLOCKS, OPT_BLOCKS, "--blocks", TAKES_ORDER | TAKES_FORMAT},
@@ -128,6 +132,7 @@ struct ask {
 	const char *action, *actor;
 	const char *value;	  /* of --diff, --event and --names */
 	const char *second;	  /* of --diff; NULL: now */
+	enum query_key key;	  /* of --count-by */
 	uint64_t from;		  /* of --diff: the size at the first */
 	const char *format;
 	uint64_t limit;		  /* 0: none */
@@ -189,6 +194,14 @@ set_option(struct ask *a, int key)
 			return (cli_usage(
 			    &a->cli, "option '--limit' takes a number from 1 on, not '%s'", value));
 		break;
+	case OPT_COUNT_BY:
+		for (a->key = 0; answer_keys[a->key] != NULL && strcmp(value, answer_keys[a->key]) != 0; a->key++)
+			;
+		if (answer_keys[a->key] == NULL)
+			return (cli_usage(&a->cli,
+			    "option '--count-by' takes element, kind, action, actor, hour or day, not '%s'",
+			    value));
+		return (set_question(a, key));
 	case OPT_DIFF:
 		a->value = value;
 		/* An option with two arguments, of which the second may be left out: what can be one is one. */
@@ -404,6 +417,8 @@ answer(struct ask *a, struct err *e)
 		return (answer_history(q, p, e));
 	case ASK_DIFF:
 		return (answer_diff(q, a->from, p, e));
+	case ASK_COUNTS:
+		return (answer_counts(q, a->key, p, e));
 	case ASK_EVENT:
 		return (answer_event(q, a->value, p, e));
 	case ASK_ELEMENTS:

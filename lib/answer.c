@@ -8,6 +8,7 @@
 
 #include "answer.h"
 #include "event.h"
+#include "json.h"
 
 #include "banned.h"
 
@@ -22,6 +23,16 @@
 #define CHANGE(column, old, new) {.name = column, .kind = CELL_CHANGE, .text = new, .before = old}
 /* clang-format on */
 #define COUNT(cells) (sizeof(cells) / sizeof((cells)[0]))
+
+const char *const answer_keys[] = {
+    [QUERY_ELEMENT] = "element",
+    [QUERY_KIND] = "kind",
+    [QUERY_ACTION] = "action",
+    [QUERY_ACTOR] = "actor",
+    [QUERY_HOUR] = "hour",
+    [QUERY_DAY] = "day",
+    NULL,
+};
 
 /* A presenter that wants no more is no error; its own error is that memory ran out, and only that leaves ${e} empty. */
 static int
@@ -226,6 +237,43 @@ int
 answer_diff(struct query *q, uint64_t from, struct present *p, struct err *e)
 {
 	return (finished(query_diff(q, from, give_change, p, e), e));
+}
+
+struct counts {
+	struct present *present;
+	const char *key;
+	struct buf token; /* of an actor */
+};
+
+static int
+give_count(void *arg, const struct query_count *c)
+{
+	struct counts *counts = arg;
+	struct cell cells[] = {
+	    NAME(counts->key, c->value),
+	    NUMBER("count", c->n),
+	};
+
+	if (strcmp(counts->key, "actor") == 0 && c->value.p != NULL) {
+		buf_reset(&counts->token);
+		json_escape(&counts->token, c->value);
+		if (counts->token.failed)
+			return (-1);
+		cells[0].kind = CELL_TEXT;
+		cells[0].text = (struct span){counts->token.data, counts->token.len};
+	}
+	return (present_answer(counts->present, NULL, cells, COUNT(cells)));
+}
+
+int
+answer_counts(struct query *q, enum query_key key, struct present *p, struct err *e)
+{
+	struct counts counts = {.present = p, .key = answer_keys[key]};
+	int rc;
+
+	rc = query_count(q, key, p->format == PRESENT_TABLE, give_count, &counts, e);
+	buf_release(&counts.token);
+	return (finished(rc, e));
 }
 
 /* The header as it stands, with two members more; of a damaged one what is known. */

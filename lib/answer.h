@@ -26,6 +26,10 @@ int answer_elements(struct query *q, struct present *p, struct err *e);
 /** answer_diff(q, from, p, e): element, change, before, after, seq of what is not as it was after the first ${from} events. */
 int answer_diff(struct query *q, uint64_t from, struct present *p, struct err *e);
 
+/** answer_counts(q, key, p, e): the value, in the member named after ${key}, and count.  answer_keys: the names, by enum query_key; ends with NULL. */
+int answer_counts(struct query *q, enum query_key key, struct present *p, struct err *e);
+extern const char *const answer_keys[];
+
 /** answer_blocks(blocks, snapshots, p, e): the headers with path and present; ${snapshots} is the path of their directory. */
 int answer_blocks(const struct blocks *blocks, const char *snapshots, struct present *p, struct err *e);
 

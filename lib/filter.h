@@ -79,4 +79,10 @@ int filter_line(const struct filter *f, struct span line, struct err *e);
 /** glance_line(line, ret): the first members of a stored line (without LF).  Return 0, or -1 where it is none. */
 int glance_line(struct span line, struct glance *ret);
 
+/** glance_actor(line, g, ret): its actor's token (p == NULL: none), ${g} being what glance_line() found.  Return 0, or -1 where the line is none. */
+int glance_actor(struct span line, const struct glance *g, struct span *ret);
+
+/** glance_text(token, scratch): what a string token stands for, in ${scratch} where it has escapes. */
+struct span glance_text(struct span token, struct buf *scratch);
+
 #endif

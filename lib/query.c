@@ -31,6 +31,54 @@ query_rows(struct query *q, uint64_t from, uint64_t to,
 	return (rc);
 }
 
+unsigned
+query_action_flag(struct span action)
+{
+	if (action.p == NULL)
+		return (0);
+	if (span_is(action, "create"))
+		return (ROW_CREATE);
+	if (span_is(action, "modify"))
+		return (ROW_MODIFY);
+	return (span_is(action, "delete") ? ROW_DELETE : 0);
+}
+
+struct wanted {
+	const struct filter *filter;
+	uint8_t *bits;
+};
+
+static int
+want(void *arg, const struct element *el)
+{
+	struct wanted *w = arg;
+
+	if (filter_name(w->filter, el->name))
+		w->bits[el->id / 8] |= (uint8_t)(1u << el->id % 8);
+	return (0);
+}
+
+int
+query_wanted(struct query *q, uint8_t **ret, struct err *e)
+{
+	struct index *ix = q->ledger->index;
+	struct wanted w = {&q->filter, NULL};
+	int rc;
+
+	*ret = NULL;
+	if (q->filter.globs == 0)
+		return (0);
+	if ((w.bits = calloc(index_elements(ix) / 8 + 1, 1)) == NULL)
+		return (err_mem(e));
+	rc = filter_all_exact(&q->filter) ? query_each_exact(q, want, &w, e)
+					  : index_each(ix, filter_common(&q->filter), want, &w, e);
+	if (rc == 0)
+		*ret = w.bits;
+	else
+		free(w.bits);
+	return (rc);
+}
+
 static int
 by_name(const void *a, const void *b)
 {

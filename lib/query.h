@@ -41,6 +41,14 @@ struct query_change {
 	uint64_t seq;		   /* of the event that made it what it is after; EVENT_NONE: none did */
 };
 
+/* What events are counted by.  The kind is the name up to its first colon, or all of it. */
+enum query_key { QUERY_ELEMENT, QUERY_KIND, QUERY_ACTION, QUERY_ACTOR, QUERY_HOUR, QUERY_DAY };
+
+struct query_count {
+	struct span value; /* hours and days as `2026-11-21T10:00:00Z` and `2026-11-21`; p == NULL: no actor */
+	uint64_t n;
+};
+
 /*
  * A visitor returns 0 to go on, 1 to stop, -1 on an error.  What it is given lives until it returns.  The questions
  * return 0 at the end, 1 where the visitor stopped them, -1 on an error.
@@ -70,6 +78,14 @@ int query_elements(struct query *q, int (*visit)(void *arg, const struct query_e
  * O(events between the two), and two lines for each element that changed meanwhile.
  */
 int query_diff(struct query *q, uint64_t from, int (*visit)(void *arg, const struct query_change *c), void *arg, struct err *e);
+
+/**
+ * query_count(q, key, local, visit, arg, e):
+ * How many of the events that pass have which value: the most frequent first, of equal ones by bytes; hours and days in their order, with
+ * ${local} those of local time, as `2026-11-21 10:00` and `2026-11-21`.  Values that none has are left out.  O(events from since to until), of
+ * which only the rows are read unless it is about actors, or about actions that are not create, modify or delete.
+ */
+int query_count(struct query *q, enum query_key key, bool local, int (*visit)(void *arg, const struct query_count *c), void *arg, struct err *e);
 
 /**
  * query_event(q, what, out, ev, e):

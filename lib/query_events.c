@@ -22,8 +22,8 @@ struct query_events {
 	struct row *rows; /* those of ${rows_at} and behind, where there are any */
 	uint64_t rows_at;
 	uint64_t rows_n;
-	uint8_t *wanted; /* of patterns: a bit an element */
-	unsigned flag;	 /* rows that lack it do not pass */
+	uint8_t *wanted; /* for query_row_passes() */
+	unsigned flag;
 
 	struct log_reader reader;
 	bool reading; /* it is to be released */
@@ -97,38 +97,6 @@ open_log(struct query_events *it, struct err *e)
 
 /* Row by row. */
 
-/* The flag of the rows whose events have this action, 0 where no flag says so. */
-static unsigned
-action_flag(struct span action)
-{
-	if (action.p == NULL)
-		return (0);
-	if (span_is(action, "create"))
-		return (ROW_CREATE);
-	if (span_is(action, "modify"))
-		return (ROW_MODIFY);
-	return (span_is(action, "delete") ? ROW_DELETE : 0);
-}
-
-static int
-want(void *arg, const struct element *el)
-{
-	struct query_events *it = arg;
-
-	if (filter_name(&it->q->filter, el->name))
-		it->wanted[el->id / 8] |= (uint8_t)(1u << el->id % 8);
-	return (0);
-}
-
-static bool
-passes(const struct query_events *it, const struct row *row)
-{
-	if (it->wanted == NULL ? (row->flags & ROW_OWN) != 0
-			       : (it->wanted[row->id / 8] >> row->id % 8 & 1) == 0)
-		return (false);
-	return (it->flag == 0 || (row->flags & it->flag) != 0);
-}
-
 /* The row of event ${seq}, from a stretch that is read at once. */
 static int
 row_of(struct query_events *it, uint64_t seq, const struct row **ret, struct err *e)
@@ -163,7 +131,7 @@ next_of_rows(struct query_events *it, struct err *e)
 		it->at++;
 		if (row_of(it, seq, &row, e) != 0)
 			return (-1);
-		if (!passes(it, row))
+		if (!query_row_passes(row, it->wanted, it->flag))
 			continue;
 		if (index_event_at(q->ledger->index, seq, row, &it->line, &it->ev, e) != 0)
 			return (-1);
@@ -179,17 +147,12 @@ static int
 open_rows(struct query_events *it, struct err *e)
 {
 	struct query *q = it->q;
-	struct index *ix = q->ledger->index;
 
 	it->next = next_of_rows;
-	it->flag = action_flag(q->filter.action);
+	it->flag = query_action_flag(q->filter.action);
 	if ((it->rows = malloc(INDEX_ROWS * sizeof(*it->rows))) == NULL)
 		return (err_mem(e));
-	if (q->filter.globs == 0)
-		return (0);
-	if ((it->wanted = calloc(index_elements(ix) / 8 + 1, 1)) == NULL)
-		return (err_mem(e));
-	return (index_each(ix, filter_common(&q->filter), want, it, e));
+	return (query_wanted(q, &it->wanted, e));
 }
 
 int
@@ -203,7 +166,7 @@ query_events_open(struct query *q, struct query_events **ret, struct err *e)
 	it->q = q;
 	if (filter_all_exact(&q->filter))
 		rc = open_names(it, e);
-	else if (!q->reverse && q->filter.globs == 0 && action_flag(q->filter.action) == 0)
+	else if (!q->reverse && q->filter.globs == 0 && query_action_flag(q->filter.action) == 0)
 		rc = open_log(it, e);
 	else
 		rc = open_rows(it, e);

@@ -23,6 +23,21 @@ query_step(const struct query *q, uint64_t done, uint64_t total)
 		q->step(q->step_arg, done, total);
 }
 
+/** query_action_flag(action): the flag of the rows whose events have this action, 0 where no flag says so. */
+unsigned query_action_flag(struct span action);
+
+/** query_wanted(q, ret, e): a bit for each element, by id, that passes by its name; NULL without GLOBs.  To be freed. */
+int query_wanted(struct query *q, uint8_t **ret, struct err *e);
+
+/** query_row_passes(row, wanted, flag): whether it is of an element that is wanted, or without ${wanted} not of ecl; and has ${flag}, if that is not 0. */
+static inline bool
+query_row_passes(const struct row *row, const uint8_t *wanted, unsigned flag)
+{
+	if (wanted == NULL ? (row->flags & ROW_OWN) != 0 : (wanted[row->id / 8] >> row->id % 8 & 1) == 0)
+		return (false);
+	return (flag == 0 || (row->flags & flag) != 0);
+}
+
 /* query_past.c: the last event of each of some elements before a moment */
 
 /* One that was there by then, and has changed since. */
