@@ -176,7 +176,8 @@ run(struct run *r, struct err *e)
 		return (update(r, e));
 	}
 	/* Nobody publishes meanwhile, where we may say so; without it the worst is a false alarm during a rebuild. */
-	r->lock_fd = io_open_file(r->layer->root_fd, "index.lock", O_RDONLY, 0, NULL);
+	if (!r->layer->bare)
+		r->lock_fd = io_open_file(r->layer->root_fd, "index.lock", O_RDONLY, 0, NULL);
 	if (r->lock_fd != -1 && lock(r, false, e) != 0)
 		return (-1);
 	return (check(r, e));

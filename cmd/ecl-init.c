@@ -129,6 +129,7 @@ check_values(struct init *in, struct err *e)
 static int
 make_path(const char *path, struct err *e)
 {
+	struct stat st;
 	char *copy, *p;
 
 	if ((copy = strdup(path)) == NULL)
@@ -142,8 +143,14 @@ make_path(const char *path, struct err *e)
 		}
 	}
 	free(copy);
-	if (mkdir(path, 0750) != 0 && errno != EEXIST)
-		return (err_sys(e, "cannot make the directory '%s'", path));
+	if (mkdir(path, 0750) != 0) {
+		if (errno != EEXIST)
+			return (err_sys(e, "cannot make the directory '%s'", path));
+		return (0);
+	}
+	/* Whatever the umask. */
+	if (stat(path, &st) != 0 || chmod(path, (st.st_mode & S_ISGID) | 0750) != 0)
+		return (err_sys(e, "cannot set the mode of '%s'", path));
 	return (0);
 }
 
@@ -183,14 +190,6 @@ check_contents(struct init *in, struct err *e)
 	return (ret);
 }
 
-static int
-make_dir(int dirfd, const char *name, struct err *e)
-{
-	if (mkdirat(dirfd, name, 0750) != 0 && errno != EEXIST)
-		return (err_sys(e, "cannot make the directory '%s'", name));
-	return (0);
-}
-
 /* live, its .ecl/log, and the blocks' directory: each where it is not there. */
 static int
 make_parts(struct init *in, struct err *e)
@@ -206,11 +205,11 @@ make_parts(struct init *in, struct err *e)
 		return (-1);
 	if ((in->live_fd = io_open_dir(in->root_fd, "live", e)) == -1)
 		return (-1);
-	if (make_dir(in->root_fd, ".snapshots", e) != 0 || make_dir(in->live_fd, ".ecl", e) != 0)
+	if (io_make_dir(in->root_fd, ".snapshots", e) != 0 || io_make_dir(in->live_fd, ".ecl", e) != 0)
 		return (-1);
 	if ((ecl_fd = io_open_dir(in->live_fd, ".ecl", e)) == -1)
 		return (-1);
-	if (make_dir(ecl_fd, "log", e) != 0 || io_fsync(ecl_fd) != 0 || io_fsync(in->live_fd) != 0 || io_fsync(in->root_fd) != 0) {
+	if (io_make_dir(ecl_fd, "log", e) != 0 || io_fsync(ecl_fd) != 0 || io_fsync(in->live_fd) != 0 || io_fsync(in->root_fd) != 0) {
 		if (e->exit == 0)
 			err_sys(e, "cannot sync '%s'", in->cli.root);
 		close(ecl_fd);

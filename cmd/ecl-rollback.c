@@ -103,7 +103,7 @@ find_block(struct run *r, struct err *e)
 {
 	struct timespec now;
 	struct layer *l;
-	unsigned flags = r->opt.dry_run ? LAYER_READ : LAYER_WRITE | LAYER_TREE;
+	unsigned flags = r->opt.dry_run ? LAYER_ROOT : LAYER_WRITE | LAYER_TREE;
 
 	if (layer_open(r->cli.root, flags | (r->cli.force ? LAYER_FORCE : 0), &r->layer, e) != 0)
 		return (-1);

@@ -170,7 +170,7 @@ run(struct run *r, struct present *p, struct err *e)
 	char root[PATH_MAX];
 
 	if (layer_open(r->cli.root,
-		(write ? LAYER_WRITE | LAYER_TREE : LAYER_READ) | (r->cli.force ? LAYER_FORCE : 0),
+		(write ? LAYER_WRITE | LAYER_TREE : LAYER_ROOT) | (r->cli.force ? LAYER_FORCE : 0),
 		&r->layer, e) != 0)
 		return (-1);
 	if (write)

@@ -456,6 +456,8 @@ answer_block_names(int snap_fd, const char *prefix, struct present *p, struct er
 	int i, n, rc = 0;
 
 	p->format = PRESENT_TSV;
+	if (snap_fd == -1)
+		return (0);
 	if ((n = scandirat(snap_fd, ".", &entry, is_block, alphasort)) == -1)
 		return (err_sys(e, "cannot read the directory of the blocks"));
 	for (i = 0; i < n; i++) {

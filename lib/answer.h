@@ -39,7 +39,7 @@ int answer_layer(struct query *q, struct present *p, struct err *e);
 /** answer_stat(q, blocks, p, e): the ledger in figures. */
 int answer_stat(struct query *q, const struct blocks *blocks, struct present *p, struct err *e);
 
-/** answer_element_names(q, prefix, p, e), answer_block_names(snap_fd, prefix, p, e): names alone, those that begin with ${prefix}. */
+/** answer_element_names(q, prefix, p, e), answer_block_names(snap_fd, prefix, p, e): names alone, those that begin with ${prefix}; ${snap_fd} may be -1. */
 int answer_element_names(struct query *q, const char *prefix, struct present *p, struct err *e);
 int answer_block_names(int snap_fd, const char *prefix, struct present *p, struct err *e);
 

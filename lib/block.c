@@ -16,7 +16,6 @@
 
 #include "banned.h"
 
-#define HEADER_MAX (64u << 10)
 #define HEX_SIZE (2 * SHA256_SIZE)
 #define MEMBERS 15
 #define AT(field) offsetof(struct block_header, field)
@@ -314,7 +313,7 @@ read_header(struct block *b, int dir)
 	char name[BLOCK_NAME_SIZE];
 	struct span line;
 
-	if (io_slurp(dir, ".ecl/block", HEADER_MAX, &b->line, &e) != 0)
+	if (io_slurp(dir, ".ecl/block", BLOCK_HEADER_MAX, &b->line, &e) != 0)
 		return (fault(b, e.text));
 	if (b->line.len == 0 || b->line.data[b->line.len - 1] != '\n')
 		return (fault(b, "its header has no line feed at the end"));
@@ -400,6 +399,9 @@ block_list_read_from(int snap_fd, uint64_t from, struct block_list *ret, struct 
 	size_t i;
 	int fd;
 
+	*ret = l;
+	if (snap_fd == -1)
+		return (0);
 	if ((fd = openat(snap_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
 		return (err_sys(e, "cannot open directory '.snapshots'"));
 	if ((dir = fdopendir(fd)) == NULL) {

@@ -32,6 +32,7 @@ struct block_header {
 	uint8_t prev[SHA256_SIZE], hash[SHA256_SIZE];
 };
 
+#define BLOCK_HEADER_MAX (64u << 10) /* bytes of a header that are read */
 #define BLOCK_NAME_SIZE 64 /* "block-000007-1a2b3c4d" and NUL; heights may have more than six digits */
 
 /** block_format(h, out): append the header line with its LF; computes h->hash. */
@@ -64,7 +65,7 @@ struct block_list {
 	size_t n;
 };
 
-/** block_list_read(snap_fd, ret, e): the blocks under .snapshots, damaged ones too.  Release with block_list_release().  Return 0 or -1. */
+/** block_list_read(snap_fd, ret, e): the blocks under .snapshots, damaged ones too; of a bare layer, ${snap_fd} -1, there are none.  Release with block_list_release().  Return 0 or -1. */
 int block_list_read(int snap_fd, struct block_list *ret, struct err *e);
 
 /** block_list_read_from(snap_fd, from, ret, e): those whose height is ${from} or more: the headers of the others are not read. */

@@ -227,7 +227,7 @@ durable_store(struct durable_file *f, const struct log_end *end, enum durable_ma
 
 	if (format(end, mark, boot_of(f), &line) != 0)
 		err_mem(e);
-	else if (f->fd == -1 && (f->fd = io_open_file(f->root_fd, "durable", O_RDWR | O_CREAT, 0600, e)) == -1)
+	else if (f->fd == -1 && (f->fd = io_open_file(f->root_fd, "durable", O_RDWR | O_CREAT, 0640, e)) == -1)
 		;
 	else if (io_pwrite(f->fd, line.data, line.len, 0) != 0)
 		err_sys(e, "cannot write 'durable'");

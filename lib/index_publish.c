@@ -264,8 +264,8 @@ open_dir(struct index *ix, struct err *e)
 {
 	int fd;
 
-	if (mkdirat(ix->ecl_fd, "index", 0750) != 0 && errno != EEXIST)
-		return (err_sys(e, "cannot make the directory 'index'"));
+	if (io_make_dir(ix->ecl_fd, "index", e) != 0)
+		return (-1);
 	if ((fd = io_open_dir(ix->ecl_fd, "index", e)) == -1)
 		return (-1);
 	/* The directory may be another one by now; the columns go on with this descriptor. */

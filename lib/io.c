@@ -20,6 +20,8 @@
 
 #include "banned.h"
 
+#define DIR_MODE 0750
+
 /* Where the kernel has no openat2(2): one component after the other, none of them a link or "..". */
 static int
 open_walk(int dirfd, const char *path, int flags, mode_t mode)
@@ -81,6 +83,22 @@ io_open_dir(int dirfd, const char *path, struct err *e)
 }
 
 int
+io_make_dir(int dirfd, const char *name, struct err *e)
+{
+	struct stat st;
+	int fd, rc = 0;
+
+	if (mkdirat(dirfd, name, DIR_MODE) != 0)
+		return (errno == EEXIST ? 0 : err_sys(e, "cannot make the directory '%s'", name));
+	if ((fd = io_open_dir(dirfd, name, e)) == -1)
+		return (-1);
+	if (fstat(fd, &st) != 0 || ((DIR_MODE & ~st.st_mode) != 0 && fchmod(fd, (st.st_mode & S_ISGID) | DIR_MODE) != 0))
+		rc = err_sys(e, "cannot set the mode of '%s'", name);
+	close(fd);
+	return (rc);
+}
+
+int
 io_open_file(int dirfd, const char *path, int flags, mode_t mode, struct err *e)
 {
 	struct stat st;
@@ -97,6 +115,11 @@ io_open_file(int dirfd, const char *path, int flags, mode_t mode, struct err *e)
 	if (!S_ISREG(st.st_mode)) {
 		err_set(e, "'%s' is not a regular file", path);
 		errno = EINVAL;
+		goto err1;
+	}
+	/* A new file has the mode it is to have, whatever the umask: readers are not shut out because of who wrote first. */
+	if ((flags & O_CREAT) != 0 && st.st_size == 0 && (mode & ~st.st_mode) != 0 && fchmod(fd, mode) != 0) {
+		err_sys(e, "cannot set the mode of '%s'", path);
 		goto err1;
 	}
 	return (fd);
@@ -254,7 +277,7 @@ io_publish(int dirfd, const char *name, const void *p, size_t len, mode_t mode, 
 		err_sys(e, "cannot create '%s'", tmp);
 		goto err0;
 	}
-	if (io_write(fd, p, len) != 0 || (sync && io_fsync(fd) != 0)) {
+	if (fchmod(fd, mode) != 0 || io_write(fd, p, len) != 0 || (sync && io_fsync(fd) != 0)) {
 		err_sys(e, "cannot write '%s'", tmp);
 		goto err2;
 	}

@@ -15,11 +15,15 @@
  * io_open_dir(dirfd, path, e), io_open_file(dirfd, path, flags, mode, e):
  * Open ${path}, relative to and never leaving ${dirfd} (openat2 with RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS
  * and RESOLVE_NO_XDEV; where the kernel has no openat2, component by component with O_NOFOLLOW).
- * io_open_file takes regular files only; ${flags} are open(2)'s, O_CLOEXEC and O_NONBLOCK are added.
+ * io_open_file takes regular files only; ${flags} are open(2)'s, O_CLOEXEC and O_NONBLOCK are added.  What is new has
+ * ${mode}, whatever the umask.
  * Return a descriptor, or -1 with errno kept and ${e} filled in (e->sys == ENOENT where it is absent).
  */
 int io_open_dir(int dirfd, const char *path, struct err *e);
 int io_open_file(int dirfd, const char *path, int flags, mode_t mode, struct err *e);
+
+/** io_make_dir(dirfd, name, e): a directory of mode 0750, whatever the umask; its group is its parent's where that is setgid.  Return 0, also where there is one, or -1. */
+int io_make_dir(int dirfd, const char *name, struct err *e);
 
 /** io_read(fd, p, len): read(2) again after EINTR. */
 ssize_t io_read(int fd, void *p, size_t len);

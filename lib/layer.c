@@ -7,10 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "block.h"
 #include "durable.h"
 #include "io.h"
 #include "layer.h"
@@ -38,7 +41,7 @@ layer_reopen_live(struct layer *l, struct err *e)
 	struct stat st;
 	int live_fd, ecl_fd;
 
-	if ((live_fd = io_open_dir(l->root_fd, "live", e)) == -1) {
+	if ((live_fd = io_open_dir(l->root_fd, l->bare ? "." : "live", e)) == -1) {
 		if (errno == EXDEV)
 			err_set(e, "'%s/live' is a mount point or a link, which a rollback could not exchange: mount the root, not live", l->path);
 		goto err0;
@@ -75,6 +78,65 @@ no_root(const char *path, struct err *e)
 	return (err_sys(e, "cannot open the root '%s'", path));
 }
 
+/* The root that a layer at ${path} belongs to, by its place: ROOT/live, ROOT/.snapshots/BLOCK.  Cut out of ${path}; false where it has another place. */
+static bool
+root_of(char *path, bool block)
+{
+	char *slash;
+
+	if (block) {
+		if ((slash = strrchr(path, '/')) == NULL)
+			return (false);
+		*slash = '\0';
+	}
+	if ((slash = strrchr(path, '/')) == NULL || slash == path || strcmp(slash, block ? "/.snapshots" : "/live") != 0)
+		return (false);
+	*slash = '\0';
+	return (true);
+}
+
+/* Say what the layer is, and what to name instead. */
+static int
+not_a_root(const struct layer *l, int ecl_fd, struct err *e)
+{
+	struct buf line = BUF_INIT;
+	struct block_header h;
+	struct json_fault f;
+	char path[PATH_MAX], what[BLOCK_NAME_SIZE + 16] = "a layer", *name;
+
+	if (io_slurp(ecl_fd, "block", BLOCK_HEADER_MAX, &line, NULL) == 0 && line.len > 0 &&
+	    block_parse((struct span){line.data, line.len - 1}, &h, &f) == 0) {
+		name = what + snprintf(what, sizeof(what), "the block '");
+		block_name(&h, name);
+		memcpy(name + strlen(name), "'", 2);
+	}
+	buf_release(&line);
+	if (realpath(l->path, path) != NULL && root_of(path, what[0] == 't'))
+		return (err_set(e, "'%s' is %s, not a root: the root is '%s'", l->path, what, path));
+	return (err_set(e, "'%s' is %s, not a root: name the root that it belongs to", l->path, what));
+}
+
+/* Whether the directory is itself a layer.  Return 0, or -1 where that cannot be told, or is not what is asked for. */
+static int
+look_for_bare(struct layer *l, struct err *e)
+{
+	struct err why = {0};
+	int fd, rc = 0;
+
+	if ((fd = io_open_dir(l->root_fd, ".ecl", &why)) == -1) {
+		if (errno == ENOENT)
+			return (0);
+		if (e != NULL)
+			*e = why;
+		return (-1);
+	}
+	l->bare = true;
+	if ((l->flags & (LAYER_WRITE | LAYER_ROOT)) != 0)
+		rc = not_a_root(l, fd, e);
+	close(fd);
+	return (rc);
+}
+
 static int
 check_writer(struct layer *l, const struct stat *st, struct err *e)
 {
@@ -106,17 +168,25 @@ layer_open(const char *path, unsigned flags, struct layer **ret, struct err *e)
 		no_root(path, e);
 		goto err1;
 	}
-	durable_init(&l->durable, l->root_fd);
 	if (fstat(l->root_fd, &st) != 0) {
 		err_sys(e, "cannot stat '%s'", path);
 		goto err1;
 	}
-	l->replica = faccessat(l->root_fd, "replica", F_OK, 0) == 0;
+	if (look_for_bare(l, e) != 0)
+		goto err1;
+	if (!l->bare) {
+		durable_init(&l->durable, l->root_fd);
+		l->replica = faccessat(l->root_fd, "replica", F_OK, 0) == 0;
+	}
 	if ((flags & LAYER_WRITE) != 0 && check_writer(l, &st, e) != 0)
 		goto err1;
-	if ((l->snap_fd = io_open_dir(l->root_fd, ".snapshots", e)) == -1 || layer_reopen_live(l, e) != 0) {
-		if (errno == ENOENT && (e == NULL || e->sys == ENOENT))
+	if ((!l->bare && (l->snap_fd = io_open_dir(l->root_fd, ".snapshots", e)) == -1) || layer_reopen_live(l, e) != 0) {
+		if (!l->bare && errno == ENOENT && (e == NULL || e->sys == ENOENT))
 			err_set(e, "'%s' is no ledger, or a half-made one: 'ecl-init %s' finishes it", path, path);
+		goto err1;
+	}
+	if (l->bare && l->ledger != NULL && l->ledger->log->end.size == 0) {
+		err_set(e, "'%s' has no events", path);
 		goto err1;
 	}
 	if (l->ledger != NULL && l->ledger->log->end.size == 0 && !l->replica) {

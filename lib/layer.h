@@ -1,4 +1,4 @@
-/* A root: where its parts are, who may write, its locks (DESIGN 2 and 4). */
+/* A root, or a layer alone: where its parts are, who may write, its locks (DESIGN 2 and 4). */
 #ifndef ECL_LAYER_H_
 #define ECL_LAYER_H_
 
@@ -19,10 +19,12 @@
 #define LAYER_NO_INDEX 16u /* only the log: layer->ledger is NULL, open a log of your own with log_open(layer->ecl_fd) */
 #define LAYER_IGNORE_INDEX 32u /* the ledger is opened with INDEX_IGNORE */
 #define LAYER_NO_SYNC 64u      /* the writer does not sync: nor does it wait for what others left unsynced */
+#define LAYER_ROOT 128u	       /* refuses a layer without its root, as a writer does */
 
 struct layer {
 	char *path;   /* as the user named it */
 	unsigned flags;
+	bool bare;    /* no root: a block, or live, itself; the layer is root_fd, and snap_fd is -1 */
 	int root_fd;
 	int live_fd;
 	int ecl_fd;   /* live/.ecl */
@@ -40,7 +42,10 @@ struct layer {
 
 /**
  * layer_open(path, flags, ret, e):
- * Open the root at ${path}.  Return 0, or -1 (an error says whether there is no root, a half-made one, or no permission).
+ * Open the root at ${path}; with LAYER_READ also a layer that stands alone, a directory that has `.ecl` itself: a block, wherever it is
+ * mounted, or live.  Such a layer has no blocks beside it, no locks and no `durable`, and a writer gets an error that says
+ * what it is and which root it belongs to.  A reader creates and writes nothing.  Return 0, or -1 (an error says whether there is no root, a
+ * half-made one, or no permission).
  */
 int layer_open(const char *path, unsigned flags, struct layer **ret, struct err *e);
 void layer_free(struct layer *l);

@@ -51,8 +51,12 @@ subvol_can_btrfs(int dirfd)
 int
 subvol_create(enum backend b, int dirfd, const char *name, struct err *e)
 {
+	struct stat parent;
+	mode_t mode = 0750;
 	int fd;
 
+	if (fstat(dirfd, &parent) != 0)
+		return (err_sys(e, "cannot stat the directory of '%s'", name));
 	if (b == BACKEND_BTRFS) {
 		if (btrfs_util_create_subvolume_fd(dirfd, name, 0, NULL, NULL) != BTRFS_UTIL_OK)
 			return (err_sys(e, "cannot make the subvolume '%s'", name));
@@ -60,7 +64,15 @@ subvol_create(enum backend b, int dirfd, const char *name, struct err *e)
 		return (err_sys(e, "cannot make directory '%s'", name));
 	if ((fd = io_open_dir(dirfd, name, e)) == -1)
 		goto err0;
-	if (fchmod(fd, 0750) != 0) { /* whatever the umask */
+	/* As mkdir(2) does, and btrfs does not. */
+	if ((parent.st_mode & S_ISGID) != 0) {
+		mode |= S_ISGID;
+		if (fchown(fd, (uid_t)-1, parent.st_gid) != 0) {
+			err_sys(e, "cannot set the group of '%s'", name);
+			goto err1;
+		}
+	}
+	if (fchmod(fd, mode) != 0) { /* whatever the umask */
 		err_sys(e, "cannot set the mode of '%s'", name);
 		goto err1;
 	}

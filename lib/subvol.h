@@ -13,7 +13,7 @@ int subvol_backend(int fd, enum backend *ret, struct err *e);
 /** subvol_can_btrfs(dirfd): whether subvolumes can be made under ${dirfd} (it is on btrfs). */
 bool subvol_can_btrfs(int dirfd);
 
-/** subvol_create(b, dirfd, name, e): an empty one, mode 0750. */
+/** subvol_create(b, dirfd, name, e): an empty one, mode 0750; of the group of its directory where that is setgid. */
 int subvol_create(enum backend b, int dirfd, const char *name, struct err *e);
 
 /**

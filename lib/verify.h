@@ -64,7 +64,7 @@ struct verify_options {
 
 /**
  * verify_root(path, opt, ret, e):
- * Check the ledger of the root at ${path}: its log, and its blocks unless ${opt} is quick.  Reads only, believes
+ * Check the ledger of the root at ${path}: its log, and its blocks unless ${opt} is quick (which a bare layer needs).  Reads only, believes
  * no index, takes no lock for longer than it takes to list the log.  What is wrong with the ledger is in
  * ${ret}, not an error; to be released with verify_release().  Writers may be at work meanwhile: the log is looked at
  * as far as it went at the start, blocks that come or go are let be.  Return 0, or -1 where there was no checking it.

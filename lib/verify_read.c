@@ -125,7 +125,7 @@ verify_log_fd(struct verify_log *log, size_t i, struct err *e)
 		return (cached->fd_plus_1 - 1);
 	log_segment_name(log->segment[i].first, name);
 	fd = io_open_file(log->dirfd, name, O_RDONLY, 0, e);
-	if (fd == -1 && errno == ENOENT && log->layer != NULL &&
+	if (fd == -1 && errno == ENOENT && log->layer != NULL && !log->layer->bare &&
 	    (dirfd = io_open_dir(log->layer->root_fd, "live/.ecl/log", NULL)) != -1) {
 		/* What was live was exchanged and deleted; its successor has the same segments. */
 		if ((fd = io_open_file(dirfd, name, O_RDONLY, 0, e)) != -1) {
