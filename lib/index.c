@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "index_impl.h"
+#include "io.h"
 #include "le.h"
 
 #include "banned.h"
@@ -97,15 +98,19 @@ index_free(struct index *ix)
 	free(ix);
 }
 
-/* Whether there is a manifest that was not looked at yet. */
+/* Whether there is a manifest that was not looked at yet, perhaps in a directory that is another one by now. */
 static bool
-new_head(struct index *ix)
+new_head(const struct index *ix)
 {
 	struct buf text = BUF_INIT;
 	uint32_t crc;
 	bool yes;
+	int fd;
 
-	yes = ix->dir_fd != -1 && index_head_read(ix, &text, &crc, NULL) == 0 && crc != 0 && crc != ix->head_tried;
+	if ((fd = io_open_dir(ix->ecl_fd, "index", NULL)) == -1)
+		return (false);
+	yes = index_head_read(fd, &text, &crc, NULL) == 0 && crc != 0 && crc != ix->head_tried;
+	close(fd);
 	buf_release(&text);
 	return (yes);
 }
@@ -116,9 +121,9 @@ index_catch_up(struct index *ix, struct err *e)
 	uint64_t end = ix->log->end.size;
 
 	index_free_aside(ix);
-	/* A long tail, as of one who follows for days: perhaps the files have it by now. */
-	if (end > ix->published + RELOAD_LAG && ix->going == NULL && ix->size <= end && (ix->flags & INDEX_IGNORE) == 0 && new_head(ix) &&
-	    index_load(ix, e) != 0)
+	/* A long tail, as of one who follows for days: perhaps the files have it by now.  Those that are ahead do. */
+	if (end > ix->published + (ix->ahead ? 0 : RELOAD_LAG) && ix->going == NULL && ix->size <= end && (ix->flags & INDEX_IGNORE) == 0 &&
+	    (ix->ahead || new_head(ix)) && index_load(ix, e) != 0)
 		return (-1);
 	return (index_scan(ix, ix->log->end.size, e));
 }
@@ -461,7 +466,7 @@ birth(struct index *ix, uint64_t id, uint64_t *ret, struct err *e)
 	const uint8_t *p;
 	struct err why;
 
-	if (id < ix->published_elements) {
+	while (id < ix->published_elements) {
 		if (column_get(&ix->births, id, &p, &why) == 0) {
 			*ret = le64_get(p);
 			return (0);

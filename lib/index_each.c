@@ -47,6 +47,12 @@ each_behind(struct index *ix, struct span prefix, struct buf *after, int (*visit
 			rc = 0;
 			break;
 		}
+		if (ix->ahead && m.of_run && (rc = index_as_of(ix, &rec, &why)) != 1) {
+			if (rc == 0)
+				continue;
+			rc = INDEX_DAMAGED;
+			break;
+		}
 		buf_reset(after);
 		buf_addspan(after, rec.name);
 		if (after->failed) {

@@ -16,6 +16,7 @@
 
 #define HEAD_MAX (1u << 20)
 #define ID_MAX (ID_UNKNOWN - 1)
+#define TRIES 8 /* manifests that are replaced before what they name is open */
 
 static const char tree_name[TREE_LEVELS][7] = {"tree.0", "tree.1", "tree.2", "tree.3", "tree.4"};
 
@@ -221,6 +222,7 @@ index_close_files(struct index *ix)
 	ix->run = NULL;
 	ix->runs = 0;
 	ix->seed = 0;
+	ix->ahead = false;
 	ix->published = ix->published_elements = ix->published_offset = 0;
 	memset(ix->published_hash, 0, SHA256_SIZE);
 	buf_reset(&ix->head);
@@ -247,32 +249,33 @@ open_runs(struct index *ix, const struct head *h, struct err *e)
 }
 
 /*
- * Whether the log has the event that the manifest ends with.  Where its row says that it is: the row is not checked by
- * its chunk's checksum (64 KiB), since nothing but the right line has that seq and that hash.
+ * Whether the log has the event that the files, as far as they count, end with: event ${size}-1, of that hash.  Where
+ * its row says that it is: the row is not checked by its chunk's checksum (64 KiB), since nothing but the right line
+ * has that seq and that hash.
  */
 static int
-confirm(struct index *ix, const struct head *h, struct err *e)
+confirm(struct index *ix, uint64_t size, const uint8_t hash[SHA256_SIZE], struct err *e)
 {
 	uint8_t packed[ROW_SIZE];
 	struct json_fault f;
 	struct event ev;
 	struct row row;
 
-	if (ix->log->end.size < h->events && log_refresh(ix->log, e) != 0)
+	if (ix->log->end.size < size && log_refresh(ix->log, e) != 0)
 		return (-1);
-	if (ix->log->end.size < h->events)
-		return (err_set(e, "the index has %" PRIu64 " events, the log %" PRIu64, h->events, ix->log->end.size));
-	if (column_peek(&ix->rows, h->events - 1, packed, e) != 0)
+	if (ix->log->end.size < size)
+		return (err_set(e, "the index has %" PRIu64 " events, the log %" PRIu64, size, ix->log->end.size));
+	if (column_peek(&ix->rows, size - 1, packed, e) != 0)
 		return (-1);
 	index_row_decode(packed, &row);
 	buf_reset(&ix->line);
 	ix->line_seq = EVENT_NONE;
 	if (row.length > EVENT_LINE_MAX || buf_reserve(&ix->line, row.length) != 0)
 		return (err_set(e, "the index has a line of %" PRIu32 " bytes", row.length));
-	if (log_pread(ix->log, log_segment_of(ix->log, h->events - 1), ix->line.data, row.length, row.offset, NULL) != 0 ||
-	    event_parse((struct span){ix->line.data, row.length}, &ev, &f) != 0 || ev.seq != h->events - 1 ||
-	    memcmp(ev.hash, h->hash, SHA256_SIZE) != 0)
-		return (err_set(e, "the index is that of another log: event %" PRIu64 " is not the one it names", h->events - 1));
+	if (log_pread(ix->log, log_segment_of(ix->log, size - 1), ix->line.data, row.length, row.offset, NULL) != 0 ||
+	    event_parse((struct span){ix->line.data, row.length}, &ev, &f) != 0 || ev.seq != size - 1 ||
+	    memcmp(ev.hash, hash, SHA256_SIZE) != 0)
+		return (err_set(e, "the index is that of another log: event %" PRIu64 " is not the one it names", size - 1));
 	ix->published_offset = (uint64_t)row.offset + row.length + 1;
 	return (0);
 }
@@ -293,7 +296,7 @@ open_files(struct index *ix, const struct head *h, struct err *e)
 	for (i = 0; i < TREE_LEVELS && (ix->flags & INDEX_TREE) != 0; i++)
 		if (!check(&ix->tree[i]))
 			return (err_set(e, "a file of the column 'tree.%zu' is missing or too short", i));
-	return (confirm(ix, h, e));
+	return (0);
 }
 
 uint32_t
@@ -305,13 +308,13 @@ index_head_crc(struct span text)
 }
 
 int
-index_head_read(struct index *ix, struct buf *out, uint32_t *ret_crc, struct err *e)
+index_head_read(int dir_fd, struct buf *out, uint32_t *ret_crc, struct err *e)
 {
 	struct err why = {0, 0, ""};
 
 	buf_reset(out);
 	*ret_crc = 0;
-	if (io_slurp(ix->dir_fd, "head", HEAD_MAX, out, &why) != 0) {
+	if (io_slurp(dir_fd, "head", HEAD_MAX, out, &why) != 0) {
 		buf_reset(out);
 		if (why.sys == ENOENT)
 			return (0);
@@ -323,15 +326,16 @@ index_head_read(struct index *ix, struct buf *out, uint32_t *ret_crc, struct err
 	return (0);
 }
 
-/* One try.  Return 1 where the files are open, 0 where there are none, -1 with why they cannot be used. */
+/* One try.  ${view}: NULL, or as for index_reload().  Return 1 where the files are open, 0 where there are none, -1 with why they cannot be used. */
 static int
-load(struct index *ix, struct err *e)
+load(struct index *ix, const struct view *view, struct err *e)
 {
 	struct buf text = BUF_INIT;
 	struct head h = {0};
+	bool ahead;
 	int ret = -1;
 
-	if (index_head_read(ix, &text, &ix->head_tried, e) != 0)
+	if (index_head_read(ix->dir_fd, &text, &ix->head_tried, e) != 0)
 		goto done;
 	if (ix->head_tried == 0) {
 		ret = 0;
@@ -341,11 +345,18 @@ load(struct index *ix, struct err *e)
 		err_set(e, "'head' is damaged");
 		goto done;
 	}
-	if (open_files(ix, &h, e) != 0)
+	ahead = view != NULL && h.events > view->size;
+	if (view != NULL && (h.seed == view->seed || (ahead && view->elements == 0))) {
+		ret = 0;
 		goto done;
-	ix->published = h.events;
-	ix->published_elements = h.elements;
-	memcpy(ix->published_hash, h.hash, SHA256_SIZE);
+	}
+	if (open_files(ix, &h, e) != 0 ||
+	    confirm(ix, ahead ? view->size : h.events, ahead ? view->hash : h.hash, e) != 0)
+		goto done;
+	ix->ahead = ahead;
+	ix->published = ahead ? view->size : h.events;
+	ix->published_elements = ahead ? view->elements : h.elements;
+	memcpy(ix->published_hash, ahead ? view->hash : h.hash, SHA256_SIZE);
 	buf_reset(&ix->head);
 	buf_add(&ix->head, text.data, text.len);
 	ret = 1;
@@ -354,30 +365,51 @@ done:	head_release(&h);
 	return (ret);
 }
 
+/* As load(), until a manifest stays as it is: a publisher replaces runs between our reading `head` and opening them. */
+static int
+load_newest(struct index *ix, const struct view *view, struct err *e)
+{
+	uint32_t before = 0;
+	unsigned try;
+	int rc = -1;
+
+	for (try = 0; try < TRIES; try++, before = ix->head_tried) {
+		if (ix->dir_fd != -1)
+			close(ix->dir_fd);
+		ix->head_tried = 0;
+		/* By its name: the directory, too, may be another one. */
+		e->sys = 0;
+		if ((ix->dir_fd = io_open_dir(ix->ecl_fd, "index", e)) == -1)
+			return (e->sys == ENOENT ? 0 : -1);
+		if ((rc = load(ix, view, e)) >= 0)
+			break;
+		index_close_files(ix);
+		if (try > 0 && ix->head_tried == before)
+			break;
+	}
+	return (rc);
+}
+
 int
 index_load(struct index *ix, struct err *e)
 {
 	struct err why = {0, 0, ""};
-	int rc = 0, try;
 
 	index_close_files(ix);
-	if (ix->dir_fd != -1)
-		close(ix->dir_fd);
-	ix->dir_fd = -1;
 	ix->head_tried = 0;
-	/* A second time, since a publisher replaces runs between our reading `head` and opening them. */
-	for (try = 0; try < 2 && (ix->flags & INDEX_IGNORE) == 0; try++) {
-		if (ix->dir_fd == -1 && (ix->dir_fd = io_open_dir(ix->ecl_fd, "index", &why)) == -1) {
-			rc = why.sys == ENOENT ? 0 : -1;
-			break;
-		}
-		why.sys = 0;
-		if ((rc = load(ix, &why)) >= 0)
-			break;
-		index_close_files(ix);
-	}
 	ix->damaged = false;
-	if (rc == -1)
+	if ((ix->flags & INDEX_IGNORE) == 0 && load_newest(ix, NULL, &why) == -1)
 		index_set_damage(ix, why.text);
 	return (index_tail_reset(ix, e));
+}
+
+int
+index_reload(struct index *ix, const struct view *view)
+{
+	struct err why = {0, 0, ""};
+
+	if (load_newest(ix, view, &why) != 1)
+		return (0);
+	ix->damaged = false;
+	return (1);
 }

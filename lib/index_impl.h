@@ -168,6 +168,7 @@ struct index {
 	uint64_t offset;    /* behind the last line, in its segment */
 
 	uint64_t published; /* of them in the files */
+	bool ahead;	    /* the files have more than that, which is not to be seen yet */
 	uint64_t published_elements;
 	uint8_t published_hash[SHA256_SIZE];
 	uint64_t published_offset;
@@ -219,8 +220,8 @@ uint32_t index_row_flags(const struct event *ev);
 /** index_scan(ix, limit, e): read the log up to event ${limit}.  Return 0 or -1. */
 int index_scan(struct index *ix, uint64_t limit, struct err *e);
 
-/** index_lost(ix, why): the files are not to be used: forget them and scan the log again.  Return INDEX_AGAIN, or -1 with ${e}. */
-int index_lost(struct index *ix, const struct err *why, struct err *e);
+/** index_rewind(ix): what the size says of the place in the log, after the tail was dropped or the files changed. */
+void index_rewind(struct index *ix);
 
 /** index_tail_reset(ix): back to what is published. */
 int index_tail_reset(struct index *ix, struct err *e);
@@ -238,6 +239,22 @@ int index_resolve_all(struct index *ix, struct err *e);
 /** index_run_find(ix, name, ret, e): the newest run's record of ${name}.  Return 1, 0, -1, or INDEX_AGAIN. */
 int index_run_find(struct index *ix, struct span name, struct run_record *ret, struct err *e);
 
+/* index_lost.c */
+
+/**
+ * index_lost(ix, why, e):
+ * The files cannot be used, for ${why}: take those that were made in their place, where there are any, and scan what they lack; else scan the
+ * log anew.  The index goes as far as before, whatever others recorded meanwhile.  Return INDEX_AGAIN, or -1 with ${e}.
+ */
+int index_lost(struct index *ix, const struct err *why, struct err *e);
+
+/**
+ * index_as_of(ix, rec, why):
+ * Where the files are ahead: what a run's record says of an element, as it was when ix->published events were there.  Return 1, 0 where the
+ * element was not there yet, or -1.  O(events of the element since).
+ */
+int index_as_of(struct index *ix, struct run_record *rec, struct err *why);
+
 /* index_skim.c */
 
 /**
@@ -252,11 +269,22 @@ bool index_skim(struct span line, const char before[2 * SHA256_SIZE], uint8_t ha
 /** index_load(ix, e): take what `head` vouches for; the tail is empty then.  What is wrong goes to index_damage().  Return 0 or -1 (memory). */
 int index_load(struct index *ix, struct err *e);
 
+/* What those have seen who use the index while its files are replaced. */
+struct view {
+	uint32_t seed;	   /* of the files that were lost */
+	uint64_t size;	   /* events */
+	uint64_t elements; /* among them, and the hash of the last one; 0: not known */
+	uint8_t hash[SHA256_SIZE];
+};
+
+/** index_reload(ix, view): as index_load(), but only files of another seed, which need not end where ${view} does.  The tail is left alone.  Return 1, or 0 where there are none that are right. */
+int index_reload(struct index *ix, const struct view *view);
+
 /** index_head_crc(text): the checksum of the whole text of a manifest, never 0. */
 uint32_t index_head_crc(struct span text);
 
-/** index_head_read(ix, out, ret_crc, e): replace ${out} by the text of `head` and ${*ret_crc} by its checksum, never 0 but where there is none. */
-int index_head_read(struct index *ix, struct buf *out, uint32_t *ret_crc, struct err *e);
+/** index_head_read(dir_fd, out, ret_crc, e): replace ${out} by the text of `head` and ${*ret_crc} by its checksum, never 0 but where there is none. */
+int index_head_read(int dir_fd, struct buf *out, uint32_t *ret_crc, struct err *e);
 
 /** index_close_files(ix): forget all that is published, and what is on its way there; the tail is left alone. */
 void index_close_files(struct index *ix);
@@ -302,6 +330,7 @@ struct merge {
 	struct merge_source **source; /* runs, newest first; those at their end are taken out */
 	size_t sources;
 	char name[ELEMENT_MAX]; /* of the record returned last */
+	bool of_run;		/* it is a run's, not that of an entry */
 };
 
 /**

@@ -93,10 +93,12 @@ merge_next(struct merge *m, struct run_record *ret, struct err *e)
 		record_from_entry(ret, &m->table->entry[m->entry[m->at]]);
 		name = ret->name;
 	}
+	m->of_run = false;
 	for (i = 0; i < m->sources; i++)
 		if (name.p == NULL || span_cmp(m->source[i]->rec.name, name) < 0) {
 			*ret = m->source[i]->rec;
 			name = ret->name;
+			m->of_run = true;
 		}
 	if (name.p == NULL)
 		return (0);

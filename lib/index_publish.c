@@ -291,12 +291,12 @@ follow_head(struct index *ix, struct err *e)
 
 	if ((ix->flags & INDEX_IGNORE) != 0)
 		return (0);
-	if (index_head_read(ix, &text, &crc, NULL) != 0)
+	if (index_head_read(ix->dir_fd, &text, &crc, NULL) != 0)
 		same = ix->published == 0;
 	else
 		same = text.len == ix->head.len && (text.len == 0 || memcmp(text.data, ix->head.data, text.len) == 0);
 	buf_release(&text);
-	if (same || (ix->published == 0 && crc == ix->head_tried))
+	if ((same && !ix->ahead) || (ix->published == 0 && crc == ix->head_tried))
 		return (0);
 	if (index_load(ix, e) != 0)
 		return (-1);

@@ -53,9 +53,8 @@ index_tail_row(const struct index *ix, uint64_t seq)
 	return ((const uint8_t *)ix->tail.rows.data + (seq - ix->base) * ROW_SIZE);
 }
 
-/* What the size says of the place in the log, after the tail was dropped or the files changed. */
-static void
-rewind_to_published(struct index *ix)
+void
+index_rewind(struct index *ix)
 {
 	ix->going = NULL;
 	ix->size = ix->base = ix->published;
@@ -77,7 +76,7 @@ index_tail_reset(struct index *ix, struct err *e)
 	etable_free(ix->table);
 	ix->table = fresh;
 	index_tail_empty(ix);
-	rewind_to_published(ix);
+	index_rewind(ix);
 	return (0);
 }
 
@@ -104,6 +103,8 @@ index_run_find(struct index *ix, struct span name, struct run_record *ret, struc
 		place[i] = run_expect(ix->run[i], name);
 	for (i = ix->runs; i-- > 0;) {
 		rc = i < ahead ? run_find_at(ix->run[i], name, place[i], ret, &why) : run_find(ix->run[i], name, ret, &why);
+		if (rc == 1 && ix->ahead && (rc = index_as_of(ix, ret, &why)) == 0)
+			return (0);
 		if (rc == 0)
 			continue;
 		if (rc == 1 && plausible(ix, ret))
@@ -409,61 +410,6 @@ index_scan(struct index *ix, uint64_t limit, struct err *e)
 }
 
 /* ---- starting over ---- */
-
-/* Events that are not in the log yet: from what was known of them. */
-static int
-feed_again(struct index *ix, const struct etable *had, const struct tail *tail, uint64_t first, uint64_t from, uint64_t to,
-    struct err *e)
-{
-	const struct entry *en;
-	uint64_t seq;
-	struct row row;
-	struct fed f;
-
-	for (seq = from; seq < to; seq++) {
-		index_row_decode((const uint8_t *)tail->rows.data + (seq - first) * ROW_SIZE, &row);
-		en = &had->entry[row.id];
-		f = (struct fed){.seq = seq, .name = entry_name(en), .time_us = row.time_us, .parent = row.parent, .flags = row.flags,
-		    .segment = 0, .offset = row.offset, .length = row.length};
-		if ((seq - first) * SHA256_SIZE < tail->hashes.len)
-			f.hash = (const uint8_t *)tail->hashes.data + (seq - first) * SHA256_SIZE;
-		if (en->state_seq == seq)
-			f.state = (struct span){en->state, en->state_len};
-		if (index_feed_one(ix, &f, e) != 0)
-			return (-1);
-	}
-	return (0);
-}
-
-int
-index_lost(struct index *ix, const struct err *why, struct err *e)
-{
-	struct etable *had = ix->table, *fresh;
-	struct tail tail = ix->tail;
-	uint64_t first = ix->base, size = ix->size, limit = ix->log->end.size < size ? ix->log->end.size : size;
-	int ret = -1;
-
-	if (ix->published == 0 || limit < ix->published) {
-		/* It is not for the files that this is wrong. */
-		if (e != NULL)
-			*e = *why;
-		return (-1);
-	}
-	if ((fresh = etable_new()) == NULL)
-		return (err_mem(e));
-	index_set_damage(ix, why->text);
-	/* Somebody may hold names and states of it. */
-	had->next = ix->aside;
-	ix->aside = had;
-	ix->table = fresh;
-	memset(&ix->tail, 0, sizeof(ix->tail));
-	index_close_files(ix);
-	rewind_to_published(ix);
-	if (index_scan(ix, limit, e) == 0 && feed_again(ix, had, &tail, first, ix->size, size, e) == 0)
-		ret = INDEX_AGAIN;
-	index_tail_release(&tail);
-	return (ret);
-}
 
 int
 index_rollback(struct index *ix, uint64_t size, struct err *e)

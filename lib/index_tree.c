@@ -9,17 +9,19 @@
 
 #include "banned.h"
 
-/* Number of hashes of level ${k}: in the files, and with those in memory. */
+#define TREE_SHIFT 8 /* log2(TREE_FAN) */
+
+/* Number of hashes of level ${k}: in the files (of those that count), and with those in memory. */
 static uint64_t
 in_files(const struct tree *t, unsigned k)
 {
-	return (t->level[k].rows);
+	return (t->from >> TREE_SHIFT * k);
 }
 
 static uint64_t
 present(const struct tree *t, unsigned k)
 {
-	return (t->level[k].rows + t->tail->tree[k].len / SHA256_SIZE);
+	return (in_files(t, k) + t->tail->tree[k].len / SHA256_SIZE);
 }
 
 /* Hash ${i} of level ${k}.  Return 0 or INDEX_DAMAGED. */

@@ -1,0 +1,219 @@
+/* Readers of an index whose files others make anew, remove or extend meanwhile: no answer mixes two moments. */
+#include "config.h"
+
+#include "index-model.h"
+
+/* The model as it was after the first ${size} events. */
+static struct model
+model_as_of(const struct model *m, uint64_t size)
+{
+	struct model then = *m;
+	uint64_t seq;
+	size_t i;
+
+	then.name = malloc(m->names * sizeof(*m->name));
+	memcpy(then.name, m->name, m->names * sizeof(*m->name));
+	for (i = 0; i < m->names; i++)
+		then.name[i].last = EVENT_NONE;
+	then.born = 0;
+	for (seq = 0; seq < size; seq++) {
+		then.name[m->by_id[m->ev[seq].id]].last = seq;
+		then.born += m->ev[seq].parent == EVENT_NONE;
+	}
+	then.n = size;
+	if (then.written > size)
+		then.written = size;
+	return (then);
+}
+
+/* Make the index anew, in portions of ${portion} events, up to ${size}. */
+static bool
+rebuild(const struct model *m, uint64_t portion, uint64_t size)
+{
+	struct opened o;
+	struct err e;
+	bool yes = open_index(&o, m, INDEX_TREE | INDEX_LAZY) && index_remove(m->ecl_fd, -1, &e) == 0 && index_catch_up(o.ix, &e) == 0;
+
+	close_index(&o);
+	yes = yes && open_index(&o, m, INDEX_TREE | INDEX_LAZY);
+	while (yes && index_size(o.ix) < size) {
+		if (portion > size - index_size(o.ix))
+			portion = size - index_size(o.ix);
+		yes = index_advance(o.ix, portion, &e) != -1 && publish(&o) && index_published(o.ix) == index_size(o.ix);
+	}
+	close_index(&o);
+	return (yes);
+}
+
+/* Nothing of the files that the reader has is open or remembered, but the runs. */
+static void
+forget_columns(struct index *ix)
+{
+	struct column *c[] = {&ix->rows, &ix->births, &ix->tree[0], &ix->tree[1]}, was;
+	size_t i;
+
+	for (i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
+		was = *c[i];
+		column_release(c[i]);
+		column_init(c[i], was.dirfd, was.name, was.width, was.seed, was.rows, was.tail_crc);
+	}
+}
+
+static void
+test_rebuilt(struct model *m, unsigned flags, const char *name)
+{
+	struct model then = model_as_of(m, m->n);
+	struct opened o;
+	struct err e;
+
+	printf("# %s\n", name);
+	good(open_index(&o, m, flags) && index_published(o.ix) == m->n, "a reader with all in the files");
+	forget_columns(o.ix);
+	good(rebuild(m, 1700, m->n) && same_names(o.ix, m, 1) && same_all(o.ix, m), "the index is made anew under it");
+	ok(index_published(o.ix) == m->n && index_damage(o.ix) == NULL && !o.ix->ahead, "and the new one is used");
+	forget_columns(o.ix);
+	good(rebuild(m, 900, m->n / 2) && same_all(o.ix, m), "made anew by half");
+	ok(index_published(o.ix) == m->n / 2, "and what it lacks is scanned");
+	forget_columns(o.ix);
+	good(index_remove(m->ecl_fd, -1, &e) == 0 && same_all(o.ix, m), "removed");
+	ok(index_published(o.ix) == 0 && index_damage(o.ix) != NULL, "and all is scanned");
+	close_index(&o);
+	good(rebuild(m, 5000, m->n) && open_index(&o, m, flags), "a reader of another one");
+	forget_columns(o.ix);
+	free(then.name);
+	then = model_as_of(m, m->n);
+	model_grow(m, 800);
+	good(rebuild(m, 5000, m->n) && same_all(o.ix, &then), "made anew, and ahead of the reader, who sees what it saw");
+	ok(o.ix->ahead && index_size(o.ix) == then.n && index_elements(o.ix) == then.born && o.log->end.size == then.n,
+	    "from the files that are ahead");
+	model_grow(m, 100);
+	forget_columns(o.ix);
+	good(rebuild(m, 5000, m->n) && same_all(o.ix, &then) && o.ix->ahead, "and once more");
+	good(log_refresh(o.log, &e) == 0 && index_catch_up(o.ix, &e) == 0 && !o.ix->ahead && index_published(o.ix) == m->n &&
+		same_all(o.ix, m),
+	    "and then goes on with them");
+	close_index(&o);
+	free(then.name);
+}
+
+/* Lost in the midst of a scan: the scan goes on behind what is hidden. */
+static void
+test_scanning(struct model *m, unsigned flags, const char *name)
+{
+	uint64_t published;
+	struct model then;
+	struct opened o;
+	unsigned i;
+	struct err e;
+	bool yes = true;
+
+	printf("# %s\n", name);
+	for (i = 0; i < 6 && yes; i++) {
+		published = m->n;
+		yes = rebuild(m, 5000, m->n);
+		model_grow(m, 1000);
+		yes = yes && open_index(&o, m, flags | INDEX_LAZY) && index_published(o.ix) == published;
+		yes = yes && index_advance(o.ix, 100 + random_below(&m->r, 600), &e) == 1;
+		forget_columns(o.ix);
+		yes = yes && rebuild(m, 5000, i % 2 == 0 ? m->n : index_size(o.ix) + 200);
+		model_grow(m, 40);
+		yes = yes && log_refresh(o.log, &e) == 0;
+		then = model_as_of(m, yes ? index_size(o.ix) : 0);
+		if (i / 2 == 1)
+			yes = yes && same_all(o.ix, &then);
+		free(then.name);
+		yes = yes && index_advance(o.ix, UINT64_MAX, &e) == 0 && index_size(o.ix) == m->n;
+		yes = yes && same_all(o.ix, m) && publish(&o) && same_all(o.ix, m) && index_published(o.ix) == m->n;
+		close_index(&o);
+	}
+	good(yes, "made anew while the log is scanned");
+	good(checks(m, 0), "and what is published then is right");
+}
+
+struct visiting {
+	struct model *m;
+	struct model then;
+	struct m_element **list;
+	size_t n, at, when;
+	bool good;
+};
+
+static int
+visit_and_rebuild(void *arg, const struct element *el)
+{
+	struct visiting *v = arg;
+
+	if (v->at == v->n)
+		v->good = WRONG("an element too many");
+	else
+		v->good = same_element(&v->then, v->list[v->at], el);
+	if (v->at++ == v->when && v->good) {
+		model_grow(v->m, 300);
+		v->good = rebuild(v->m, 5000, v->m->n);
+	}
+	return (v->good ? 0 : 1);
+}
+
+static void
+test_visiting(struct model *m, bool probing)
+{
+	struct visiting v = {.m = m, .then = model_as_of(m, m->n), .good = true};
+	struct opened o;
+	struct err e;
+	size_t i;
+	bool yes;
+
+	v.list = calloc(m->names, sizeof(struct m_element *));
+	for (i = 0; i < m->names; i++)
+		if (v.then.name[i].last != EVENT_NONE)
+			v.list[v.n++] = &v.then.name[i];
+	qsort(v.list, v.n, sizeof(struct m_element *), by_bytes);
+	v.when = v.n / 3;
+	yes = rebuild(m, 5000, m->n) && open_index(&o, m, 0);
+	forget_columns(o.ix);
+	yes = yes && index_each(o.ix, (struct span){"", 0}, visit_and_rebuild, &v, &e) == 0 && v.good && v.at == v.n;
+	good(yes && (!probing || (same_all(o.ix, &v.then) && o.ix->ahead)), "made anew while the elements are listed");
+	close_index(&o);
+	free(v.list);
+	free(v.then.name);
+}
+
+/* A publisher whose files were made anew does not take what it may not see for what it has. */
+static void
+test_publishing(struct model *m)
+{
+	uint64_t had = m->n;
+	struct opened o;
+	struct err e;
+
+	good(rebuild(m, 5000, m->n) && open_index(&o, m, INDEX_TREE), "a publisher");
+	model_grow(m, 500);
+	forget_columns(o.ix);
+	good(rebuild(m, 5000, m->n) && same_row(o.ix, m, 5) && same_row(o.ix, m, 2100) && o.ix->ahead && index_size(o.ix) == had,
+	    "is behind files that were made anew");
+	model_grow(m, 70);
+	good(log_refresh(o.log, &e) == 0 && index_advance(o.ix, 1, &e) == 1 && o.ix->ahead && publish(&o) && checks(m, 0) && index_catch_up(o.ix, &e) == 0 &&
+		publish(&o) && index_published(o.ix) == m->n && same_all(o.ix, m),
+	    "and publishes behind them");
+	close_index(&o);
+	good(checks(m, 0), "rightly");
+}
+
+int
+main(void)
+{
+	struct model m;
+
+	model_begin(&m, 5050, 600, 1500);
+	model_grow(&m, 6000);
+	good(rebuild(&m, 5000, m.n), "an index");
+	test_rebuilt(&m, INDEX_TREE, "with the tree");
+	test_rebuilt(&m, 0, "without it");
+	test_scanning(&m, INDEX_TREE, "scanning, with the tree");
+	test_scanning(&m, 0, "scanning, without it");
+	test_visiting(&m, false);
+	test_visiting(&m, true);
+	test_publishing(&m);
+	model_end(&m);
+	return (tap_done());
+}
