@@ -41,6 +41,7 @@ struct index;
 
 #define INDEX_TREE 1u	/* the Merkle hashes are needed too */
 #define INDEX_IGNORE 2u /* do not use published files: all from the log */
+#define INDEX_NO_HASHES 8u /* for who asks neither for roots nor for a publication (which does nothing then): hashes of the tail are not kept */
 #define INDEX_LAZY 4u	/* index_open() does not scan the log's tail: index_advance() does */
 
 /**

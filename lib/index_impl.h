@@ -68,6 +68,9 @@ void etable_free(struct etable *t);
 /** etable_find(t, name, ret_tag): the entry's number, or NO_ENTRY; ${*ret_tag} is for etable_add(). */
 uint32_t etable_find(const struct etable *t, struct span name, uint32_t *ret_tag);
 
+/** etable_find_hinted(t, name, hint): the same, where etable_hint() was asked before; the tag is ${hint}. */
+uint32_t etable_find_hinted(const struct etable *t, struct span name, uint32_t hint);
+
 /** etable_hint(t, name), etable_expect(t, hint): fetch the slot where ${name} is looked for first; then the entry that stands there, and what it points to. */
 uint32_t etable_hint(const struct etable *t, struct span name);
 void etable_expect(const struct etable *t, uint32_t hint);
@@ -165,6 +168,7 @@ struct index {
 	uint64_t size;	    /* events covered */
 	uint64_t elements;
 	uint8_t hash[SHA256_SIZE]; /* of the last event */
+	const char *hash_hex; /* while a scan keeps no hashes: the same, in hex; else NULL */
 	uint64_t offset;    /* behind the last line, in its segment */
 
 	uint64_t published; /* of them in the files */
@@ -207,6 +211,8 @@ struct fed {
 	struct span state; /* to be kept; p == NULL: not */
 	uint64_t segment, offset;
 	uint32_t length;
+	const struct etable *hinted; /* the table for which the hint is; NULL: none */
+	uint32_t hint;
 };
 
 /* index_tail.c */
@@ -217,8 +223,11 @@ int index_feed_one(struct index *ix, const struct fed *f, struct err *e);
 /** index_row_flags(ev): the flags of its row. */
 uint32_t index_row_flags(const struct event *ev);
 
-/** index_scan(ix, limit, e): read the log up to event ${limit}.  Return 0 or -1. */
-int index_scan(struct index *ix, uint64_t limit, struct err *e);
+/** index_fed_from_event(f, ev, segment, offset, length): all but the state. */
+void index_fed_from_event(struct fed *f, const struct event *ev, uint64_t segment, uint64_t offset, uint32_t length);
+
+/** index_corrupt(f, why, e): say that the log is, at the event ${f}.  Return -1. */
+int index_corrupt(const struct fed *f, const char *why, struct err *e);
 
 /** index_rewind(ix): what the size says of the place in the log, after the tail was dropped or the files changed. */
 void index_rewind(struct index *ix);
@@ -255,14 +264,29 @@ int index_lost(struct index *ix, const struct err *why, struct err *e);
  */
 int index_as_of(struct index *ix, struct run_record *rec, struct err *why);
 
+/* index_scan.c */
+
+/** index_scan(ix, limit, e): read the log up to event ${limit}.  Return 0 or -1. */
+int index_scan(struct index *ix, uint64_t limit, struct err *e);
+
+/** index_hash_settle(ix, e): make ix->hash what it should be, where a scan that keeps no hashes left that open.  Return 0 or -1. */
+int index_hash_settle(struct index *ix, struct err *e);
+
 /* index_skim.c */
 
+/* What one line leaves for the next; all zeros at first. */
+struct skim {
+	char second[20]; /* "2026-11-21T10:00:00" of a line before */
+	int64_t second_us;
+};
+
 /**
- * index_skim(line, before, hash, ret):
- * What of ${ret} comes from the line itself: seq, name, time, parent, flags; its hash goes to ${hash}.  ${before} is the hash of the
- * event before, in hex, which must be its `prev`.  False where the line is anything but of the usual form: then it is for event_parse().
+ * index_skim(s, line, before, hash, ret):
+ * What of ${ret} comes from the line itself: seq, name, time, parent, flags; its hash goes to ${hash}, where that is not NULL.  ${before} is
+ * the hash of the event before, in hex, which must be its `prev`.  False where the line is anything but of the usual form: then it is
+ * for event_parse().
  */
-bool index_skim(struct span line, const char before[2 * SHA256_SIZE], uint8_t hash[SHA256_SIZE], struct fed *ret);
+bool index_skim(struct skim *s, struct span line, const char before[2 * SHA256_SIZE], uint8_t *hash, struct fed *ret);
 
 /* index_head.c */
 

@@ -100,8 +100,9 @@ index_lost(struct index *ix, const struct err *why, struct err *e)
 	struct etable *had = ix->table, *fresh;
 	struct tail tail = ix->tail;
 	uint64_t first = ix->base, size = ix->size, limit = ix->log->end.size < size ? ix->log->end.size : size;
-	struct view view = present_view(ix, limit);
+	uint8_t hash[SHA256_SIZE];
 	bool alone = ix->going == NULL;
+	struct view view;
 	int ret = -1;
 
 	if (ix->published == 0 || limit < ix->published) {
@@ -110,6 +111,10 @@ index_lost(struct index *ix, const struct err *why, struct err *e)
 			*e = *why;
 		return (-1);
 	}
+	if (index_hash_settle(ix, e) != 0)
+		return (-1);
+	memcpy(hash, ix->hash, SHA256_SIZE);
+	view = present_view(ix, limit);
 	if ((fresh = etable_new()) == NULL)
 		return (err_mem(e));
 	/* Somebody may hold names and states of it. */
@@ -122,8 +127,10 @@ index_lost(struct index *ix, const struct err *why, struct err *e)
 	if (!alone || index_reload(ix, &view) == 0)
 		index_set_damage(ix, why->text);
 	index_rewind(ix);
-	if (index_scan(ix, limit, e) == 0 && feed_again(ix, had, &tail, first, ix->size, size, e) == 0)
+	if (index_scan(ix, limit, e) == 0 && feed_again(ix, had, &tail, first, ix->size, size, e) == 0) {
+		memcpy(ix->hash, hash, SHA256_SIZE);
 		ret = INDEX_AGAIN;
+	}
 	index_tail_release(&tail);
 	return (ret);
 }

@@ -320,12 +320,19 @@ begin_locked(struct index *ix, bool all, struct publication **ret, struct err *e
 	return (rc == 0 ? 1 : -1);
 }
 
+/* Whether there is something, and the index has what it takes. */
+static bool
+to_be_published(const struct index *ix)
+{
+	return (ix->going == NULL && ix->size > ix->published && ix->size <= ix->log->end.size && (ix->flags & INDEX_NO_HASHES) == 0);
+}
+
 int
 index_publish_begin(struct index *ix, int lock_fd, struct publication **ret, struct err *e)
 {
 	int rc;
 
-	if (ix->going != NULL || ix->size == ix->published || ix->size > ix->log->end.size)
+	if (!to_be_published(ix))
 		return (0);
 	if (lock_fd != -1 && io_lock(lock_fd, true, 0) != 0)
 		return (errno == EWOULDBLOCK ? 0 : err_sys(e, "cannot lock 'index.lock'"));
@@ -404,7 +411,7 @@ index_publish(struct index *ix, int lock_fd, struct err *e)
 {
 	int rc;
 
-	if (ix->going != NULL || ix->size == ix->published || ix->size > ix->log->end.size)
+	if (!to_be_published(ix))
 		return (0);
 	if (lock_fd != -1 && io_lock(lock_fd, true, 0) != 0)
 		return (errno == EWOULDBLOCK ? 0 : err_sys(e, "cannot lock 'index.lock'"));
@@ -431,7 +438,7 @@ index_compact(struct index *ix, int lock_fd, struct err *e)
 {
 	int rc;
 
-	if (ix->size > ix->log->end.size)
+	if (ix->size > ix->log->end.size || (ix->flags & INDEX_NO_HASHES) != 0)
 		return (0);
 	if (lock_or_retry(lock_fd, e) != 0)
 		return (-1);

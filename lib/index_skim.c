@@ -14,6 +14,7 @@
 #define HEX ((size_t)2 * SHA256_SIZE)
 #define PREV_AT (EVENT_TAIL + 9 + HEX + 1) /* of `,"prev":"<64 hex>"`, from the end */
 #define TIME_LEN ((size_t)TIME_SIZE - 1)
+#define SECOND_LEN 19 /* of "2026-11-21T10:00:00" */
 #define BYTES(n) (UINT64_C(0x0101010101010101) * (n))
 
 /* Eight hex digits as four bytes; ${*bad} gets bits where one is none.  All bytes of a word at a time. */
@@ -91,24 +92,60 @@ read_name(const char *p, const char *end, struct span *ret)
 	return (p + 1);
 }
 
+/* Whether ${n} bytes, a constant, are the same.  Two words that may overlap: memcmp() would be called. */
+static inline bool
+same(const char *p, const char *text, size_t n)
+{
+	if (n >= 8 && n <= 16)
+		return (((le64_get(p) ^ le64_get(text)) | (le64_get(p + n - 8) ^ le64_get(text + n - 8))) == 0);
+	if (n >= 4 && n <= 8)
+		return (((le32_get(p) ^ le32_get(text)) | (le32_get(p + n - 4) ^ le32_get(text + n - 4))) == 0);
+	return (memcmp(p, text, n) == 0);
+}
+
 static uint32_t
 action_flags(const char *action, size_t len)
 {
 	if (len != 6)
 		return (0);
-	if (memcmp(action, "create", 6) == 0)
+	if (same(action, "create", 6))
 		return (ROW_CREATE);
-	if (memcmp(action, "modify", 6) == 0)
+	if (same(action, "modify", 6))
 		return (ROW_MODIFY);
-	return (memcmp(action, "delete", 6) == 0 ? ROW_DELETE : 0);
+	return (same(action, "delete", 6) ? ROW_DELETE : 0);
 }
 
 /* Pass over ${text}. */
 #define TAKE(p, end, text) \
-	((size_t)((end) - (p)) >= sizeof(text) - 1 && memcmp((p), text, sizeof(text) - 1) == 0 ? ((p) += sizeof(text) - 1, true) : false)
+	((size_t)((end) - (p)) >= sizeof(text) - 1 && same((p), text, sizeof(text) - 1) ? ((p) += sizeof(text) - 1, true) : false)
+
+/* The time at ${p}, in the form that ecl writes.  Lines of one second are many: its date is read once. */
+static bool
+read_time(struct skim *s, const char *p, int64_t *ret_us)
+{
+	int64_t us = 0;
+	size_t i;
+
+	if (p[10] != 'T' || p[SECOND_LEN] != '.' || p[TIME_LEN - 1] != 'Z')
+		return (false);
+	if (s->second[0] == '\0' || memcmp(p, s->second, SECOND_LEN) != 0) {
+		if (event_time_parse(p, TIME_LEN, ret_us) != 0)
+			return (false);
+		memcpy(s->second, p, SECOND_LEN);
+		s->second_us = *ret_us - *ret_us % 1000000;
+		return (true);
+	}
+	for (i = SECOND_LEN + 1; i < TIME_LEN - 1; i++) {
+		if (p[i] < '0' || p[i] > '9')
+			return (false);
+		us = us * 10 + (p[i] - '0');
+	}
+	*ret_us = s->second_us + us;
+	return (true);
+}
 
 bool
-index_skim(struct span line, const char before[2 * SHA256_SIZE], uint8_t hash[SHA256_SIZE], struct fed *ret)
+index_skim(struct skim *s, struct span line, const char before[2 * SHA256_SIZE], uint8_t *hash, struct fed *ret)
 {
 	const char *p = line.p, *end = line.p + line.len, *action;
 
@@ -116,16 +153,15 @@ index_skim(struct span line, const char before[2 * SHA256_SIZE], uint8_t hash[SH
 		return (false);
 	/* From the end. */
 	end -= EVENT_TAIL;
-	if (memcmp(end, ",\"hash\":\"", 9) != 0 || memcmp(end + 9 + HEX, "\"}", 2) != 0 || !read_hash(end + 9, hash))
+	if (!same(end, ",\"hash\":\"", 9) || memcmp(end + 9 + HEX, "\"}", 2) != 0 || (hash != NULL && !read_hash(end + 9, hash)))
 		return (false);
 	end = line.p + line.len - PREV_AT;
-	if (memcmp(end, ",\"prev\":\"", 9) != 0 || memcmp(end + 9, before, HEX) != 0 || end[9 + HEX] != '"' ||
+	if (!same(end, ",\"prev\":\"", 9) || memcmp(end + 9, before, HEX) != 0 || end[9 + HEX] != '"' ||
 	    !read_parent(line.p, end, &ret->parent))
 		return (false);
 	/* From the beginning. */
 	if (!TAKE(p, end, "{\"seq\":") || (p = read_number(p, end, &ret->seq)) == NULL || !TAKE(p, end, ",\"time\":\"") ||
-	    (size_t)(end - p) < TIME_LEN || p[10] != 'T' || p[19] != '.' || p[TIME_LEN - 1] != 'Z' ||
-	    event_time_parse(p, TIME_LEN, &ret->time_us) != 0)
+	    (size_t)(end - p) < TIME_LEN || !read_time(s, p, &ret->time_us))
 		return (false);
 	p += TIME_LEN;
 	if (!TAKE(p, end, "\",\"element\":\"") || (p = read_name(p, end, &ret->name)) == NULL || !TAKE(p, end, ",\"action\":\""))

@@ -57,17 +57,15 @@ etable_free(struct etable *t)
 }
 
 uint32_t
-etable_find(const struct etable *t, struct span name, uint32_t *ret_tag)
+etable_find_hinted(const struct etable *t, struct span name, uint32_t hint)
 {
-	uint32_t tag = (uint32_t)siphash(t->key, name);
 	const struct entry *en;
 	size_t i;
 
-	*ret_tag = tag;
 	if (t->slots == 0)
 		return (NO_ENTRY);
-	for (i = tag & (t->slots - 1); t->slot[i].entry != 0; i = (i + 1) & (t->slots - 1)) {
-		if (t->slot[i].tag != tag)
+	for (i = hint & (t->slots - 1); t->slot[i].entry != 0; i = (i + 1) & (t->slots - 1)) {
+		if (t->slot[i].tag != hint)
 			continue;
 		en = &t->entry[t->slot[i].entry - 1];
 		/* Mostly it is this one, and its state is asked for next. */
@@ -76,6 +74,13 @@ etable_find(const struct etable *t, struct span name, uint32_t *ret_tag)
 			return (t->slot[i].entry - 1);
 	}
 	return (NO_ENTRY);
+}
+
+uint32_t
+etable_find(const struct etable *t, struct span name, uint32_t *ret_tag)
+{
+	*ret_tag = (uint32_t)siphash(t->key, name);
+	return (etable_find_hinted(t, name, *ret_tag));
 }
 
 uint32_t

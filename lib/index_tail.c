@@ -1,4 +1,4 @@
-/* The part of the index that is in memory: feeding, scanning the log, starting over. */
+/* The part of the index that is in memory: feeding. */
 #include "config.h"
 
 #include <inttypes.h>
@@ -157,8 +157,8 @@ index_resolve_all(struct index *ix, struct err *e)
 
 /* ---- feeding ---- */
 
-static int
-corrupt(const struct fed *f, const char *why, struct err *e)
+int
+index_corrupt(const struct fed *f, const char *why, struct err *e)
 {
 	char name[LOG_NAME_SIZE];
 
@@ -188,7 +188,7 @@ new_entry(struct index *ix, const struct fed *f, uint32_t tag, uint32_t *ret, st
 		if (ix->elements >= ID_UNKNOWN - 1)
 			return (err_set(e, "more than %u elements", ID_UNKNOWN - 1));
 	} else if (f->parent >= ix->published)
-		return (corrupt(f, "its parent is an event of another element", e));
+		return (index_corrupt(f, "its parent is an event of another element", e));
 	if ((*ret = etable_add(ix->table, f->name, tag)) == NO_ENTRY)
 		return (err_mem(e));
 	en = &ix->table->entry[*ret];
@@ -215,6 +215,8 @@ find_entry(struct index *ix, const struct fed *f, uint32_t *ret, struct err *e)
 	do {
 		if (ix->memo != NO_ENTRY && span_eq(entry_name(&ix->table->entry[ix->memo]), f->name))
 			*ret = ix->memo;
+		else if (f->hinted == ix->table)
+			*ret = etable_find_hinted(ix->table, f->name, tag = f->hint);
 		else
 			*ret = etable_find(ix->table, f->name, &tag);
 		if (*ret != NO_ENTRY)
@@ -225,7 +227,7 @@ find_entry(struct index *ix, const struct fed *f, uint32_t *ret, struct err *e)
 	if (*ret == NO_ENTRY)
 		return (-1);
 	if (ix->table->entry[*ret].last != f->parent)
-		return (corrupt(f, "its parent is not the event before it of its element", e));
+		return (index_corrupt(f, "its parent is not the event before it of its element", e));
 	return (0);
 }
 
@@ -233,7 +235,8 @@ static int
 store_row(struct index *ix, const struct fed *f, uint32_t n, bool born, struct err *e)
 {
 	struct row row = {f->time_us, f->parent, (uint32_t)f->offset, f->length, n, f->flags};
-	size_t hashes = ((ix->tail.rows.len / ROW_SIZE) + 1) * SHA256_SIZE - ix->tail.hashes.len;
+	bool hashed = (ix->flags & INDEX_NO_HASHES) == 0;
+	size_t hashes = hashed ? ((ix->tail.rows.len / ROW_SIZE) + 1) * SHA256_SIZE - ix->tail.hashes.len : 0;
 	uint8_t seq[8];
 
 	/* Room first: then nothing of it fails half-way, nor do the hashes that come later. */
@@ -244,7 +247,7 @@ store_row(struct index *ix, const struct fed *f, uint32_t n, bool born, struct e
 	}
 	index_row_encode((uint8_t *)ix->tail.rows.data + ix->tail.rows.len, &row);
 	ix->tail.rows.len += ROW_SIZE;
-	if (f->hash != NULL)
+	if (hashed && f->hash != NULL)
 		buf_add(&ix->tail.hashes, f->hash, SHA256_SIZE);
 	if (born) {
 		le64_put(seq, f->seq);
@@ -261,11 +264,11 @@ index_feed_one(struct index *ix, const struct fed *f, struct err *e)
 	bool born = f->parent == EVENT_NONE;
 
 	if (f->seq != ix->size)
-		return (corrupt(f, "its number does not follow the one before", e));
+		return (index_corrupt(f, "its number does not follow the one before", e));
 	if (f->prev != NULL && memcmp(f->prev, ix->hash, SHA256_SIZE) != 0)
-		return (corrupt(f, "its 'prev' is not the hash of the event before", e));
+		return (index_corrupt(f, "its 'prev' is not the hash of the event before", e));
 	if (f->offset > UINT32_MAX)
-		return (corrupt(f, "its segment is too long", e));
+		return (index_corrupt(f, "its segment is too long", e));
 	if (find_entry(ix, f, &n, e) != 0)
 		return (-1);
 	if (etable_dirty(ix->table, n) != 0)
@@ -309,9 +312,10 @@ index_row_flags(const struct event *ev)
 	return (flags);
 }
 
-static void
-fed_from_event(struct fed *f, const struct event *ev, uint64_t segment, uint64_t offset, uint32_t length)
+void
+index_fed_from_event(struct fed *f, const struct event *ev, uint64_t segment, uint64_t offset, uint32_t length)
 {
+	memset(f, 0, sizeof(*f));
 	f->seq = ev->seq;
 	f->name = ev->element;
 	f->time_us = ev->time_us;
@@ -319,7 +323,6 @@ fed_from_event(struct fed *f, const struct event *ev, uint64_t segment, uint64_t
 	f->flags = index_row_flags(ev);
 	f->prev = ev->prev;
 	f->hash = ev->hash;
-	f->state = (struct span){NULL, 0};
 	f->segment = segment;
 	f->offset = offset;
 	f->length = length;
@@ -330,7 +333,7 @@ feed(struct index *ix, const struct event *ev, bool chained, uint64_t segment, u
 {
 	struct fed f;
 
-	fed_from_event(&f, ev, segment, offset, length);
+	index_fed_from_event(&f, ev, segment, offset, length);
 	f.state = ev->state;
 	if (!chained)
 		f.prev = f.hash = NULL;
@@ -356,57 +359,9 @@ index_feed_hashes(struct index *ix, const uint8_t (*hashes)[SHA256_SIZE], size_t
 {
 	if (n == 0)
 		return;
-	buf_add(&ix->tail.hashes, hashes, n * SHA256_SIZE);
+	if ((ix->flags & INDEX_NO_HASHES) == 0)
+		buf_add(&ix->tail.hashes, hashes, n * SHA256_SIZE);
 	memcpy(ix->hash, hashes[n - 1], SHA256_SIZE);
-}
-
-/* ---- scanning ---- */
-
-/* The next line, by the short way or the long one.  ${before}: the hash of the event before, in hex; becomes this one's. */
-static int
-scan_line(struct index *ix, const struct log_line *line, char before[2 * SHA256_SIZE], struct err *e)
-{
-	struct fed f = {.seq = ix->size, .segment = line->segment, .offset = line->offset, .length = (uint32_t)line->text.len};
-	uint8_t hash[SHA256_SIZE];
-	struct json_fault fault;
-	struct event ev;
-
-	if (index_skim(line->text, before, hash, &f)) {
-		f.prev = NULL;
-		f.hash = hash;
-	} else {
-		if (event_parse(line->text, &ev, &fault) != 0)
-			return (corrupt(&f, fault.what, e));
-		fed_from_event(&f, &ev, line->segment, line->offset, (uint32_t)line->text.len);
-	}
-	memcpy(before, line->text.p + line->text.len - 2 - 2 * SHA256_SIZE, (size_t)2 * SHA256_SIZE);
-	return (index_feed_one(ix, &f, e));
-}
-
-int
-index_scan(struct index *ix, uint64_t limit, struct err *e)
-{
-	struct log_reader r;
-	struct log_line line;
-	struct buf before = BUF_INIT;
-	size_t segment;
-	int rc = 1;
-
-	if (ix->size >= limit)
-		return (0);
-	buf_addhex(&before, ix->hash, SHA256_SIZE);
-	if (before.failed)
-		return (err_mem(e));
-	segment = log_segment_of(ix->log, ix->size);
-	log_reader_init(&r, ix->log, segment, ix->log->segment[segment].first == ix->size ? 0 : ix->offset);
-	while (ix->size < limit && (rc = log_reader_next(&r, &line, e)) == 1)
-		if ((rc = scan_line(ix, &line, before.data, e)) != 0)
-			break;
-	log_reader_release(&r);
-	buf_release(&before);
-	if (rc == 0 && ix->size < limit)
-		return (err_set(e, "the log ends before event %" PRIu64 "; run 'ecl-verify'", ix->size));
-	return (rc == -1 ? -1 : 0);
 }
 
 /* ---- starting over ---- */

@@ -122,6 +122,8 @@ index_root(struct index *ix, uint64_t size, uint8_t out[SHA256_SIZE], struct err
 
 	if (size > ix->size)
 		return (err_set(e, "the log has %" PRIu64 " events, not %" PRIu64, ix->size, size));
+	if ((ix->flags & INDEX_NO_HASHES) != 0)
+		return (err_set(e, "no root without the hashes of the events"));
 	/* The hashes in between are on their way. */
 	if (ix->going != NULL)
 		return (err_set(e, "no root while the index is being published"));

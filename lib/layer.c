@@ -23,7 +23,11 @@
 static unsigned
 ledger_flags(const struct layer *l)
 {
-	return ((l->flags & LAYER_TREE ? INDEX_TREE : 0) | (l->flags & LAYER_IGNORE_INDEX ? INDEX_IGNORE : 0));
+	unsigned flags = l->flags & LAYER_IGNORE_INDEX ? INDEX_IGNORE : 0;
+
+	if ((l->flags & LAYER_TREE) != 0)
+		return (flags | INDEX_TREE);
+	return (flags | ((l->flags & LAYER_WRITE) == 0 ? INDEX_NO_HASHES : 0));
 }
 
 static void

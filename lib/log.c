@@ -457,3 +457,28 @@ log_reach(struct log *log, const struct log_end *end, struct err *e)
 	log->torn = 0;
 	return (0);
 }
+
+int
+log_reader_some(struct log_reader *r, struct log_line *ret, size_t max, struct err *e)
+{
+	uint64_t limit;
+	size_t left;
+	char *p, *lf;
+	int n;
+
+	if ((n = log_reader_next(r, ret, e)) != 1)
+		return (n);
+	if (log_segment_limit(r->log, r->segment, &limit, e) != 0)
+		return (-1);
+	for (; (size_t)n < max; n++) {
+		left = r->window.len - (size_t)(r->offset - r->window_at);
+		if (left > limit - r->offset)
+			left = (size_t)(limit - r->offset);
+		p = r->window.data + (r->offset - r->window_at);
+		if (left == 0 || (lf = memchr(p, '\n', left)) == NULL)
+			break;
+		ret[n] = (struct log_line){{p, (size_t)(lf - p)}, ret[0].segment, r->offset};
+		r->offset += ret[n].text.len + 1;
+	}
+	return (n);
+}

@@ -109,6 +109,9 @@ void log_reader_release(struct log_reader *r);
 /** log_reader_next(r, ret, e): the next line.  Return 1, 0 at the end, or -1.  Lines are not parsed; one over EVENT_LINE_MAX is an error. */
 int log_reader_next(struct log_reader *r, struct log_line *ret, struct err *e);
 
+/** log_reader_some(r, ret, max, e): at least one line and at most ${max}, as far as they have been read already; all are valid until the next call.  Return their number, 0 at the end, or -1. */
+int log_reader_some(struct log_reader *r, struct log_line *ret, size_t max, struct err *e);
+
 /**
  * log_seek(log, seq, r, e):
  * Place ${r} (initialised, or to be: it is initialised here) before event ${seq} <= log->end.size by bisection
