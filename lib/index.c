@@ -204,9 +204,8 @@ index_row(struct index *ix, uint64_t seq, struct row *ret, struct err *e)
 	return (rc);
 }
 
-/* Whether ${line}, and the byte behind it, looks like the line of that event. */
-static bool
-is_line_of(struct span line, char behind, uint64_t seq)
+bool
+index_is_line(struct span line, char behind, uint64_t seq)
 {
 	static const char before[] = "{\"seq\":", after[] = ",\"time\":\"";
 	const char *p, *digits, *end;
@@ -235,7 +234,7 @@ read_line(struct index *ix, uint64_t seq, const struct row *row, struct buf *out
 		return (err_set(e, "no room for a line of %" PRIu32 " bytes", row->length));
 	if (log_pread(ix->log, segment, out->data, (size_t)row->length + 1, row->offset, e) != 0)
 		return (-1);
-	if (is_line_of((struct span){out->data, row->length}, out->data[row->length], seq)) {
+	if (index_is_line((struct span){out->data, row->length}, out->data[row->length], seq)) {
 		out->len = row->length;
 		return (0);
 	}

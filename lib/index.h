@@ -105,6 +105,23 @@ int index_wrong(struct index *ix, const struct err *why, struct err *e);
 /** index_line(ix, seq, out, e): replace ${out} by the line of event ${seq}, LF not included, and check that it is that event.  O(1). */
 int index_line(struct index *ix, uint64_t seq, struct buf *out, struct err *e);
 
+/* One of many lines. */
+struct index_place {
+	uint64_t seq;
+	uint32_t offset, length; /* as index_places() has it, unchecked; then the line's */
+	size_t at;		 /* where index_lines() put it */
+	size_t tag;		 /* the asker's own */
+};
+
+/**
+ * index_places(ix, place, n, e), index_lines(ix, place, n, out, e):
+ * Where ${n} events, in the order of their seqs, have their lines, and how long they are; and then the lines of ${n} such places, appended to
+ * ${out}, each checked to be that event's (but not whose event it is).  The second may be asked for some of the places only.  Neighbours are
+ * read at once.  Return 0 or -1.
+ */
+int index_places(struct index *ix, struct index_place *place, size_t n, struct err *e);
+int index_lines(struct index *ix, struct index_place *place, size_t n, struct buf *out, struct err *e);
+
 /** index_event(ix, seq, out, ev, e): index_line(), parsed into ${ev} whose spans point into ${out}. */
 int index_event(struct index *ix, uint64_t seq, struct buf *out, struct event *ev, struct err *e);
 

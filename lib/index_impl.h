@@ -325,6 +325,9 @@ void index_free_aside(struct index *ix);
 void index_row_encode(uint8_t out[ROW_SIZE], const struct row *row);
 void index_row_decode(const uint8_t *p, struct row *ret);
 
+/** index_is_line(line, behind, seq): whether ${line}, and the byte behind it, looks like the line of that event. */
+bool index_is_line(struct span line, char behind, uint64_t seq);
+
 /** index_tail_row(ix, seq): the row of event ${seq} >= ix->published, whose id is the number of an entry. */
 const uint8_t *index_tail_row(const struct index *ix, uint64_t seq);
 

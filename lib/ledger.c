@@ -6,14 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fetch.h"
 #include "io.h"
 #include "ledger.h"
 #include "merkle.h"
 
 #include "banned.h"
-
-/* Elements whose states are fetched together: their rows in the order of the log, not of the names. */
-#define GROUP 32768
 
 int
 ledger_open(int layer_fd, unsigned flags, struct ledger **ret, struct err *e)
@@ -60,83 +58,27 @@ ledger_refresh(struct ledger *l, struct err *e)
 
 /* ---- all states ---- */
 
-struct wanted {
-	uint64_t seq;
-	size_t name; /* offset in names */
-	uint32_t name_len;
-	struct row row;
-};
-
 struct states {
-	struct ledger *ledger;
 	const uint64_t *state; /* by id: the event of the state at that size; NULL: the present */
 	uint64_t n;
 	int (*visit)(void *arg, struct span name, struct span state, uint64_t seq, int64_t time_us);
 	void *arg;
-	struct wanted *group; /* in the order of names */
-	uint32_t *order;      /* in the order of the log */
-	size_t count;
-	struct buf names, line;
+	struct fetch fetch;
 	struct err *e;
-	bool failed; /* e is filled in: what a visitor returned is not to be believed */
+	int rc; /* what index_each() is not told, which takes only positive values for stop */
 };
 
 static int
-by_seq(const void *a, const void *b, void *arg)
+visit_state(void *arg, struct span name, const struct event *ev)
 {
-	const struct wanted *group = arg;
-	uint64_t x = group[*(const uint32_t *)a].seq, y = group[*(const uint32_t *)b].seq;
+	struct states *s = arg;
 
-	return (x < y ? -1 : x > y);
-}
-
-/* The state of one element, from its event's line. */
-static int
-visit_state(struct states *s, const struct wanted *w)
-{
-	struct span name = {s->names.data + w->name, w->name_len};
-	struct event ev;
-
-	if (index_event_at(s->ledger->index, w->seq, &w->row, &s->line, &ev, s->e) != 0)
-		goto err1;
-	if (!span_eq(ev.element, name) || ev.state.p == NULL) {
-		err_set(s->e, "the index has event %" PRIu64 " as the state of '%.*s'; run 'ecl-index --rebuild'", w->seq, (int)name.len,
-		    name.p);
-		goto err1;
-	}
-	if (event_is_gone(ev.state))
+	if (ev->state.p == NULL)
+		return (err_set(s->e, "the index has event %" PRIu64 " as the state of '%.*s'; run 'ecl-index --rebuild'", ev->seq,
+		    (int)name.len, name.p));
+	if (event_is_gone(ev->state))
 		return (0);
-	return (s->visit(s->arg, name, ev.state, w->seq, ev.time_us));
-
-err1:	s->failed = true;
-	return (1);
-}
-
-/* Visit the elements that have come together.  Return 0, or what the visitor said. */
-static int
-flush_group(struct states *s)
-{
-	struct wanted *w;
-	size_t i;
-	int rc = 0;
-
-	for (i = 0; i < s->count; i++)
-		s->order[i] = (uint32_t)i;
-	qsort_r(s->order, s->count, sizeof(*s->order), by_seq, s->group);
-	for (i = 0; i < s->count; i++) {
-		w = &s->group[s->order[i]];
-		if (index_row(s->ledger->index, w->seq, &w->row, s->e) != 0) {
-			s->failed = true;
-			return (1);
-		}
-	}
-	for (i = 0; i < s->count && rc == 0; i++)
-		/* A row says that the element is gone; the visitor need not know it was there. */
-		if ((s->group[i].row.flags & ROW_GONE) == 0)
-			rc = visit_state(s, &s->group[i]);
-	s->count = 0;
-	buf_reset(&s->names);
-	return (rc);
+	return (s->visit(s->arg, name, ev->state, ev->seq, ev->time_us));
 }
 
 static int
@@ -151,44 +93,30 @@ collect(void *arg, const struct element *el)
 		return (0);
 	if (seq == EVENT_NONE)
 		return (0);
-	s->group[s->count] = (struct wanted){.seq = seq, .name = s->names.len, .name_len = (uint32_t)el->name.len};
-	buf_addspan(&s->names, el->name);
-	if (s->names.failed) {
-		err_mem(s->e);
-		s->failed = true;
-		return (1);
-	}
-	return (++s->count == GROUP ? flush_group(s) : 0);
+	s->rc = fetch_add(&s->fetch, el->name, seq, s->e);
+	return (s->rc != 0);
 }
 
 int
 ledger_states_at(struct ledger *l, uint64_t size,
     int (*visit)(void *arg, struct span name, struct span state, uint64_t seq, int64_t time_us), void *arg, struct err *e)
 {
-	struct states s = {.ledger = l, .visit = visit, .arg = arg, .e = e};
+	struct states s = {.visit = visit, .arg = arg, .e = e};
 	uint64_t *last = NULL, *state = NULL;
-	int rc = -1;
+	int rc;
 
 	if (size != index_size(l->index)) {
 		if (index_at(l->index, size, &last, &state, &s.n, e) != 0)
 			return (-1);
 		s.state = state;
 	}
-	s.group = malloc(GROUP * sizeof(*s.group));
-	s.order = malloc(GROUP * sizeof(*s.order));
-	if (s.group == NULL || s.order == NULL) {
-		err_mem(e);
-		goto done;
-	}
+	fetch_init(&s.fetch, l->index, visit_state, &s);
 	rc = index_each(l->index, (struct span){"", 0}, collect, &s, e);
 	if (rc == 0)
-		rc = flush_group(&s);
-	if (s.failed)
-		rc = -1;
-done:	free(s.group);
-	free(s.order);
-	buf_release(&s.names);
-	buf_release(&s.line);
+		rc = fetch_flush(&s.fetch, e);
+	else if (s.rc != 0)
+		rc = s.rc;
+	fetch_release(&s.fetch);
 	free(last);
 	free(state);
 	return (rc);

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "fetch.h"
 #include "query_impl.h"
 
 #include "banned.h"
@@ -14,6 +15,7 @@ struct states {
 	struct err *e;
 	struct buf line;
 	struct event ev; /* on that line */
+	struct fetch fetch; /* of the present */
 	struct past past;
 	int rc; /* of a visitor that may only say stop to what calls it */
 };
@@ -42,6 +44,30 @@ give_state(struct states *s, struct span name, uint64_t seq)
 		return (err_set(s->e,
 		    "the index is wrong about event %" PRIu64 ": run 'ecl-index --rebuild'", seq));
 	return (give(s, name));
+}
+
+static int
+give_fetched(void *arg, struct span name, const struct event *ev)
+{
+	struct states *s = arg;
+
+	s->ev = *ev;
+	if (ev->state.p == NULL)
+		return (err_set(s->e,
+		    "the index is wrong about event %" PRIu64 ": run 'ecl-index --rebuild'", ev->seq));
+	return (give(s, name));
+}
+
+static int
+fetch_now(void *arg, const struct element *el)
+{
+	struct states *s = arg;
+
+	if (!el->alive || el->last_state == EVENT_NONE || !filter_name(&s->q->filter, el->name) ||
+	    el->last_state < s->q->since || el->last_state >= s->q->until)
+		return (0);
+	s->rc = fetch_add(&s->fetch, el->name, el->last_state, s->e);
+	return (s->rc != 0);
 }
 
 static int
@@ -184,9 +210,14 @@ query_states(
 	struct states s = {.q = q, .visit = visit, .arg = arg, .e = e};
 	int rc;
 
-	if (q->size == index_size(q->ledger->index))
+	if (q->size == index_size(q->ledger->index) && filter_all_exact(&q->filter))
 		rc = each(&s, state_now);
-	else if (q->filter.globs > 0)
+	else if (q->size == index_size(q->ledger->index)) {
+		fetch_init(&s.fetch, q->ledger->index, give_fetched, &s);
+		if ((rc = each(&s, fetch_now)) == 0)
+			rc = fetch_flush(&s.fetch, e);
+		fetch_release(&s.fetch);
+	} else if (q->filter.globs > 0)
 		rc = states_then(&s);
 	else {
 		rc = ledger_states_at(q->ledger, q->size, any_then, &s, e);

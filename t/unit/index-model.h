@@ -71,6 +71,41 @@ same_rows(struct index *ix, struct model *m)
 	return (good);
 }
 
+/* Lines, in the order of the log: many together, or few far from each other; of the places only some. */
+static inline bool
+same_lines(struct index *ix, struct model *m)
+{
+	uint64_t seq, step = random_below(&m->r, 3) ? 1 + random_below(&m->r, 3) : 1 + (uint64_t)random_below(&m->r, 1000);
+	struct index_place *place = malloc((m->written + 1) * sizeof(*place));
+	struct buf out = BUF_INIT;
+	struct json_fault f;
+	struct event ev;
+	size_t i, n = 0, some = 0;
+	bool good = true;
+	struct err e;
+
+	for (seq = random_below(&m->r, (uint32_t)step); seq < m->written; seq += 1 + random_below(&m->r, (uint32_t)step * 2))
+		place[n++] = (struct index_place){.seq = seq, .tag = (size_t)seq};
+	if (index_places(ix, place, n, &e) != 0)
+		good = WRONG("places: %s", e.text);
+	for (i = 0; i < n; i++)
+		if (random_below(&m->r, 10) != 0)
+			place[some++] = place[i];
+	buf_adds(&out, "before");
+	if (good && index_lines(ix, place, some, &out, &e) != 0)
+		good = WRONG("lines: %s", e.text);
+	for (i = 0; i < some && good; i++) {
+		const struct m_event *v = &m->ev[place[i].seq];
+
+		if (place[i].tag != place[i].seq || place[i].length != v->length || place[i].at + v->length > out.len ||
+		    event_parse((struct span){out.data + place[i].at, v->length}, &ev, &f) != 0 || memcmp(ev.hash, v->hash, SHA256_SIZE) != 0)
+			good = WRONG("line %" PRIu64 " of many", place[i].seq);
+	}
+	buf_release(&out);
+	free(place);
+	return (good);
+}
+
 static inline bool
 same_lookups(struct index *ix, struct model *m, unsigned one_in)
 {
@@ -237,11 +272,11 @@ same_names(struct index *ix, struct model *m, unsigned times)
 static inline bool
 same_some(struct index *ix, struct model *m)
 {
-	uint32_t first = random_below(&m->r, 7), i;
+	uint32_t first = random_below(&m->r, 8), i;
 	bool good = true;
 
-	for (i = 0; i < 7 && good; i++)
-		switch ((first + i) % 7) {
+	for (i = 0; i < 8 && good; i++)
+		switch ((first + i) % 8) {
 		case 0:
 			good = same_row(ix, m, random_below(&m->r, (uint32_t)m->n));
 			break;
@@ -262,6 +297,9 @@ same_some(struct index *ix, struct model *m)
 			break;
 		case 6:
 			good = same_rows(ix, m);
+			break;
+		case 7:
+			good = same_lines(ix, m);
 			break;
 		}
 	return (good);

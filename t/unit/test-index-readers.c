@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "index-model.h"
+#include "le.h"
 
 /* The model as it was after the first ${size} events. */
 static struct model
@@ -160,6 +161,41 @@ test_damaged(unsigned flags)
 	model_end(m);
 }
 
+/* Rows that nobody checked lead to no wrong line. */
+static void
+test_unchecked(struct model *m)
+{
+	static const uint32_t value[] = {0, 1, 70000, 0x7fffffff, UINT32_MAX};
+	struct index_place place[3];
+	struct buf out = BUF_INIT;
+	struct json_fault f;
+	struct opened o;
+	struct event ev;
+	uint8_t b[4];
+	unsigned i, k;
+	struct err e;
+	bool yes = true;
+	int fd;
+
+	for (i = 0; i < 10 && yes; i++) {
+		yes = rebuild(m, 5000, m->n) && open_index(&o, m, i % 2 ? INDEX_TREE : INDEX_NO_HASHES);
+		if ((fd = openat(m->ecl_fd, "index/rows-00000000000000000000", O_WRONLY)) == -1)
+			model_die("no rows");
+		le32_put(b, value[i % 5]);
+		yes = yes && pwrite(fd, b, sizeof(b), 301 * ROW_SIZE + (i < 5 ? 16 : 20)) == sizeof(b);
+		close(fd);
+		for (k = 0; k < 3; k++)
+			place[k] = (struct index_place){.seq = 300 + k};
+		buf_reset(&out);
+		yes = yes && index_places(o.ix, place, 3, &e) == 0 && index_lines(o.ix, place, 3, &out, &e) == 0;
+		for (k = 0; k < 3 && yes; k++)
+			yes = event_parse((struct span){out.data + place[k].at, place[k].length}, &ev, &f) == 0 && ev.seq == 300 + k;
+		close_index(&o);
+	}
+	buf_release(&out);
+	good(yes, "rows that are wrong lead to no wrong line");
+}
+
 struct visiting {
 	struct model *m;
 	struct model then;
@@ -289,6 +325,7 @@ main(void)
 	test_visiting(&m, false);
 	test_visiting(&m, true);
 	test_publishing(&m);
+	test_unchecked(&m);
 	test_scanned(&m, INDEX_TREE);
 	test_scanned(&m, INDEX_NO_HASHES);
 	model_end(&m);
