@@ -10,7 +10,7 @@
 #include "banned.h"
 
 #define GROUP 262144		/* events that are sorted together: each group goes through all rows */
-#define LINES_MAX (32u << 20)	/* bytes of lines that are held at a time */
+#define LINES_MAX (16u << 20)	/* bytes of lines that are held at a time */
 
 struct fetch_want {
 	uint64_t seq;
