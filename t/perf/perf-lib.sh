@@ -1,7 +1,8 @@
 # What the benchmarks share, for bash: where the programs are, a file system of our own, peers, timing, tables.
 #
 # A benchmark sets `usage', sources this file, calls perf_options "$@" and then perf_begin.  Everything that it makes
-# lies in $tmp (on disk), $mem (in memory) or $dir (on the file system that is measured), and goes when it ends.
+# lies in $tmp (on disk), $mem (in memory) or $dir (on the file system that is measured), and goes when it ends; so
+# does $unfinished, which may lie elsewhere.
 
 # shellcheck shell=bash disable=SC2015,SC2034,SC2154
 
@@ -19,7 +20,7 @@ export PATH LC_ALL
 umask 022
 
 perf=$top_srcdir/t/perf
-tmp='' mem='' dir='' run_sshd='' rows=()
+tmp='' mem='' dir='' unfinished='' run_sshd='' rows=()
 declare -A best worst
 
 die()
@@ -34,17 +35,19 @@ skip()
 	echo "# skipped: $1: needs the package $2 (scripts/deps --perf)"
 }
 
-# perf_options ARG...: sets events, runs, where, memory, large, and wanted (the jobs).
+# perf_options ARG...: sets events, runs, where, memory, large, kept, and wanted (the jobs).  -L only where the
+# benchmark has set takes_kept.
 perf_options()
 {
 	local opt OPTIND=1 OPTARG
 
-	events=1000000 runs=3 where='' memory='' large=0
-	while getopts n:r:D:lmh opt; do
+	events=1000000 runs=3 where='' memory='' large=0 kept=''
+	while getopts "n:r:D:${takes_kept:+L:}lmh" opt; do
 		case $opt in
 		n) events=$OPTARG ;;
 		r) runs=$OPTARG ;;
 		D) where=$OPTARG ;;
+		L) kept=$OPTARG ;;
 		l) large=1 ;;
 		m) memory=1 ;;
 		h) echo "$usage"; exit 0 ;;
@@ -130,6 +133,7 @@ perf_end()
 		end_group "$pid"
 	done
 	test -z "$dir" || test -z "$where" || rm -rf "$dir"
+	test -z "$unfinished" || rm -rf "$unfinished"
 	test -n "$tmp" || exit "$rc"
 	while read -r mount; do
 		umount "$mount" || umount -l "$mount"
@@ -172,6 +176,24 @@ timed()
 	took=$((${EPOCHREALTIME/./} - begin))
 }
 
+# noted COMMAND...: the same, with its standard output in $tmp/out.
+noted()
+{
+	timed note "$@"
+}
+
+note()
+{
+	"$@" >"$tmp/out"
+}
+
+# keep NAME VALUE: for a try_NAME of contend, which says more than took: best and worst of it.
+keep()
+{
+	test "$run" != 0 && (($2 >= best[$1])) || best[$1]=$2
+	test "$run" != 0 && (($2 <= worst[$1])) || worst[$1]=$2
+}
+
 # contend NAME...: call each try_NAME in turn, $runs times; best[NAME] and worst[NAME] are what it took.
 contend()
 {
@@ -180,8 +202,7 @@ contend()
 	for ((run = 0; run < runs; run++)); do
 		for name; do
 			"try_$name"
-			test $run != 0 && ((took >= best[$name])) || best[$name]=$took
-			test $run != 0 && ((took <= worst[$name])) || worst[$name]=$took
+			keep "$name" "$took"
 		done
 	done
 }
@@ -203,21 +224,37 @@ amount()
 duration()
 {
 	awk -v us="$1" 'BEGIN {
+		if (us == 0) {
+			print "0"
+			exit
+		}
 		n = us >= 999500 ? us / 1e6 : us / 1e3
 		printf("%.*f %s", n >= 99.95 ? 0 : n >= 9.995 ? 1 : 2, n, us >= 999500 ? "s" : "ms")
 	}'
 }
 
-# rate N US: N things in so many microseconds.
+# least A B
+least()
+{
+	echo $(($1 < $2 ? $1 : $2))
+}
+
+# rate N US: N things, or $unit, in so many microseconds.
 rate()
 {
-	amount "$(awk -v n="$1" -v us="$2" 'BEGIN { printf("%.9g", n * 1e6 / us) }')" /s
+	amount "$(awk -v n="$1" -v us="$2" 'BEGIN { printf("%.9g", n * 1e6 / (us + !us)) }')" "${unit-}/s"
 }
 
 # ratio A B WHAT: as in `5.60x rate'.
 ratio()
 {
-	awk -v a="$1" -v b="$2" -v what="$3" 'BEGIN { printf("%.*fx %s", a / b < 0.0995 ? 3 : a / b < 99.95 ? 2 : 0, a / b, what) }'
+	awk -v a="$1" -v b="$2" -v what="$3" 'BEGIN {
+		if (b == 0) {
+			print "-"
+			exit
+		}
+		printf("%.*fx %s", a / b < 0.0995 ? 3 : a / b < 99.95 ? 2 : 0, a / b, what)
+	}'
 }
 
 # row JOB INPUT ECL RATE PEER ITS-TIME ITS-RATE ECL/PEER RUNS
@@ -244,9 +281,9 @@ row_rate()
 	local its=(- - - -)
 
 	test $# = 4 || its=("$5" "$(duration "${best[$7]}")" "$(rate "$6" "${best[$7]}")"
-		"$(ratio $(($3 * best[$7])) $(($6 * best[$4])) rate)")
+		"$(ratio "$(awk "BEGIN { print $3 * ${best[$7]} }")" "$(awk "BEGIN { print $6 * ${best[$4]} }")" rate)")
 	row "$1" "$2" "$(duration "${best[$4]}")" "$(rate "$3" "${best[$4]}")" "${its[@]}" \
-		"$runs (+$((100 * worst[$4] / best[$4] - 100))%)"
+		"$runs (+$((100 * worst[$4] / (best[$4] + !best[$4]) - 100))%)"
 }
 
 # all_rows: everything again, in one table.
@@ -282,6 +319,21 @@ holds()
 
 	n=$(ecl-query --stat -d "$root" | sed 's/^{"events":\([0-9]*\),.*/\1/')
 	test "$n" = $(($1 + 1)) || die "the ledger has $n events, not $1 and the genesis"
+}
+
+# passes FILE: its events ten times, with another state each time.
+passes()
+{
+	local pass
+
+	for pass in {10..19}; do
+		sed "s/\"n\": /&$pass/" "$1"
+	done
+}
+
+append_passes()
+{
+	passes "$1" | ecl-append -q -d "$root"
 }
 
 # make_events N ELEMENTS: a file of events, in memory; set input.
