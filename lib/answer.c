@@ -221,7 +221,7 @@ answer_elements(struct query *q, struct present *p, struct err *e)
 }
 
 static int
-give_change(void *arg, const struct query_change *c)
+give_difference(void *arg, const struct query_change *c)
 {
 	struct cell cells[] = {
 	    NAME("element", c->name),
@@ -236,7 +236,7 @@ give_change(void *arg, const struct query_change *c)
 int
 answer_diff(struct query *q, uint64_t from, struct present *p, struct err *e)
 {
-	return (finished(query_diff(q, from, give_change, p, e), e));
+	return (finished(query_diff(q, from, give_difference, p, e), e));
 }
 
 struct counts {
