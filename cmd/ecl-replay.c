@@ -226,12 +226,13 @@ static int
 begin(struct job *j, uint64_t *ret_to, struct err *e)
 {
 	bool durable = j->follow || j->cursor_path != NULL;
+	unsigned flags = LAYER_READ | LAYER_NO_INDEX | (durable ? LAYER_ROOT : 0);
 	struct log *log;
 	uint64_t from;
 
 	if (j->cursor_path != NULL && cursor_open(&j->cursor, j->cursor_path, e) != 0)
 		return (-1);
-	if (layer_open(j->cli.root, LAYER_READ | LAYER_NO_INDEX, &j->layer, e) != 0)
+	if (layer_open(j->cli.root, flags, &j->layer, e) != 0)
 		return (-1);
 	if ((durable ? follow_open(&j->end, j->layer, j->follow, e)
 		     : log_open(j->layer->ecl_fd, &j->plain, e)) != 0)

@@ -15,7 +15,7 @@
  * commit writes that file, and a rollback moves `live' beside it: one inotify watch of ROOT sees all there is to see.
  */
 struct follow {
-	struct layer *layer; /* the caller's; opened with LAYER_READ | LAYER_NO_INDEX */
+	struct layer *layer; /* the caller's; opened with LAYER_READ | LAYER_NO_INDEX | LAYER_ROOT */
 	struct log *log;     /* of what is live now; log->end is durable */
 	struct durable_file durable;
 	int watch_fd;	     /* -1: nobody waits */

@@ -302,6 +302,27 @@ test_expect_success 'a hundred followers beside a flood' '
 	test_cmp /dev/null f.err
 '
 
+test_expect_success 'a user who may only read' '
+	fresh
+	chmod -R go+rX "$ECL_ROOT"
+	as_user ecl-replay --follow >out 2>out.err &
+	follower=$!
+	test_when_finished "kill -9 $follower; wait $follower; true"
+	eventually lines out 1
+	one a:1 1
+	eventually same_as_log out
+	test_cmp /dev/null out.err
+'
+
+test_expect_success 'a layer alone does not change, or cannot tell' '
+	fresh
+	test_expect_code 2 ecl-replay -d "$ECL_ROOT/live" --follow 2>err
+	test_grep "is a layer, not a root: the root is " err
+	test_expect_code 2 ecl-replay -d "$ECL_ROOT/live" --cursor c 2>err
+	test_grep "is a layer, not a root: the root is " err
+	test ! -e c
+'
+
 test_expect_success 'it goes nowhere that has an end' '
 	test_expect_code 2 ecl-replay --follow --to 1 2>err &&
 	test_grep "does not go with .--follow" err
