@@ -1,4 +1,4 @@
-/* Bytes of files to a descriptor: splice(2) into pipes, sendfile(2) into files and sockets, else read and write. */
+/* Bytes of files to a descriptor: splice(2) into pipes, copy_file_range(2) into files, sendfile(2) into sockets, else read and write. */
 #include "config.h"
 
 #include <sys/sendfile.h>
@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "io.h"
 #include "outlet.h"
@@ -29,6 +30,8 @@ outlet_init(struct outlet *o, int fd)
 	if (fstat(fd, &st) != 0)
 		return;
 	o->regular = S_ISREG(st.st_mode);
+	if (o->regular)
+		o->way = OUTLET_RANGE;
 	if (!S_ISFIFO(st.st_mode))
 		return;
 	o->way = OUTLET_SPLICE;
@@ -69,6 +72,9 @@ move(const struct outlet *o, int in_fd, uint64_t offset, uint64_t len)
 
 	if (o->way == OUTLET_SPLICE)
 		return (splice(in_fd, &at, o->fd, NULL, want, want < len ? SPLICE_F_MORE : 0));
+	/* All at once: extents are shared only where both files have them at the borders of blocks. */
+	if (o->way == OUTLET_RANGE)
+		return (copy_file_range(in_fd, &at, o->fd, NULL, (size_t)len, 0));
 	return (sendfile(o->fd, in_fd, &at, want));
 }
 
@@ -107,8 +113,8 @@ outlet_file(struct outlet *o, int in_fd, uint64_t offset, uint64_t len, struct e
 		} else if (n == 0)
 			return (2);
 		else if (errno != EPIPE && errno != EINTR && errno != EAGAIN)
-			/* Not with such a file (O_APPEND, a terminal), or an error: copying tells whose it is. */
-			o->way = OUTLET_COPY;
+			/* Not with such a file (another file system, O_APPEND, a terminal), or an error: copying tells whose it is. */
+			o->way = o->way == OUTLET_RANGE ? OUTLET_SENDFILE : OUTLET_COPY;
 		else if ((rc = again(o, e)) != 0)
 			return (rc);
 	}

@@ -13,7 +13,8 @@
 /* How bytes of a file get there. */
 enum outlet_way {
 	OUTLET_SPLICE,	 /* a pipe: its pages are the page cache's, nothing is copied */
-	OUTLET_SENDFILE, /* a file or a socket: the kernel copies */
+	OUTLET_RANGE,	 /* a file: shared where the file system can, else the kernel copies */
+	OUTLET_SENDFILE, /* a socket, or a file on another file system: the kernel copies */
 	OUTLET_COPY	 /* read and written */
 };
 

@@ -86,7 +86,8 @@ copy_slice(struct replay *r, uint64_t limit, struct err *e)
 	uint64_t to = limit;
 	int rc;
 
-	if (limit - r->offset > SLICE && log_next_line(r->log, r->segment, r->offset + SLICE, limit, &to, e) != 0)
+	/* A file takes a segment at once. */
+	if (limit - r->offset > SLICE && r->out->way != OUTLET_RANGE && log_next_line(r->log, r->segment, r->offset + SLICE, limit, &to, e) != 0)
 		return (-1);
 	if ((rc = send_bytes(r, r->offset, to - r->offset, e)) != 0)
 		return (rc == 1 ? 2 : -1);

@@ -153,11 +153,12 @@ assert back <= 6"
 
 test_expect_success STRACE 'the output is on its way, or on the disk, before the cursor is' '
 	fresh 100 &&
-	traced -y -o trace -e trace=splice,sendfile,write,fdatasync,fsync,rename,renameat,renameat2 ecl-replay --cursor c >out &&
-	grep -n "sendfile.*out>\|write(1.*out>" trace | tail -n 1 | cut -d: -f1 >written &&
+	traced -y -o trace -e trace=splice,copy_file_range,sendfile,write,fdatasync,fsync,rename,renameat,renameat2 ecl-replay --cursor c >out &&
+	grep -n "\(copy_file_range\|sendfile\|write\)(.*/out>.*= [1-9]" trace | tail -n 1 | cut -d: -f1 >written &&
 	grep -n "fdatasync(1<.*out>" trace | cut -d: -f1 >synced &&
 	grep -n "fsync(.*\.c\." trace | cut -d: -f1 >cursor &&
 	grep -n "rename" trace | cut -d: -f1 >renamed &&
+	test_line_count = 1 written &&
 	test_line_count = 1 synced &&
 	test_line_count = 1 cursor &&
 	test_line_count = 1 renamed &&
