@@ -94,13 +94,15 @@ int index_row(struct index *ix, uint64_t seq, struct row *ret, struct err *e);
 int index_rows(struct index *ix, uint64_t seq, size_t n, struct row *out, struct err *e);
 
 /**
- * index_peek(ix, seq, ret, e), index_wrong(ix, why, e):
+ * index_peek(ix, seq, ret, e), index_generation(ix), index_wrong(ix, generation, why, e):
  * index_row() without the checksum, which costs 64 KiB: for who will see by the lines of the log whether it is right; ret->id is not to be
  * used.  A parent is smaller than ${seq}.  Where a line says otherwise, index_wrong() throws the files away, as for any damage, ${why} being
- * what is wrong; then all is asked again.  Return 0, or -1: of index_wrong(), where it is not for the files that it is wrong.
+ * what is wrong, unless that was done since the index was of ${generation}, which is when the rows were read; then all is asked again.
+ * Return 0, or -1: of index_wrong(), where it is not for the files that it is wrong.
  */
 int index_peek(struct index *ix, uint64_t seq, struct row *ret, struct err *e);
-int index_wrong(struct index *ix, const struct err *why, struct err *e);
+uint64_t index_generation(const struct index *ix);
+int index_wrong(struct index *ix, uint64_t generation, const struct err *why, struct err *e);
 
 /** index_line(ix, seq, out, e): replace ${out} by the line of event ${seq}, LF not included, and check that it is that event.  O(1). */
 int index_line(struct index *ix, uint64_t seq, struct buf *out, struct err *e);

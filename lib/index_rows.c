@@ -9,9 +9,17 @@
 
 #define ROWS_PER_CHUNK (COLUMN_CHUNK / ROW_SIZE)
 
-int
-index_wrong(struct index *ix, const struct err *why, struct err *e)
+uint64_t
+index_generation(const struct index *ix)
 {
+	return (ix->generation);
+}
+
+int
+index_wrong(struct index *ix, uint64_t generation, const struct err *why, struct err *e)
+{
+	if (ix->generation != generation)
+		return (0);
 	return (index_lost(ix, why, e) == INDEX_AGAIN ? 0 : -1);
 }
 
@@ -36,7 +44,7 @@ index_peek(struct index *ix, uint64_t seq, struct row *ret, struct err *e)
 				return (0);
 			impossible(seq, &why);
 		}
-		if (index_wrong(ix, &why, e) != 0)
+		if (index_wrong(ix, ix->generation, &why, e) != 0)
 			return (-1);
 	}
 	if (seq >= ix->size)
@@ -81,7 +89,7 @@ index_rows(struct index *ix, uint64_t seq, size_t n, struct row *out, struct err
 			got = 1;
 		} else if ((got = rows_of_chunk(ix, seq, end < ix->published ? end : ix->published, out,
 				&why)) == 0) {
-			if (index_wrong(ix, &why, e) != 0)
+			if (index_wrong(ix, ix->generation, &why, e) != 0)
 				return (-1);
 		}
 		seq += got;

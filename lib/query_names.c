@@ -26,6 +26,7 @@ struct chains {
 	struct link *link;
 	size_t n, cap;
 	size_t at; /* the next one to give, of the oldest first; of the newest first they are a heap */
+	uint64_t generation; /* of the index when they were collected */
 	struct buf line;
 	struct event ev;
 	struct err *e;
@@ -78,6 +79,7 @@ static int
 collect(struct chains *c)
 {
 	c->n = c->at = 0;
+	c->generation = index_generation(c->q->ledger->index);
 	if (query_each_exact(c->q, add_chain, c, c->e) != 0)
 		return (-1);
 	if (c->n > 1)
@@ -108,7 +110,7 @@ next_up(struct chains *c, struct buf *line, struct event *ev)
 		}
 		err_set(&why, "the rows have event %" PRIu64 " in the chain of '%.*s'", l->seq,
 		    (int)l->name.len, l->name.p);
-		if (index_wrong(ix, &why, c->e) != 0 || collect(c) != 0)
+		if (index_wrong(ix, c->generation, &why, c->e) != 0 || collect(c) != 0)
 			return (-1);
 	}
 	return (0);

@@ -197,11 +197,13 @@ past_last(struct index *ix, struct span name, uint64_t size, struct buf *line, s
 {
 	struct past p = {.index = ix, .size = size};
 	struct element el;
+	uint64_t generation;
 	struct err why;
 	int rc;
 
 	for (;;) {
 		*ret = EVENT_NONE;
+		generation = index_generation(ix);
 		if ((rc = index_lookup(ix, name, &el, e)) <= 0)
 			return (rc);
 		if (el.first >= size)
@@ -220,7 +222,7 @@ past_last(struct index *ix, struct span name, uint64_t size, struct buf *line, s
 		p = (struct past){.index = ix, .size = size};
 		if (rc != 0)
 			return (rc == 1 ? 0 : -1);
-		if (index_wrong(ix, &why, e) != 0)
+		if (index_wrong(ix, generation, &why, e) != 0)
 			return (-1);
 	}
 }

@@ -17,6 +17,7 @@ struct states {
 	struct event ev; /* on that line */
 	struct fetch fetch; /* of the present */
 	struct past past;
+	uint64_t generation; /* of the index when that was begun */
 	int rc; /* of a visitor that may only say stop to what calls it */
 };
 
@@ -134,7 +135,7 @@ give_past(struct states *s, struct span name, const struct past_element *past)
 		return (-1);
 	}
 	if (rc == 0) {
-		if (index_wrong(ix, &why, s->e) != 0 ||
+		if (index_wrong(ix, s->generation, &why, s->e) != 0 ||
 		    past_last(ix, name, s->q->size, &s->line, &s->ev, &seq, s->e) != 0)
 			return (-1);
 		if (seq == EVENT_NONE)
@@ -181,6 +182,7 @@ states_then(struct states *s)
 
 	s->past.index = s->q->ledger->index;
 	s->past.size = s->q->size;
+	s->generation = index_generation(s->past.index);
 	if ((rc = each(s, collect)) == 0 && (rc = past_find(&s->past, s->e)) == 0)
 		rc = each(s, state_then);
 	past_release(&s->past);

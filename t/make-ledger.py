@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Write a ledger that knows nothing of the programs: DESIGN 2 and 3, and the standard library.
 
-usage: make-ledger.py ROOT EVENTS [--seed N] [--segment EVENTS] [--block EVENTS]
+usage: make-ledger.py ROOT EVENTS [--seed N] [--segment EVENTS] [--block EVENTS] [--skew]
 
 The same arguments give the same bytes.  --segment: so many events a segment (else all in one).
 --block: a block every so many events, with a header whose hash and prev are right and whose roots are made
-up; the first loses its snapshot as if it had been pruned.
+up; the first loses its snapshot as if it had been pruned.  --skew: some elements have most of the events, each for
+a quarter of the time, some very few.
 """
 import argparse, datetime, hashlib, json, os, random
 
@@ -80,8 +81,15 @@ def state(rng):
         lambda: '1.0', lambda: 'true', lambda: canonical('x' * rng.randrange(60))])()
 
 
-def user_event(ledger, rng):
-    element = rng.choice(ELEMENTS)
+def skewed(rng, quarter):
+    r = rng.random()
+    if r < .5:
+        return ELEMENTS[quarter]
+    return ELEMENTS[rng.randrange(4, 8)] if r < .99 else rng.choice(ELEMENTS)
+
+
+def user_event(ledger, rng, quarter):
+    element = rng.choice(ELEMENTS) if quarter is None else skewed(rng, quarter)
     extra = ''
     if rng.random() < .4:
         extra += ',"actor":' + canonical(rng.choice(ACTORS))
@@ -106,6 +114,7 @@ def main():
     p.add_argument('--seed', type=int, default=1)
     p.add_argument('--segment', type=int, default=0)
     p.add_argument('--block', type=int, default=0)
+    p.add_argument('--skew', action='store_true')
     a = p.parse_args()
     rng = random.Random(a.seed)
     ledger = Ledger(a.root, a.segment)
@@ -116,7 +125,7 @@ def main():
         if a.block and ledger.seq % a.block == 0:
             ledger.block()
         else:
-            user_event(ledger, rng)
+            user_event(ledger, rng, ledger.seq * 4 // a.events if a.skew else None)
 
 
 if __name__ == '__main__':

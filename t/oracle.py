@@ -14,9 +14,9 @@ import collections, datetime, fnmatch, json, random, sys
 DECODER = json.JSONDecoder()
 
 
-def events():
+def events(lines=None):
     """(seq, time, element, raw name token, raw state or None, line) of each line; states stay text."""
-    for raw in sys.stdin.buffer:
+    for raw in lines or sys.stdin.buffer:
         line = raw.decode()
         name_at = line.index('"element":') + 10
         name, end = DECODER.raw_decode(line, name_at)
@@ -49,6 +49,10 @@ def states(size):
         elif state is not None:
             living[name] = (token, state, seq, time)
     return sorted(living.items(), key=lambda item: item[0].encode())
+
+
+def state_line(token, state, seq, time):
+    return '{"element":%s,"state":%s,"seq":%d,"time":"%s"}\n' % (token, state, seq, time)
 
 
 def setters(size, lines):
@@ -91,7 +95,7 @@ def main():
     if what == 'states':
         for name, (token, state, seq, time) in states(int(args[0])):
             if wanted(name, args[1:]):
-                out.append('{"element":%s,"state":%s,"seq":%d,"time":"%s"}\n' % (token, state, seq, time))
+                out.append(state_line(token, state, seq, time))
     elif what == 'text':
         for name, (_, state, _, _) in states(int(args[0])):
             if wanted(name, []):
@@ -121,4 +125,5 @@ def main():
     sys.stdout.buffer.write(''.join(out).encode())
 
 
-main()
+if __name__ == '__main__':
+    main()
