@@ -27,17 +27,6 @@ index_row_encode(uint8_t out[ROW_SIZE], const struct row *row)
 	le32_put(out + 28, row->flags);
 }
 
-void
-index_row_decode(const uint8_t *p, struct row *ret)
-{
-	ret->time_us = (int64_t)le64_get(p);
-	ret->parent = le64_get(p + 8);
-	ret->offset = le32_get(p + 16);
-	ret->length = le32_get(p + 20);
-	ret->id = le32_get(p + 24);
-	ret->flags = le32_get(p + 28);
-}
-
 int
 index_open(int ecl_fd, struct log *log, unsigned flags, struct index **ret, struct err *e)
 {

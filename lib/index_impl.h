@@ -7,6 +7,7 @@
 
 #include "column.h"
 #include "index.h"
+#include "le.h"
 #include "runs.h"
 
 #define ROW_ID 24	/* where the element's number stands in a row */
@@ -323,7 +324,17 @@ void index_free_aside(struct index *ix);
 
 /** index_row_encode(out, row), index_row_decode(p, ret): a row as it stands in the file. */
 void index_row_encode(uint8_t out[ROW_SIZE], const struct row *row);
-void index_row_decode(const uint8_t *p, struct row *ret);
+
+static inline void
+index_row_decode(const uint8_t *p, struct row *ret)
+{
+	ret->time_us = (int64_t)le64_get(p);
+	ret->parent = le64_get(p + 8);
+	ret->offset = le32_get(p + 16);
+	ret->length = le32_get(p + 20);
+	ret->id = le32_get(p + 24);
+	ret->flags = le32_get(p + 28);
+}
 
 /** index_is_line(line, behind, seq): whether ${line}, and the byte behind it, looks like the line of that event. */
 bool index_is_line(struct span line, char behind, uint64_t seq);
