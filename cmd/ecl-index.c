@@ -117,12 +117,13 @@ durable_size(struct run *r, uint64_t *ret, struct err *e)
 static int
 update(struct run *r, struct err *e)
 {
+	unsigned flags = INDEX_TREE | INDEX_LAZY | (r->rebuild ? INDEX_IGNORE : 0);
 	uint64_t size, left;
 
-	/* The lock is held all the time: writers who find no manifest would make one themselves. */
-	if (r->rebuild && index_remove(r->layer->ecl_fd, -1, e) != 0)
+	if (durable_size(r, &size, e) != 0 || index_open(r->layer->ecl_fd, r->log, flags, &r->ix, e) != 0)
 		return (-1);
-	if (durable_size(r, &size, e) != 0 || index_open(r->layer->ecl_fd, r->log, INDEX_TREE | INDEX_LAZY, &r->ix, e) != 0)
+	/* The lock is held all the time: others would publish into what is going to be replaced. */
+	if (r->rebuild && index_anew(r->ix, e) != 0)
 		return (-1);
 	if (index_damage(r->ix) != NULL)
 		cli_warn(&r->cli, "the index is made anew: %s", index_damage(r->ix));
@@ -135,7 +136,9 @@ update(struct run *r, struct err *e)
 			return (-1);
 		progress_step(&r->progress, index_size(r->ix));
 	}
-	return (index_compact(r->ix, -1, e));
+	if (index_compact(r->ix, -1, e) != 0)
+		return (-1);
+	return (r->rebuild ? index_replace(r->ix, e) : 0);
 }
 
 /* Return 0, 1 where the index is wrong (with ${e}), or -1. */

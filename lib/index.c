@@ -96,7 +96,7 @@ new_head(const struct index *ix)
 	bool yes;
 	int fd;
 
-	if ((fd = io_open_dir(ix->ecl_fd, "index", NULL)) == -1)
+	if ((fd = io_open_dir(ix->ecl_fd, index_dir_name(ix), NULL)) == -1)
 		return (false);
 	yes = index_head_read(fd, &text, &crc, NULL) == 0 && crc != 0 && crc != ix->head_tried;
 	close(fd);

@@ -212,6 +212,15 @@ uint64_t index_lag(const struct index *ix);
 /** index_new_elements(ix): number of elements that `head` lacks, likewise. */
 uint64_t index_new_elements(const struct index *ix);
 
+/**
+ * index_anew(ix, e), index_replace(ix, e):
+ * For a rebuild, with ROOT/index.lock held by the caller: after the first, ${ix}, opened with INDEX_IGNORE and INDEX_LAZY, is published into
+ * `index.new`, beside the index that readers go on to use; the second exchanges the two, and removes the old one.  What a rebuild
+ * that died has left is removed by the next, and by index_compact().  Return 0 or -1.
+ */
+int index_anew(struct index *ix, struct err *e);
+int index_replace(struct index *ix, struct err *e);
+
 /** index_remove(ecl_fd, lock_fd, e): delete all index files (for a rebuild), under the lock; EXIT_RETRY where it is busy. */
 int index_remove(int ecl_fd, int lock_fd, struct err *e);
 

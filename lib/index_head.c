@@ -379,7 +379,7 @@ load_newest(struct index *ix, const struct view *view, struct err *e)
 		ix->head_tried = 0;
 		/* By its name: the directory, too, may be another one. */
 		e->sys = 0;
-		if ((ix->dir_fd = io_open_dir(ix->ecl_fd, "index", e)) == -1)
+		if ((ix->dir_fd = io_open_dir(ix->ecl_fd, index_dir_name(ix), e)) == -1)
 			return (e->sys == ENOENT ? 0 : -1);
 		if ((rc = load(ix, view, e)) >= 0)
 			break;

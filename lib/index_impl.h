@@ -249,6 +249,16 @@ int index_resolve_all(struct index *ix, struct err *e);
 /** index_run_find(ix, name, ret, e): the newest run's record of ${name}.  Return 1, 0, -1, or INDEX_AGAIN. */
 int index_run_find(struct index *ix, struct span name, struct run_record *ret, struct err *e);
 
+/* index_anew.c */
+
+#define INDEX_ANEW 0x8000u /* a flag of our own: what is published goes into the directory beside the present one */
+
+/** index_dir_name(ix): of the directory that the files are in. */
+const char *index_dir_name(const struct index *ix);
+
+/** index_remove_aside(ix, e): what a rebuild that died has left, or the index that was replaced.  Not while ${ix} is one made anew.  Return 0 or -1. */
+int index_remove_aside(struct index *ix, struct err *e);
+
 /* index_lost.c */
 
 /**

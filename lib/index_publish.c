@@ -262,11 +262,12 @@ take_back(struct index *ix, struct publication *p)
 static int
 open_dir(struct index *ix, struct err *e)
 {
+	const char *name = index_dir_name(ix);
 	int fd;
 
-	if (io_make_dir(ix->ecl_fd, "index", e) != 0)
+	if (io_make_dir(ix->ecl_fd, name, e) != 0)
 		return (-1);
-	if ((fd = io_open_dir(ix->ecl_fd, "index", e)) == -1)
+	if ((fd = io_open_dir(ix->ecl_fd, name, e)) == -1)
 		return (-1);
 	/* The directory may be another one by now; the columns go on with this descriptor. */
 	if (ix->dir_fd == -1)
@@ -444,6 +445,8 @@ index_compact(struct index *ix, int lock_fd, struct err *e)
 		return (-1);
 	if ((rc = publish_locked(ix, true, e)) == 0)
 		rc = index_sweep(ix, ix->dir_fd, SWEEP_LEFT_OVER, e);
+	if (rc == 0)
+		rc = index_remove_aside(ix, e);
 	if (lock_fd != -1)
 		flock(lock_fd, LOCK_UN);
 	return (rc);

@@ -295,6 +295,7 @@ test_expect_success 'killed at any moment it leaves an index that works' '
 	ecl-index --check
 	ls "$INDEX"/elements-*.run >runs
 	test_line_count = 1 runs
+	test ! -e "$INDEX.new"
 	ls -A "$INDEX" | grep -c "^\\.head" >left || true
 	test "$(cat left)" = 0
 	same_answers

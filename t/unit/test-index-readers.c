@@ -161,6 +161,44 @@ test_damaged(unsigned flags)
 	model_end(m);
 }
 
+/* Made anew aside: whoever comes meanwhile finds the one that was, and whoever had it open goes on. */
+static void
+test_aside(struct model *m)
+{
+	struct opened before, o, meanwhile, builder;
+	uint32_t seed;
+	struct err e;
+	bool yes;
+
+	yes = rebuild(m, 5000, m->n) && open_index(&before, m, 0);
+	seed = before.ix->seed;
+	yes = yes && open_index(&builder, m, INDEX_TREE | INDEX_LAZY | INDEX_IGNORE) && index_anew(builder.ix, &e) == 0;
+	while (yes && index_size(builder.ix) < m->n) {
+		yes = index_advance(builder.ix, 2500, &e) != -1 && publish(&builder);
+		yes = yes && open_index(&meanwhile, m, 0) && index_published(meanwhile.ix) == m->n && meanwhile.ix->seed == seed;
+		close_index(&meanwhile);
+	}
+	forget_columns(before.ix);
+	good(yes && index_compact(builder.ix, -1, &e) == 0 && builder.ix->runs == 1 && same_all(before.ix, m) && before.ix->seed == seed,
+	    "an index is made anew aside, and nobody notices");
+	forget_columns(before.ix);
+	good(index_replace(builder.ix, &e) == 0 && same_all(before.ix, m) && before.ix->seed != seed && index_published(before.ix) == m->n,
+	    "who had the old one takes the new one");
+	model_grow(m, 30);
+	good(log_refresh(builder.log, &e) == 0 && index_catch_up(builder.ix, &e) == 0 && publish(&builder) && same_all(builder.ix, m) &&
+		faccessat(m->ecl_fd, "index.new", F_OK, 0) != 0,
+	    "who made it goes on with it, and nothing is left aside");
+	close_index(&builder);
+	close_index(&before);
+	good(checks(m, 0), "it is right");
+	/* A rebuild that died. */
+	yes = open_index(&builder, m, INDEX_TREE | INDEX_IGNORE) && index_anew(builder.ix, &e) == 0 && publish(&builder);
+	close_index(&builder);
+	yes = yes && faccessat(m->ecl_fd, "index.new", F_OK, 0) == 0 && open_index(&o, m, INDEX_TREE) && index_compact(o.ix, -1, &e) == 0;
+	close_index(&o);
+	good(yes && faccessat(m->ecl_fd, "index.new", F_OK, 0) != 0, "what a rebuild that died left is removed");
+}
+
 /* Rows that nobody checked lead to no wrong line. */
 static void
 test_unchecked(struct model *m)
@@ -326,6 +364,7 @@ main(void)
 	test_visiting(&m, true);
 	test_publishing(&m);
 	test_unchecked(&m);
+	test_aside(&m);
 	test_scanned(&m, INDEX_TREE);
 	test_scanned(&m, INDEX_NO_HASHES);
 	model_end(&m);
