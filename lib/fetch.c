@@ -9,18 +9,19 @@
 
 #include "banned.h"
 
-#define GROUP 262144		/* events that are sorted together: each group goes through all rows */
-#define LINES_MAX (16u << 20)	/* bytes of lines that are held at a time */
+#define GROUP 262144 /* events that are sorted together: each group goes through all rows */
+#define LINES_MAX (16u << 20) /* bytes of lines that are held at a time */
 
 struct fetch_want {
 	uint64_t seq;
-	size_t name;  /* offset in names */
-	size_t line;  /* offset in lines */
+	size_t name; /* offset in names */
+	size_t line; /* offset in lines */
 	uint32_t name_len, length;
 };
 
 void
-fetch_init(struct fetch *f, struct index *ix, int (*visit)(void *arg, struct span name, const struct event *ev), void *arg)
+fetch_init(struct fetch *f, struct index *ix,
+    int (*visit)(void *arg, struct span name, const struct event *ev), void *arg)
 {
 	memset(f, 0, sizeof(*f));
 	f->index = ix;
@@ -55,15 +56,18 @@ visit_one(struct fetch *f, const struct fetch_want *w, struct err *e)
 	struct json_fault fault = {0, "it is another event"};
 	struct event ev;
 
-	if (event_parse((struct span){f->lines.data + w->line, w->length}, &ev, &fault) != 0 || ev.seq != w->seq)
-		return (err_set(e, "the log is corrupt at seq %" PRIu64 ": %s; run 'ecl-verify'", w->seq, fault.what));
+	if (event_parse((struct span){f->lines.data + w->line, w->length}, &ev, &fault) != 0 ||
+	    ev.seq != w->seq)
+		return (err_set(e, "the log is corrupt at seq %" PRIu64 ": %s; run 'ecl-verify'",
+		    w->seq, fault.what));
 	if (!span_eq(ev.element, name))
-		return (err_set(e, "the index has event %" PRIu64 " as one of '%.*s'; run 'ecl-index --rebuild'", w->seq, (int)name.len,
-		    name.p));
+		return (err_set(e,
+		    "the index has event %" PRIu64 " as one of '%.*s'; run 'ecl-index --rebuild'",
+		    w->seq, (int)name.len, name.p));
 	return (f->visit(f->arg, name, &ev));
 }
 
-/* Those from ${from} up to ${to} in the order of asking; the places of all are sorted, and those of these come to ${part}. */
+/* Those from ${from} up to ${to} in the order of asking, whose places are gathered in ${part}. */
 static int
 give(struct fetch *f, size_t from, size_t to, struct index_place *part, struct err *e)
 {
@@ -136,7 +140,8 @@ fetch_add(struct fetch *f, struct span name, uint64_t seq, struct err *e)
 {
 	if (f->n == f->cap && more_room(f, e) != 0)
 		return (-1);
-	f->want[f->n++] = (struct fetch_want){.seq = seq, .name = f->names.len, .name_len = (uint32_t)name.len};
+	f->want[f->n++] = (struct fetch_want){
+	    .seq = seq, .name = f->names.len, .name_len = (uint32_t)name.len};
 	buf_addspan(&f->names, name);
 	if (f->names.failed)
 		return (err_mem(e));

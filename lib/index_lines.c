@@ -8,9 +8,9 @@
 #include "banned.h"
 
 #define CHUNK_ROWS (COLUMN_CHUNK / ROW_SIZE)
-#define PEEK_MAX 24		/* so many rows cost as much as their whole chunk and its checksum */
-#define GAP_MAX 4096		/* to read that much in vain costs less than to read twice */
-#define SPAN_MAX (256u << 10)	/* of what is read at once */
+#define PEEK_MAX 24	      /* so many rows cost as much as their chunk and its checksum */
+#define GAP_MAX 4096	      /* to read that much in vain costs less than to read twice */
+#define SPAN_MAX (256u << 10) /* of what is read at once */
 
 /* How many of ${n} places stand in one chunk of the rows as the first. */
 static size_t
@@ -35,7 +35,8 @@ index_places(struct index *ix, struct index_place *place, size_t n, struct err *
 	for (i = 0; i < n;) {
 		some = in_one_chunk(ix, place + i, n - i);
 		for (end = i + some; i < end; i++) {
-			if ((some > PEEK_MAX ? index_row : index_peek)(ix, place[i].seq, &row, e) != 0)
+			if ((some > PEEK_MAX ? index_row : index_peek)(ix, place[i].seq, &row, e) !=
+			    0)
 				return (-1);
 			place[i].offset = row.offset;
 			place[i].length = row.length;
@@ -44,11 +45,16 @@ index_places(struct index *ix, struct index_place *place, size_t n, struct err *
 	return (0);
 }
 
-/* The lines of ${n} places, which stand closely in one segment.  Those that are not where they should be get no length. */
+/*
+ * The lines of ${n} places, which stand closely in one segment.  Those that are not where they should
+ * be get no length.
+ */
 static int
-read_span(struct index *ix, size_t segment, struct index_place *place, size_t n, struct buf *window, struct buf *out, struct err *e)
+read_span(struct index *ix, size_t segment, struct index_place *place, size_t n, struct buf *window,
+    struct buf *out, struct err *e)
 {
-	uint64_t from = place[0].offset, to = (uint64_t)place[n - 1].offset + place[n - 1].length + 1;
+	uint64_t from = place[0].offset,
+		 to = (uint64_t)place[n - 1].offset + place[n - 1].length + 1;
 	const char *p;
 	size_t i;
 
@@ -64,7 +70,8 @@ read_span(struct index *ix, size_t segment, struct index_place *place, size_t n,
 	for (i = 0; i < n; i++) {
 		p = window->data + (place[i].offset - from);
 		place[i].at = out->len;
-		if (!index_is_line((struct span){p, place[i].length}, p[place[i].length], place[i].seq))
+		if (!index_is_line(
+			(struct span){p, place[i].length}, p[place[i].length], place[i].seq))
 			place[i].length = 0;
 		else
 			buf_add(out, p, place[i].length);
@@ -90,7 +97,8 @@ in_one_span(const struct index_place *place, size_t n, uint64_t end)
 
 /* One that is not where its row said. */
 static int
-read_alone(struct index *ix, struct index_place *place, struct buf *window, struct buf *out, struct err *e)
+read_alone(
+    struct index *ix, struct index_place *place, struct buf *window, struct buf *out, struct err *e)
 {
 	if (index_line(ix, place->seq, window, e) != 0)
 		return (-1);

@@ -1,4 +1,4 @@
-/* The index: files that turn out to be damaged, removed, or replaced by others, while somebody asks. */
+/* The index: files that turn out to be damaged, removed or replaced, while somebody asks. */
 #include "config.h"
 
 #include <inttypes.h>
@@ -23,7 +23,8 @@ hidden_row(struct index *ix, uint64_t seq, uint32_t id, struct row *ret, struct 
 		return (-1);
 	index_row_decode(p, ret);
 	if (ret->id != id || (ret->parent != EVENT_NONE && ret->parent >= seq))
-		return (err_set(why, "the column 'rows' does not fit the runs at event %" PRIu64, seq));
+		return (
+		    err_set(why, "the column 'rows' does not fit the runs at event %" PRIu64, seq));
 	return (0);
 }
 
@@ -38,10 +39,13 @@ index_as_of(struct index *ix, struct run_record *rec, struct err *why)
 	for (seq = rec->last; seq != EVENT_NONE && seq >= ix->published; seq = row.parent)
 		if (hidden_row(ix, seq, rec->id, &row, why) != 0)
 			return (-1);
+	if (seq == EVENT_NONE)
+		return (err_set(why, "the column 'rows' lacks the first event of an element"));
 	rec->last = seq;
 	if (rec->last_state == EVENT_NONE || rec->last_state < ix->published)
 		return (1);
-	for (rec->last_state = EVENT_NONE, rec->alive = false; seq != EVENT_NONE; seq = row.parent) {
+	for (rec->last_state = EVENT_NONE, rec->alive = false; seq != EVENT_NONE;
+	     seq = row.parent) {
 		if (hidden_row(ix, seq, rec->id, &row, why) != 0)
 			return (-1);
 		if ((row.flags & ROW_STATE) == 0)
@@ -57,8 +61,8 @@ index_as_of(struct index *ix, struct run_record *rec, struct err *why)
 
 /* Events that are not in the log yet: from what was known of them. */
 static int
-feed_again(struct index *ix, const struct etable *had, const struct tail *tail, uint64_t first, uint64_t from, uint64_t to,
-    struct err *e)
+feed_again(struct index *ix, const struct etable *had, const struct tail *tail, uint64_t first,
+    uint64_t from, uint64_t to, struct err *e)
 {
 	const struct entry *en;
 	uint64_t seq;
@@ -68,8 +72,14 @@ feed_again(struct index *ix, const struct etable *had, const struct tail *tail, 
 	for (seq = from; seq < to; seq++) {
 		index_row_decode((const uint8_t *)tail->rows.data + (seq - first) * ROW_SIZE, &row);
 		en = &had->entry[row.id];
-		f = (struct fed){.seq = seq, .name = entry_name(en), .time_us = row.time_us, .parent = row.parent, .flags = row.flags,
-		    .segment = 0, .offset = row.offset, .length = row.length};
+		f = (struct fed){.seq = seq,
+		    .name = entry_name(en),
+		    .time_us = row.time_us,
+		    .parent = row.parent,
+		    .flags = row.flags,
+		    .segment = 0,
+		    .offset = row.offset,
+		    .length = row.length};
 		if ((seq - first) * SHA256_SIZE < tail->hashes.len)
 			f.hash = (const uint8_t *)tail->hashes.data + (seq - first) * SHA256_SIZE;
 		if (en->state_seq == seq)
@@ -86,7 +96,7 @@ present_view(const struct index *ix, uint64_t limit)
 {
 	struct view v = {.seed = ix->seed, .size = limit};
 
-	/* Events that are not in the log yet are fed again; others could not have published more than it has. */
+	/* Events that are not in the log yet are fed again: others cannot have published them. */
 	if (limit == ix->size) {
 		v.elements = ix->elements;
 		memcpy(v.hash, ix->hash, SHA256_SIZE);
@@ -99,7 +109,8 @@ index_lost(struct index *ix, const struct err *why, struct err *e)
 {
 	struct etable *had = ix->table, *fresh;
 	struct tail tail = ix->tail;
-	uint64_t first = ix->base, size = ix->size, limit = ix->log->end.size < size ? ix->log->end.size : size;
+	uint64_t first = ix->base, size = ix->size,
+		 limit = ix->log->end.size < size ? ix->log->end.size : size;
 	uint8_t hash[SHA256_SIZE];
 	bool alone = ix->going == NULL;
 	struct view view;
@@ -127,7 +138,8 @@ index_lost(struct index *ix, const struct err *why, struct err *e)
 	if (!alone || index_reload(ix, &view) == 0)
 		index_set_damage(ix, why->text);
 	index_rewind(ix);
-	if (index_scan(ix, limit, e) == 0 && feed_again(ix, had, &tail, first, ix->size, size, e) == 0) {
+	if (index_scan(ix, limit, e) == 0 &&
+	    feed_again(ix, had, &tail, first, ix->size, size, e) == 0) {
 		memcpy(ix->hash, hash, SHA256_SIZE);
 		ret = INDEX_AGAIN;
 	}

@@ -1,6 +1,6 @@
 /*
- * The index: reading the log, line by line.  Some lines at a time are looked at, so that what the table of elements
- * has of them is on its way to the processor before it is needed.
+ * The index: reading the log, line by line.  Some lines at a time are looked at, so that what the
+ * table of elements has of them is on its way to the processor before it is needed.
  */
 #include "config.h"
 
@@ -41,9 +41,12 @@ skim_lines(struct scan *s, size_t n)
 
 	for (i = 0; i < n; i++) {
 		f = &s->fed[i];
-		*f = (struct fed){.seq = s->ix->size + i, .segment = s->line[i].segment, .offset = s->line[i].offset,
+		*f = (struct fed){.seq = s->ix->size + i,
+		    .segment = s->line[i].segment,
+		    .offset = s->line[i].offset,
 		    .length = (uint32_t)s->line[i].text.len};
-		s->skimmed[i] = before != NULL && index_skim(&s->skim, s->line[i].text, before, hashed ? s->hash[i] : NULL, f);
+		s->skimmed[i] = before != NULL &&
+		    index_skim(&s->skim, s->line[i].text, before, hashed ? s->hash[i] : NULL, f);
 		if (s->skimmed[i]) {
 			f->hash = hashed ? s->hash[i] : NULL;
 			f->hint = etable_hint(s->ix->table, f->name);
@@ -81,7 +84,8 @@ feed_lines(struct scan *s, size_t n, struct err *e)
 
 	skim_lines(s, n);
 	for (i = 0; i < n; i++) {
-		rc = s->skimmed[i] ? index_feed_one(s->ix, &s->fed[i], e) : feed_parsed(s->ix, &s->line[i], e);
+		rc = s->skimmed[i] ? index_feed_one(s->ix, &s->fed[i], e)
+				   : feed_parsed(s->ix, &s->line[i], e);
 		if (rc != 0)
 			return (-1);
 		if (!hashed)
@@ -100,7 +104,9 @@ index_hash_settle(struct index *ix, struct err *e)
 
 	ix->hash_hex = NULL;
 	if (hex != NULL && hex_decode(hex, SHA256_SIZE, ix->hash) != 0)
-		return (err_set(e, "the log is corrupt at seq %" PRIu64 ": its hash is no hash; run 'ecl-verify'", ix->size - 1));
+		return (err_set(e,
+		    "the log is corrupt at seq %" PRIu64 ": its hash is no hash; run 'ecl-verify'",
+		    ix->size - 1));
 	return (0);
 }
 
@@ -124,7 +130,8 @@ index_scan(struct index *ix, uint64_t limit, struct err *e)
 	memcpy(s->before, before.data, HEX);
 	buf_release(&before);
 	segment = log_segment_of(ix->log, ix->size);
-	log_reader_init(&r, ix->log, segment, ix->log->segment[segment].first == ix->size ? 0 : ix->offset);
+	log_reader_init(
+	    &r, ix->log, segment, ix->log->segment[segment].first == ix->size ? 0 : ix->offset);
 	while (ix->size < limit && rc == 0) {
 		want = limit - ix->size < LINES ? (size_t)(limit - ix->size) : LINES;
 		if ((n = log_reader_some(&r, s->line, want, e)) <= 0)
@@ -136,6 +143,7 @@ index_scan(struct index *ix, uint64_t limit, struct err *e)
 	log_reader_release(&r);
 	free(s);
 	if (n == 0)
-		return (err_set(e, "the log ends before event %" PRIu64 "; run 'ecl-verify'", ix->size));
+		return (err_set(
+		    e, "the log ends before event %" PRIu64 "; run 'ecl-verify'", ix->size));
 	return (rc != 0 || n == -1 ? -1 : 0);
 }
