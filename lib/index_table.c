@@ -339,7 +339,7 @@ etable_trim(struct etable *t, uint64_t seq)
 		free(en->state);
 		t->state_bytes -= en->state_cap;
 		en->state = NULL;
-		en->state_cap = 0;
+		en->state_len = en->state_cap = 0;
 		en->state_seq = EVENT_NONE;
 	}
 	/* Not again before as much has come together once more. */
