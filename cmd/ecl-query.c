@@ -1,19 +1,16 @@
 /* ecl-query: what is, what was, what happened. */
 #include "config.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "answer.h"
-#include "blocks.h"
+#include "ask.h"
 #include "cli.h"
 #include "event.h"
 #include "json.h"
-#include "layer.h"
 #include "present.h"
-#include "query.h"
 #include "when.h"
 
 #include "banned.h"
@@ -24,6 +21,7 @@ enum {
 	OPT_ACTION = CLI_LONG,
 	OPT_ACTOR,
 	OPT_AT,
+	OPT_BLOCK,
 	OPT_BLOCKS,
 	OPT_COUNT_BY,
 	OPT_DIFF,
@@ -44,6 +42,7 @@ static const struct cli_option options[] = {
 	{OPT_ACTION, "action", true},
 	{OPT_ACTOR, "actor", true},
 	{OPT_AT, "at", true},
+	{OPT_BLOCK, "block", true},
 	{OPT_BLOCKS, "blocks", false},
 	{OPT_COUNT_BY, "count-by", true},
 	{OPT_DIFF, "diff", true},
@@ -86,6 +85,7 @@ static const char help[] =
     "      --names KIND      names of elements or blocks that begin with the operand\n"
     "\n"
     "      --at WHEN         as of then\n"
+    "      --block WHEN      ask the snapshot of the last block up to then\n"
     "      --since WHEN      only events from then on\n"
     "      --until WHEN      only events up to then\n"
     "      --action NAME     only events with this action\n"
@@ -97,386 +97,277 @@ static const char help[] =
     "WHEN: 42 (a seq), block-7, 2026-11-21T10:00:00Z, '2026-11-21 10:00', 10:00,\n"
     "yesterday, 15m (ago).  GLOB: a name, or a pattern of * ? [...].\n";
 
-enum what { ASK_STATES, ASK_HISTORY, ASK_DIFF, ASK_COUNTS, ASK_EVENT, ASK_ELEMENTS, ASK_BLOCKS, ASK_LAYER, ASK_STAT, ASK_NAMES };
-
 #define TAKES_GLOBS 1u
 #define TAKES_AT 2u
 #define TAKES_RANGE 4u /* --since, --until, --action, --actor */
 #define TAKES_ORDER 8u /* --limit, --reverse */
 #define TAKES_FORMAT 16u
 #define TAKES_STATE 32u /* --format state */
+#define TAKES_BLOCK 64u
 
 /* The questions, their options, and what goes with them. */
 static const struct question {
-	enum what what;
+	enum ask_what what;
 	int key;
 	const char *name;
 	unsigned takes;
 } questions[] = {
-	{ASK_STATES, 0, "states", TAKES_GLOBS | TAKES_AT | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT | TAKES_STATE},
-	{ASK_HISTORY, OPT_HISTORY, "--history", TAKES_GLOBS | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT},
-	{ASK_DIFF, OPT_DIFF, "--diff", TAKES_GLOBS | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT},
-	{ASK_COUNTS, OPT_COUNT_BY, "--count-by", TAKES_GLOBS | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT},
-	{ASK_EVENT, OPT_EVENT, "--event", TAKES_FORMAT},
-	{ASK_ELEMENTS, OPT_ELEMENTS, "--elements", TAKES_GLOBS | TAKES_ORDER | TAKES_FORMAT},
+	{ASK_STATES, 0, "states", TAKES_GLOBS | TAKES_AT | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT | TAKES_STATE | TAKES_BLOCK},
+	{ASK_HISTORY, OPT_HISTORY, "--history", TAKES_GLOBS | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT | TAKES_BLOCK},
+	{ASK_DIFF, OPT_DIFF, "--diff", TAKES_GLOBS | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT | TAKES_BLOCK},
+	{ASK_COUNTS, OPT_COUNT_BY, "--count-by", TAKES_GLOBS | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT | TAKES_BLOCK},
+	{ASK_EVENT, OPT_EVENT, "--event", TAKES_FORMAT | TAKES_BLOCK},
+	{ASK_ELEMENTS, OPT_ELEMENTS, "--elements", TAKES_GLOBS | TAKES_ORDER | TAKES_FORMAT | TAKES_BLOCK},
 	{ASK_BLOCKS, OPT_BLOCKS, "--blocks", TAKES_ORDER | TAKES_FORMAT},
-	{ASK_LAYER, OPT_LAYER, "--layer", TAKES_AT | TAKES_FORMAT},
-	{ASK_STAT, OPT_STAT, "--stat", TAKES_FORMAT},
-	{ASK_NAMES, OPT_NAMES, "--names", TAKES_GLOBS | TAKES_ORDER},
+	{ASK_LAYER, OPT_LAYER, "--layer", TAKES_AT | TAKES_FORMAT | TAKES_BLOCK},
+	{ASK_STAT, OPT_STAT, "--stat", TAKES_FORMAT | TAKES_BLOCK},
+	{ASK_NAMES, OPT_NAMES, "--names", TAKES_GLOBS | TAKES_ORDER | TAKES_BLOCK},
 };
 
-struct ask {
+struct run {
 	struct cli cli;
 	const struct question *question; /* NULL: none was named yet */
-	const char *at, *since, *until;
+	struct ask ask;
 	const char *action, *actor;
-	const char *value;	  /* of --diff, --event and --names */
-	const char *second;	  /* of --diff; NULL: now */
-	enum query_key key;	  /* of --count-by */
-	uint64_t from;		  /* of --diff: the size at the first */
 	const char *format;
-	uint64_t limit;		  /* 0: none */
-	bool reverse;
-	const char *prefix;	  /* of --names */
-	struct layer *layer;
-	struct query query;
-	struct blocks blocks;
-	bool has_blocks;
+	uint64_t limit; /* 0: none */
 	struct present present;
 };
 
 /* Options. */
 
 static int
-set_question(struct ask *a, int key)
+set_question(struct run *r, int key)
 {
 	size_t i;
 
 	for (i = 0; questions[i].key != key; i++)
 		;
-	if (a->question != NULL && a->question != &questions[i])
+	if (r->question != NULL && r->question != &questions[i])
 		return (cli_usage(
-		    &a->cli, "'%s' does not go with '%s'", questions[i].name, a->question->name));
-	a->question = &questions[i];
+		    &r->cli, "'%s' does not go with '%s'", questions[i].name, r->question->name));
+	r->question = &questions[i];
 	return (0);
 }
 
 /* Return 0, or the exit code where the command line is wrong. */
 static int
-set_option(struct ask *a, int key)
+set_option(struct run *r, int key)
 {
-	const char *value = a->cli.value;
+	const char *value = r->cli.value;
 
 	switch (key) {
 	case OPT_ACTION:
-		a->action = value;
+		r->action = value;
 		break;
 	case OPT_ACTOR:
-		a->actor = value;
+		r->actor = value;
 		break;
 	case OPT_AT:
-		a->at = value;
+		r->ask.at = value;
+		break;
+	case OPT_BLOCK:
+		r->ask.block = value;
 		break;
 	case OPT_SINCE:
-		a->since = value;
+		r->ask.since = value;
 		break;
 	case OPT_UNTIL:
-		a->until = value;
+		r->ask.until = value;
 		break;
 	case OPT_FORMAT:
-		a->format = value;
+		r->format = value;
 		break;
 	case OPT_REVERSE:
-		a->reverse = true;
+		r->ask.reverse = true;
 		break;
 	case OPT_LIMIT:
-		if (decimal_parse(value, strlen(value), &a->limit) != 0 || a->limit == 0)
+		if (decimal_parse(value, strlen(value), &r->limit) != 0 || r->limit == 0)
 			return (cli_usage(
-			    &a->cli, "option '--limit' takes a number from 1 on, not '%s'", value));
+			    &r->cli, "option '--limit' takes a number from 1 on, not '%s'", value));
 		break;
 	case OPT_COUNT_BY:
-		for (a->key = 0; answer_keys[a->key] != NULL && strcmp(value, answer_keys[a->key]) != 0; a->key++)
+		for (r->ask.key = 0; answer_keys[r->ask.key] != NULL && strcmp(value, answer_keys[r->ask.key]) != 0; r->ask.key++)
 			;
-		if (answer_keys[a->key] == NULL)
-			return (cli_usage(&a->cli,
+		if (answer_keys[r->ask.key] == NULL)
+			return (cli_usage(&r->cli,
 			    "option '--count-by' takes element, kind, action, actor, hour or day, not '%s'",
 			    value));
-		return (set_question(a, key));
+		return (set_question(r, key));
 	case OPT_DIFF:
-		a->value = value;
+		r->ask.value = value;
 		/* An option with two arguments, of which the second may be left out: what can be one is one. */
-		a->second = NULL;
-		if (*a->cli.argv != NULL && when_parses(*a->cli.argv))
-			a->second = *a->cli.argv++;
-		return (set_question(a, key));
+		r->ask.second = NULL;
+		if (*r->cli.argv != NULL && when_parses(*r->cli.argv))
+			r->ask.second = *r->cli.argv++;
+		return (set_question(r, key));
 	case OPT_EVENT:
 	case OPT_NAMES:
-		a->value = value;
-		return (set_question(a, key));
+		r->ask.value = value;
+		return (set_question(r, key));
 	default:
-		return (set_question(a, key));
+		return (set_question(r, key));
 	}
 	return (0);
 }
 
 static int
-check_takes(struct ask *a)
+check_takes(struct run *r)
 {
 	const struct {
 		bool given;
 		unsigned takes;
 		const char *name;
 	} check[] = {
-	    {a->cli.noperands > 0, TAKES_GLOBS, "a GLOB"},
-	    {a->at != NULL, TAKES_AT, "'--at'"},
-	    {a->since != NULL, TAKES_RANGE, "'--since'"},
-	    {a->until != NULL, TAKES_RANGE, "'--until'"},
-	    {a->action != NULL, TAKES_RANGE, "'--action'"},
-	    {a->actor != NULL, TAKES_RANGE, "'--actor'"},
-	    {a->limit != 0, TAKES_ORDER, "'--limit'"},
-	    {a->reverse, TAKES_ORDER, "'--reverse'"},
-	    {a->format != NULL, TAKES_FORMAT, "'--format'"},
+	    {r->cli.noperands > 0, TAKES_GLOBS, "a GLOB"},
+	    {r->ask.at != NULL, TAKES_AT, "'--at'"},
+	    {r->ask.block != NULL, TAKES_BLOCK, "'--block'"},
+	    {r->ask.since != NULL, TAKES_RANGE, "'--since'"},
+	    {r->ask.until != NULL, TAKES_RANGE, "'--until'"},
+	    {r->action != NULL, TAKES_RANGE, "'--action'"},
+	    {r->actor != NULL, TAKES_RANGE, "'--actor'"},
+	    {r->limit != 0, TAKES_ORDER, "'--limit'"},
+	    {r->ask.reverse, TAKES_ORDER, "'--reverse'"},
+	    {r->format != NULL, TAKES_FORMAT, "'--format'"},
 	};
-	bool ended = a->cli.noperands > 0 && strcmp(a->cli.operands[-1], "--") == 0;
+	bool ended = r->cli.noperands > 0 && strcmp(r->cli.operands[-1], "--") == 0;
 	size_t i;
 
 	/* A GLOB could begin so, but it will have been meant as an option, and the answer would be to another question. */
-	for (i = 0; i < a->cli.noperands; i++) {
-		if (a->cli.operands[i][0] == '-' && !ended)
+	for (i = 0; i < r->cli.noperands; i++) {
+		if (r->cli.operands[i][0] == '-' && !ended)
 			return (cli_usage(
-			    &a->cli, "options stand before GLOBs: '%s'", a->cli.operands[i]));
+			    &r->cli, "options stand before GLOBs: '%s'", r->cli.operands[i]));
 	}
 	for (i = 0; i < sizeof(check) / sizeof(check[0]); i++) {
-		if (check[i].given && (a->question->takes & check[i].takes) == 0)
+		if (check[i].given && (r->question->takes & check[i].takes) == 0)
 			return (cli_usage(
-			    &a->cli, "%s does not go with '%s'", check[i].name, a->question->name));
+			    &r->cli, "%s does not go with '%s'", check[i].name, r->question->name));
 	}
 	return (0);
 }
 
 static int
-set_present(struct ask *a)
+set_present(struct run *r)
 {
 	static const char *const names[] = {"json", "tsv", "table", "state"};
-	enum present_format format = cli_want_table(&a->cli) ? PRESENT_TABLE : PRESENT_JSON;
+	enum present_format format = cli_want_table(&r->cli) ? PRESENT_TABLE : PRESENT_JSON;
 
-	if (a->format != NULL) {
-		for (format = PRESENT_JSON; strcmp(a->format, names[format]) != 0; format++) {
+	if (r->format != NULL) {
+		for (format = PRESENT_JSON; strcmp(r->format, names[format]) != 0; format++) {
 			if (format == PRESENT_STATE)
-				return (cli_usage(&a->cli,
+				return (cli_usage(&r->cli,
 				    "option '--format' takes json, tsv, table or state, not '%s'",
-				    a->format));
+				    r->format));
 		}
 	}
-	if (format == PRESENT_STATE && (a->question->takes & TAKES_STATE) == 0)
+	if (format == PRESENT_STATE && (r->question->takes & TAKES_STATE) == 0)
 		return (
-		    cli_usage(&a->cli, "format 'state' does not go with '%s'", a->question->name));
-	present_init(&a->present, &a->cli, format, stdout);
-	a->present.reverse = a->reverse && a->question->what != ASK_HISTORY;
-	if (a->limit != 0)
-		a->present.limit = a->limit;
+		    cli_usage(&r->cli, "format 'state' does not go with '%s'", r->question->name));
+	present_init(&r->present, &r->cli, format, stdout);
+	r->present.reverse = r->ask.reverse && r->question->what != ASK_HISTORY;
+	if (r->limit != 0)
+		r->present.limit = r->limit;
 	return (0);
 }
 
 /* --names elements|blocks [PREFIX] */
 static int
-set_names(struct ask *a)
+set_names(struct run *r)
 {
-	if (strcmp(a->value, "elements") != 0 && strcmp(a->value, "blocks") != 0)
+	if (strcmp(r->ask.value, "elements") != 0 && strcmp(r->ask.value, "blocks") != 0)
 		return (cli_usage(
-		    &a->cli, "option '--names' takes elements or blocks, not '%s'", a->value));
-	if (a->cli.noperands > 1)
+		    &r->cli, "option '--names' takes elements or blocks, not '%s'", r->ask.value));
+	if (r->cli.noperands > 1)
 		return (cli_usage(
-		    &a->cli, "'--names' takes one beginning, not also '%s'", a->cli.operands[1]));
-	a->prefix = a->cli.noperands == 1 ? a->cli.operands[0] : "";
+		    &r->cli, "'--names' takes one beginning, not also '%s'", r->cli.operands[1]));
+	r->ask.prefix = r->cli.noperands == 1 ? r->cli.operands[0] : "";
 	return (0);
 }
 
 static int
-set_filter(struct ask *a)
+set_filter(struct run *r)
 {
-	struct filter *f = &a->query.filter;
+	struct filter *f = &r->ask.filter;
 	size_t i;
 
-	for (i = 0; i < a->cli.noperands; i++) {
-		if (filter_add(f, a->cli.operands[i]) != 0)
-			return (cli_usage(&a->cli, "out of memory"));
+	for (i = 0; i < r->cli.noperands; i++) {
+		if (filter_add(f, r->cli.operands[i]) != 0)
+			return (cli_usage(&r->cli, "out of memory"));
 	}
-	if (a->action != NULL) {
-		f->action = (struct span){a->action, strlen(a->action)};
+	if (r->action != NULL) {
+		f->action = (struct span){r->action, strlen(r->action)};
 		if (event_action_fault(f->action) != NULL)
-			return (cli_usage(&a->cli, "'%s' is no action: %s", a->action,
+			return (cli_usage(&r->cli, "'%s' is no action: %s", r->action,
 			    event_action_fault(f->action)));
 	}
-	if (a->actor != NULL && json_utf8(a->actor, strlen(a->actor)) != strlen(a->actor))
-		return (cli_usage(&a->cli, "the actor '%s' is not UTF-8", a->actor));
-	if (a->actor != NULL && filter_set_actor(f, a->actor) != 0)
-		return (cli_usage(&a->cli, "out of memory"));
+	if (r->actor != NULL && json_utf8(r->actor, strlen(r->actor)) != strlen(r->actor))
+		return (cli_usage(&r->cli, "the actor '%s' is not UTF-8", r->actor));
+	if (r->actor != NULL && filter_set_actor(f, r->actor) != 0)
+		return (cli_usage(&r->cli, "out of memory"));
 	return (0);
 }
 
 /* Return 0, -1 where the program is to end with cli.exit, or an exit code. */
 static int
-parse(struct ask *a, char **argv)
+parse(struct run *r, char **argv)
 {
 	int key, rc;
 
-	cli_init(&a->cli, "ecl-query", help, argv);
-	while ((key = cli_next(&a->cli, options)) > 0) {
-		if ((rc = set_option(a, key)) != 0)
+	cli_init(&r->cli, "ecl-query", help, argv);
+	while ((key = cli_next(&r->cli, options)) > 0) {
+		if ((rc = set_option(r, key)) != 0)
 			return (rc);
 	}
 	if (key == -1)
 		return (-1);
-	if (a->question == NULL)
-		a->question = &questions[0];
-	if ((rc = check_takes(a)) != 0 || (rc = set_present(a)) != 0)
+	if (r->question == NULL)
+		r->question = &questions[0];
+	if ((rc = check_takes(r)) != 0 || (rc = set_present(r)) != 0)
 		return (rc);
-	return (a->question->what == ASK_NAMES ? set_names(a) : set_filter(a));
-}
-
-/* What all questions need. */
-
-static int
-know_blocks(struct ask *a, struct err *e)
-{
-	if (!a->has_blocks &&
-	    blocks_read(a->layer->snap_fd, a->layer->ledger->log, a->layer->ledger->index,
-		&a->blocks, e) != 0)
-		return (-1);
-	a->has_blocks = true;
-	return (0);
-}
-
-/* A WHEN as a seq; one not given leaves ${*ret} as it is. */
-static int
-point(struct ask *a, const char *text, bool from, uint64_t *ret, struct err *e)
-{
-	if (text == NULL)
-		return (0);
-	if (when_is_block(text) && know_blocks(a, e) != 0)
-		return (-1);
-	return ((from ? when_from : when_size)(
-	    text, a->layer->ledger->log, &a->blocks.list, cli_now_us(), ret, e));
-}
-
-static int
-prepare(struct ask *a, struct err *e)
-{
-	struct query *q = &a->query;
-
-	if (layer_open(a->cli.root, LAYER_READ | (a->question->what == ASK_LAYER ? LAYER_TREE : 0),
-		&a->layer, e) != 0)
-		return (-1);
-	q->ledger = a->layer->ledger;
-	q->size = q->until = index_size(q->ledger->index);
-	q->reverse = a->reverse && a->question->what == ASK_HISTORY;
-	if (a->cli.verbose && index_damage(q->ledger->index) != NULL)
-		cli_info(&a->cli, "the index is not used: %s; 'ecl-index' makes a new one",
-		    index_damage(q->ledger->index));
-	if (a->question->what == ASK_DIFF && (point(a, a->value, false, &a->from, e) != 0 ||
-						 point(a, a->second, false, &q->size, e) != 0))
-		return (-1);
-	if (point(a, a->at, false, &q->size, e) != 0 ||
-	    point(a, a->since, true, &q->since, e) != 0 ||
-	    point(a, a->until, false, &q->until, e) != 0)
-		return (-1);
-	return (filter_settle(&q->filter, q->ledger->index, e));
-}
-
-static int
-answer_all_blocks(struct ask *a, struct err *e)
-{
-	const struct block_list *list = &a->blocks.list;
-	char root[PATH_MAX], snapshots[PATH_MAX + 16];
-	size_t i;
-
-	if (know_blocks(a, e) != 0)
-		return (-1);
-	if (realpath(a->layer->path, root) == NULL)
-		return (err_sys(e, "cannot find the path of '%s'", a->layer->path));
-	snprintf(snapshots, sizeof(snapshots), "%s/.snapshots", root);
-	for (i = 0; i < list->n; i++) {
-		if (!list->block[i].good)
-			cli_warn(&a->cli, "block '%s' is damaged: %s; run 'ecl-verify'",
-			    list->block[i].name, list->block[i].fault);
-	}
-	return (answer_blocks(&a->blocks, snapshots, &a->present, e));
-}
-
-static int
-answer(struct ask *a, struct err *e)
-{
-	struct present *p = &a->present;
-	struct query *q = &a->query;
-
-	switch (a->question->what) {
-	case ASK_STATES:
-		return (answer_states(q, p, e));
-	case ASK_HISTORY:
-		return (answer_history(q, p, e));
-	case ASK_DIFF:
-		return (answer_diff(q, a->from, p, e));
-	case ASK_COUNTS:
-		return (answer_counts(q, a->key, p, e));
-	case ASK_EVENT:
-		return (answer_event(q, a->value, p, e));
-	case ASK_ELEMENTS:
-		return (answer_elements(q, p, e));
-	case ASK_BLOCKS:
-		return (answer_all_blocks(a, e));
-	case ASK_LAYER:
-		return (answer_layer(q, p, e));
-	case ASK_STAT:
-		return (know_blocks(a, e) != 0 ? -1 : answer_stat(q, &a->blocks, p, e));
-	case ASK_NAMES:
-		if (strcmp(a->value, "blocks") == 0)
-			return (answer_block_names(a->layer->snap_fd, a->prefix, p, e));
-		return (answer_element_names(q, a->prefix, p, e));
-	}
-	return (0);
+	return (r->question->what == ASK_NAMES ? set_names(r) : set_filter(r));
 }
 
 /* Whether an empty answer is a no: something in particular was asked for. */
 static bool
-asked(const struct ask *a)
+asked(const struct run *r)
 {
 	/* No difference is an answer. */
-	if (a->question->what == ASK_DIFF)
+	if (r->ask.what == ASK_DIFF)
 		return (false);
-	return (a->cli.noperands > 0 || !filter_empty(&a->query.filter) || a->since != NULL ||
-	    a->until != NULL || a->question->what == ASK_HISTORY || a->question->what == ASK_EVENT);
+	return (r->cli.noperands > 0 || !filter_empty(&r->ask.filter) || r->ask.since != NULL ||
+	    r->ask.until != NULL || r->ask.what == ASK_HISTORY || r->ask.what == ASK_EVENT);
 }
 
 int
 main(int argc, char **argv)
 {
 	static char out[OUT_SIZE];
-	struct ask a = {0};
+	struct run r = {0};
 	struct err e = {0};
 	int rc;
 
 	(void)argc;
 	/* Without a buffer of ours the size is not heeded. */
 	setvbuf(stdout, out, _IOFBF, sizeof(out));
-	if ((rc = parse(&a, argv)) != 0) {
-		rc = rc == -1 ? a.cli.exit : rc;
+	if ((rc = parse(&r, argv)) != 0) {
+		rc = rc == -1 ? r.cli.exit : rc;
 		goto done;
 	}
-	if ((rc = prepare(&a, &e)) == 0 && (rc = answer(&a, &e)) == 0 &&
-	    (rc = present_end(&a.present)) != 0)
+	r.ask.cli = &r.cli;
+	r.ask.what = r.question->what;
+	r.ask.now_us = cli_now_us();
+	r.ask.present = &r.present;
+	if ((rc = ask_root(&r.ask, r.cli.root, &e)) == 0 && (rc = present_end(&r.present)) != 0)
 		err_mem(&e);
 	if (rc != 0) {
 		fflush(stdout);
-		rc = cli_error(&a.cli, &e);
-	} else if (a.present.count == 0 && asked(&a))
+		rc = cli_error(&r.cli, &e);
+	} else if (r.present.count == 0 && asked(&r))
 		rc = EXIT_NO;
-	rc = cli_close_stdout(&a.cli, rc);
-	present_release(&a.present);
-	if (a.has_blocks)
-		blocks_release(&a.blocks);
-	layer_free(a.layer);
+	rc = cli_close_stdout(&r.cli, rc);
+	present_release(&r.present);
 done:
-	filter_release(&a.query.filter);
+	filter_release(&r.ask.filter);
 	return (rc);
 }

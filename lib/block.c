@@ -423,6 +423,27 @@ block_list_read_from(int snap_fd, uint64_t from, struct block_list *ret, struct 
 }
 
 int
+block_open(int snap_fd, const char *name, struct err *e)
+{
+	struct block b = {0};
+	struct err why = {0};
+	int fd;
+
+	snprintf(b.name, sizeof(b.name), "%s", name);
+	if ((fd = io_open_dir(snap_fd, name, &why)) == -1) {
+		if (why.sys == ENOENT)
+			return (err_set(e, "the snapshot of block '%s' is gone", name));
+		return (err_set(e, "block '%s': %s", name, why.text));
+	}
+	b.good = read_header(&b, fd) == 0;
+	buf_release(&b.line);
+	if (b.good)
+		return (fd);
+	close(fd);
+	return (err_set(e, "block '%s' is damaged: %s", name, b.fault));
+}
+
+int
 block_list_read(int snap_fd, struct block_list *ret, struct err *e)
 {
 	return (block_list_read_from(snap_fd, 0, ret, e));

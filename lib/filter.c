@@ -38,6 +38,20 @@ filter_set_actor(struct filter *f, const char *actor)
 	return (f->token.failed ? -1 : 0);
 }
 
+int
+filter_copy(const struct filter *f, struct filter *ret)
+{
+	struct filter_glob *glob = NULL;
+
+	if (f->globs > 0) {
+		if ((glob = malloc(f->globs * sizeof(*glob))) == NULL)
+			return (-1);
+		memcpy(glob, f->glob, f->globs * sizeof(*glob));
+	}
+	*ret = (struct filter){.glob = glob, .globs = f->globs, .action = f->action, .actor = f->actor};
+	return (0);
+}
+
 void
 filter_release(struct filter *f)
 {

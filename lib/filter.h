@@ -44,6 +44,9 @@ int filter_add(struct filter *f, const char *glob);
 /** filter_set_actor(f, actor): only events of this actor.  Return 0, or -1 when memory ran out. */
 int filter_set_actor(struct filter *f, const char *actor);
 
+/** filter_copy(f, ret): one that can be settled by itself; ${f} must outlive it.  Return 0, or -1 when memory ran out. */
+int filter_copy(const struct filter *f, struct filter *ret);
+
 void filter_release(struct filter *f);
 
 /** filter_empty(f): whether every event passes. */

@@ -154,20 +154,61 @@ check_writer(struct layer *l, const struct stat *st, struct err *e)
 	return (0);
 }
 
+/* All closed. */
+static struct layer *
+new_layer(const char *path, unsigned flags, struct err *e)
+{
+	struct layer *l;
+
+	if ((l = calloc(1, sizeof(*l))) == NULL || (l->path = strdup(path)) == NULL) {
+		free(l);
+		err_mem(e);
+		return (NULL);
+	}
+	l->flags = flags;
+	l->root_fd = l->live_fd = l->ecl_fd = l->snap_fd = -1;
+	l->gate_fd = l->lock_fd = l->blocks_fd = l->index_fd = -1;
+	durable_init(&l->durable, -1);
+	return (l);
+}
+
+static int
+open_bare(struct layer *l, struct err *e)
+{
+	if (layer_reopen_live(l, e) != 0)
+		return (-1);
+	if (l->ledger != NULL && l->ledger->log->end.size == 0)
+		return (err_set(e, "'%s' has no events", l->path));
+	return (0);
+}
+
+static int
+open_root(struct layer *l, const struct stat *st, struct err *e)
+{
+	const char *path = l->path;
+
+	durable_init(&l->durable, l->root_fd);
+	l->replica = faccessat(l->root_fd, "replica", F_OK, 0) == 0;
+	if ((l->flags & LAYER_WRITE) != 0 && check_writer(l, st, e) != 0)
+		return (-1);
+	if ((l->snap_fd = io_open_dir(l->root_fd, ".snapshots", e)) == -1 || layer_reopen_live(l, e) != 0) {
+		if (errno == ENOENT && (e == NULL || e->sys == ENOENT))
+			err_set(e, "'%s' is no ledger, or a half-made one: 'ecl-init %s' finishes it", path, path);
+		return (-1);
+	}
+	if (l->ledger != NULL && l->ledger->log->end.size == 0 && !l->replica)
+		return (err_set(e, "'%s' has no events: a half-made ledger, which 'ecl-init %s' finishes, or one whose log is gone", path, path));
+	return (0);
+}
+
 int
 layer_open(const char *path, unsigned flags, struct layer **ret, struct err *e)
 {
 	struct layer *l;
 	struct stat st;
 
-	if ((l = calloc(1, sizeof(*l))) == NULL || (l->path = strdup(path)) == NULL) {
-		free(l);
-		return (err_mem(e));
-	}
-	l->flags = flags;
-	l->root_fd = l->live_fd = l->ecl_fd = l->snap_fd = -1;
-	l->gate_fd = l->lock_fd = l->blocks_fd = l->index_fd = -1;
-	durable_init(&l->durable, -1);
+	if ((l = new_layer(path, flags, e)) == NULL)
+		return (-1);
 	if ((l->root_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1) {
 		no_root(path, e);
 		goto err1;
@@ -176,32 +217,31 @@ layer_open(const char *path, unsigned flags, struct layer **ret, struct err *e)
 		err_sys(e, "cannot stat '%s'", path);
 		goto err1;
 	}
-	if (look_for_bare(l, e) != 0)
+	if (look_for_bare(l, e) != 0 || (l->bare ? open_bare(l, e) : open_root(l, &st, e)) != 0)
 		goto err1;
-	if (!l->bare) {
-		durable_init(&l->durable, l->root_fd);
-		l->replica = faccessat(l->root_fd, "replica", F_OK, 0) == 0;
-	}
-	if ((flags & LAYER_WRITE) != 0 && check_writer(l, &st, e) != 0)
-		goto err1;
-	if ((!l->bare && (l->snap_fd = io_open_dir(l->root_fd, ".snapshots", e)) == -1) || layer_reopen_live(l, e) != 0) {
-		if (!l->bare && errno == ENOENT && (e == NULL || e->sys == ENOENT))
-			err_set(e, "'%s' is no ledger, or a half-made one: 'ecl-init %s' finishes it", path, path);
-		goto err1;
-	}
-	if (l->bare && l->ledger != NULL && l->ledger->log->end.size == 0) {
-		err_set(e, "'%s' has no events", path);
-		goto err1;
-	}
-	if (l->ledger != NULL && l->ledger->log->end.size == 0 && !l->replica) {
-		err_set(e, "'%s' has no events: a half-made ledger, which 'ecl-init %s' finishes, or one whose log is gone", path, path);
-		goto err1;
-	}
 	*ret = l;
 	return (0);
 
 err1:	layer_free(l);
 	return (-1);
+}
+
+int
+layer_open_block(const struct layer *root, const char *name, unsigned flags, struct layer **ret, struct err *e)
+{
+	char path[PATH_MAX];
+	struct layer *l;
+
+	snprintf(path, sizeof(path), "%s/.snapshots/%s", root->path, name);
+	if ((l = new_layer(path, flags, e)) == NULL)
+		return (-1);
+	l->bare = true;
+	if ((l->root_fd = block_open(root->snap_fd, name, e)) == -1 || open_bare(l, e) != 0) {
+		layer_free(l);
+		return (-1);
+	}
+	*ret = l;
+	return (0);
 }
 
 void

@@ -50,6 +50,9 @@ struct layer {
 int layer_open(const char *path, unsigned flags, struct layer **ret, struct err *e);
 void layer_free(struct layer *l);
 
+/** layer_open_block(root, name, flags, ret, e): the block of ${root} with that name, as layer_open() of a bare layer would.  Its header must be right.  Return 0 or -1. */
+int layer_open_block(const struct layer *root, const char *name, unsigned flags, struct layer **ret, struct err *e);
+
 /**
  * layer_lock(l, wait_ms, e):
  * Become the one writer: gate, then lock, then release gate; look whether live is still the same subvolume (else open

@@ -1,0 +1,217 @@
+/* One question, and the ledger that it is asked of. */
+#include "config.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "answer.h"
+#include "ask.h"
+#include "when.h"
+
+#include "banned.h"
+
+static unsigned
+layer_flags(const struct ask *a)
+{
+	return (LAYER_READ | (a->what == ASK_LAYER ? LAYER_TREE : 0));
+}
+
+static int
+open_block(const struct ask *a, const char *path, const char *block, struct place *ret,
+    struct err *e)
+{
+	struct layer *root;
+	int rc;
+
+	if (layer_open(path, LAYER_READ | LAYER_NO_INDEX | LAYER_ROOT, &root, e) != 0)
+		return (-1);
+	snprintf(ret->block, sizeof(ret->block), "%s", block);
+	rc = layer_open_block(root, block, layer_flags(a), &ret->layer, e);
+	layer_free(root);
+	return (rc);
+}
+
+/* Whose ledger is the one that is open. */
+static int
+set_query(const struct ask *a, struct place *p, struct err *e)
+{
+	struct query *q = &p->query;
+
+	p->ask = a;
+	q->ledger = p->layer->ledger;
+	q->size = q->until = index_size(q->ledger->index);
+	q->reverse = a->reverse && a->what == ASK_HISTORY;
+	if (a->cli->verbose && index_damage(q->ledger->index) != NULL)
+		cli_info(a->cli, "the index of '%s' is not used: %s; 'ecl-index' makes a new one",
+		    p->layer->path, index_damage(q->ledger->index));
+	if (filter_copy(&a->filter, &q->filter) != 0)
+		return (err_mem(e));
+	return (filter_settle(&q->filter, q->ledger->index, e));
+}
+
+int
+ask_open(
+    const struct ask *a, const char *path, const char *block, struct place *ret, struct err *e)
+{
+	struct place p = {0};
+
+	if ((block != NULL ? open_block(a, path, block, &p, e)
+			   : layer_open(path, layer_flags(a), &p.layer, e)) != 0 ||
+	    set_query(a, &p, e) != 0) {
+		ask_close(&p);
+		return (-1);
+	}
+	*ret = p;
+	return (0);
+}
+
+void
+ask_close(struct place *p)
+{
+	if (p->has_blocks)
+		blocks_release(&p->blocks);
+	filter_release(&p->query.filter);
+	layer_free(p->layer);
+	memset(p, 0, sizeof(*p));
+}
+
+static int
+know_blocks(struct place *p, struct err *e)
+{
+	struct layer *l = p->layer;
+
+	if (!p->has_blocks &&
+	    blocks_read(l->snap_fd, l->ledger->log, l->ledger->index, &p->blocks, e) != 0)
+		return (-1);
+	p->has_blocks = true;
+	return (0);
+}
+
+/* The name of the block that a->block means in the root at ${path}. */
+static int
+find_block(const struct ask *a, const char *path, char ret[BLOCK_NAME_SIZE], struct err *e)
+{
+	struct layer *root;
+	struct blocks blocks;
+	const struct block *b;
+	int rc;
+
+	if (layer_open(path, LAYER_ROOT, &root, e) != 0)
+		return (-1);
+	if ((rc = blocks_read(root->snap_fd, root->ledger->log, root->ledger->index, &blocks, e)) ==
+	    0) {
+		rc = when_block(a->block, root->ledger->log, &blocks.list, a->now_us, &b, e);
+		if (rc == 0 && !blocks.present[b - blocks.list.block])
+			rc = err_set(e,
+			    "the snapshot of block '%s' is gone: '--at %s' answers from the log",
+			    b->name, b->name);
+		if (rc == 0)
+			memcpy(ret, b->name, BLOCK_NAME_SIZE);
+		blocks_release(&blocks);
+	}
+	layer_free(root);
+	return (rc);
+}
+
+/* A WHEN as a seq; one not given leaves ${*ret} as it is. */
+static int
+point(struct place *p, const char *text, bool from, uint64_t *ret, struct err *e)
+{
+	if (text == NULL)
+		return (0);
+	if (when_is_block(text) && know_blocks(p, e) != 0)
+		return (-1);
+	return ((from ? when_from : when_size)(
+	    text, p->query.ledger->log, &p->blocks.list, p->ask->now_us, ret, e));
+}
+
+int
+ask_points(const struct ask *a, const char *path, struct place *ret, struct err *e)
+{
+	char block[BLOCK_NAME_SIZE];
+	struct place p;
+	struct query *q = &p.query;
+
+	if (a->block != NULL && find_block(a, path, block, e) != 0)
+		return (-1);
+	if (ask_open(a, path, a->block != NULL ? block : NULL, &p, e) != 0)
+		return (-1);
+	if ((a->what == ASK_DIFF && (point(&p, a->value, false, &p.from, e) != 0 ||
+					point(&p, a->second, false, &q->size, e) != 0)) ||
+	    point(&p, a->at, false, &q->size, e) != 0 ||
+	    point(&p, a->since, true, &q->since, e) != 0 ||
+	    point(&p, a->until, false, &q->until, e) != 0) {
+		ask_close(&p);
+		return (-1);
+	}
+	*ret = p;
+	return (0);
+}
+
+static int
+answer_all_blocks(struct place *p, struct err *e)
+{
+	const struct block_list *list = &p->blocks.list;
+	char root[PATH_MAX], snapshots[PATH_MAX + 16];
+	size_t i;
+
+	if (know_blocks(p, e) != 0)
+		return (-1);
+	if (realpath(p->layer->path, root) == NULL)
+		return (err_sys(e, "cannot find the path of '%s'", p->layer->path));
+	snprintf(snapshots, sizeof(snapshots), "%s/.snapshots", root);
+	for (i = 0; i < list->n; i++) {
+		if (!list->block[i].good)
+			cli_warn(p->ask->cli, "block '%s' is damaged: %s; run 'ecl-verify'",
+			    list->block[i].name, list->block[i].fault);
+	}
+	return (answer_blocks(&p->blocks, snapshots, p->ask->present, e));
+}
+
+int
+ask_answer(struct place *p, struct err *e)
+{
+	const struct ask *a = p->ask;
+	struct present *out = a->present;
+	struct query *q = &p->query;
+
+	switch (a->what) {
+	case ASK_STATES:
+		return (answer_states(q, out, e));
+	case ASK_HISTORY:
+		return (answer_history(q, out, e));
+	case ASK_DIFF:
+		return (answer_diff(q, p->from, out, e));
+	case ASK_COUNTS:
+		return (answer_counts(q, a->key, out, e));
+	case ASK_EVENT:
+		return (answer_event(q, a->value, out, e));
+	case ASK_ELEMENTS:
+		return (answer_elements(q, out, e));
+	case ASK_BLOCKS:
+		return (answer_all_blocks(p, e));
+	case ASK_LAYER:
+		return (answer_layer(q, out, e));
+	case ASK_STAT:
+		return (know_blocks(p, e) != 0 ? -1 : answer_stat(q, &p->blocks, out, e));
+	case ASK_NAMES:
+		if (strcmp(a->value, "blocks") == 0)
+			return (answer_block_names(p->layer->snap_fd, a->prefix, out, e));
+		return (answer_element_names(q, a->prefix, out, e));
+	}
+	return (0);
+}
+
+int
+ask_root(const struct ask *a, const char *path, struct err *e)
+{
+	struct place p;
+	int rc;
+
+	if (ask_points(a, path, &p, e) != 0)
+		return (-1);
+	rc = ask_answer(&p, e);
+	ask_close(&p);
+	return (rc);
+}

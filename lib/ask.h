@@ -1,0 +1,77 @@
+/* One question, and the ledger that it is asked of: a root now, or one of its blocks. */
+#ifndef ECL_ASK_H_
+#define ECL_ASK_H_
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "blocks.h"
+#include "cli.h"
+#include "err.h"
+#include "filter.h"
+#include "layer.h"
+#include "present.h"
+#include "query.h"
+
+enum ask_what {
+	ASK_STATES,
+	ASK_HISTORY,
+	ASK_DIFF,
+	ASK_COUNTS,
+	ASK_EVENT,
+	ASK_ELEMENTS,
+	ASK_BLOCKS,
+	ASK_LAYER,
+	ASK_STAT,
+	ASK_NAMES
+};
+
+/* The question, as the user put it.  What is NULL was not said. */
+struct ask {
+	const struct cli *cli; /* for warnings */
+	enum ask_what what;
+	const char *value;  /* of ASK_DIFF: WHEN; of ASK_EVENT: a seq or a hash; of ASK_NAMES: elements or blocks */
+	const char *second; /* of ASK_DIFF: WHEN; NULL: now */
+	enum query_key key; /* of ASK_COUNTS */
+	const char *prefix; /* of ASK_NAMES */
+	const char *at, *since, *until; /* WHEN */
+	const char *block;		/* WHEN: ask the last block at or before it */
+	struct filter filter;		/* not settled: each ledger has its own names */
+	bool reverse;
+	int64_t now_us;
+	struct present *present;
+};
+
+/* A ledger that is asked. */
+struct place {
+	const struct ask *ask;
+	struct layer *layer; /* of a block: that alone */
+	char block[BLOCK_NAME_SIZE]; /* "": none */
+	struct query query;
+	uint64_t from; /* of ASK_DIFF: the size at the first point */
+	struct blocks blocks;
+	bool has_blocks;
+};
+
+/**
+ * ask_open(a, path, block, ret, e):
+ * Open the root, or the layer alone, at ${path}, or with ${block} not NULL the block of that name in it; query.ledger, query.filter and
+ * query.reverse are set.  Return 0, or -1 with an error that names the block or the place.  Release with ask_close(), which takes all zeros too.
+ */
+int ask_open(const struct ask *a, const char *path, const char *block, struct place *ret, struct err *e);
+void ask_close(struct place *p);
+
+/**
+ * ask_points(a, path, ret, e):
+ * As ask_open(), of the block that a->block means, where it is not NULL; and the size and range of the query are what a->at, a->since and
+ * a->until mean there.
+ */
+int ask_points(const struct ask *a, const char *path, struct place *ret, struct err *e);
+
+/** ask_answer(p, e): answer what was asked, to the presenter.  Return 0 or -1. */
+int ask_answer(struct place *p, struct err *e);
+
+/** ask_root(a, path, e): all of these.  Return 0 or -1. */
+int ask_root(const struct ask *a, const char *path, struct err *e);
+
+#endif
