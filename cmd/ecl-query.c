@@ -33,6 +33,7 @@ enum {
 	OPT_LIMIT,
 	OPT_NAMES,
 	OPT_REVERSE,
+	OPT_ROOTS,
 	OPT_SINCE,
 	OPT_STAT,
 	OPT_UNTIL
@@ -54,6 +55,7 @@ static const struct cli_option options[] = {
 	{OPT_LIMIT, "limit", true},
 	{OPT_NAMES, "names", true},
 	{OPT_REVERSE, "reverse", false},
+	{OPT_ROOTS, "roots", true},
 	{OPT_SINCE, "since", true},
 	{OPT_STAT, "stat", false},
 	{OPT_UNTIL, "until", true},
@@ -92,6 +94,7 @@ static const char help[] =
     "      --actor TEXT      only events of this actor\n"
     "      --limit N         at most N answers\n"
     "      --reverse         the last one first\n"
+    "      --roots DIR       ask every ledger directly under DIR\n"
     "      --format FORMAT   json, tsv, table or state\n" CLI_HELP_COMMON
     "\n"
     "WHEN: 42 (a seq), block-7, 2026-11-21T10:00:00Z, '2026-11-21 10:00', 10:00,\n"
@@ -128,6 +131,7 @@ struct run {
 	struct cli cli;
 	const struct question *question; /* NULL: none was named yet */
 	struct ask ask;
+	const char *roots; /* the directory of --roots; NULL: one root is asked */
 	const char *action, *actor;
 	const char *format;
 	uint64_t limit; /* 0: none */
@@ -177,6 +181,9 @@ set_option(struct run *r, int key)
 		break;
 	case OPT_FORMAT:
 		r->format = value;
+		break;
+	case OPT_ROOTS:
+		r->roots = value;
 		break;
 	case OPT_REVERSE:
 		r->ask.reverse = true;
@@ -229,6 +236,7 @@ check_takes(struct run *r)
 	    {r->limit != 0, TAKES_ORDER, "'--limit'"},
 	    {r->ask.reverse, TAKES_ORDER, "'--reverse'"},
 	    {r->format != NULL, TAKES_FORMAT, "'--format'"},
+	    {r->roots != NULL, TAKES_FORMAT, "'--roots'"},
 	};
 	bool ended = r->cli.noperands > 0 && strcmp(r->cli.operands[-1], "--") == 0;
 	size_t i;
@@ -244,6 +252,8 @@ check_takes(struct run *r)
 			return (cli_usage(
 			    &r->cli, "%s does not go with '%s'", check[i].name, r->question->name));
 	}
+	if (r->roots != NULL && r->cli.root_given)
+		return (cli_usage(&r->cli, "'--roots' does not go with '--root'"));
 	return (0);
 }
 
@@ -264,6 +274,8 @@ set_present(struct run *r)
 	if (format == PRESENT_STATE && (r->question->takes & TAKES_STATE) == 0)
 		return (
 		    cli_usage(&r->cli, "format 'state' does not go with '%s'", r->question->name));
+	if (format == PRESENT_STATE && r->roots != NULL)
+		return (cli_usage(&r->cli, "format 'state' does not go with '--roots'"));
 	present_init(&r->present, &r->cli, format, stdout);
 	r->present.reverse = r->ask.reverse && r->question->what != ASK_HISTORY;
 	if (r->limit != 0)
@@ -345,6 +357,7 @@ main(int argc, char **argv)
 	static char out[OUT_SIZE];
 	struct run r = {0};
 	struct err e = {0};
+	size_t lost = 0;
 	int rc;
 
 	(void)argc;
@@ -358,12 +371,15 @@ main(int argc, char **argv)
 	r.ask.what = r.question->what;
 	r.ask.now_us = cli_now_us();
 	r.ask.present = &r.present;
-	if ((rc = ask_root(&r.ask, r.cli.root, &e)) == 0 && (rc = present_end(&r.present)) != 0)
+	rc = r.roots != NULL ? ask_roots(&r.ask, r.roots, &lost, &e) : ask_root(&r.ask, r.cli.root, &e);
+	if (rc == 0 && (rc = present_end(&r.present)) != 0)
 		err_mem(&e);
 	if (rc != 0) {
 		fflush(stdout);
 		rc = cli_error(&r.cli, &e);
-	} else if (r.present.count == 0 && asked(&r))
+	} else if (lost > 0)
+		rc = EXIT_ERROR;
+	else if (r.present.count == 0 && asked(&r))
 		rc = EXIT_NO;
 	rc = cli_close_stdout(&r.cli, rc);
 	present_release(&r.present);

@@ -78,9 +78,8 @@ give_event(struct present *p, struct span line, const struct event *ev)
 	return (present_answer(p, &line, cells, COUNT(cells)));
 }
 
-/* The state that the element had before ${ev} (in ${line}), nothing where it had none. */
-static int
-find_before(struct index *ix, const struct event *ev, struct buf *line, struct span *ret, struct err *e)
+int
+answer_before(struct index *ix, const struct event *ev, struct buf *line, struct span *ret, struct err *e)
 {
 	uint64_t seq = ev->parent, below = ev->seq;
 	struct event before;
@@ -107,12 +106,8 @@ find_before(struct index *ix, const struct event *ev, struct buf *line, struct s
 
 /* For people: an event, with what it changed. */
 static int
-give_change(struct query *q, struct present *p, const struct event *ev, struct buf *line, struct err *e)
+give_change(struct present *p, const struct event *ev, struct span before)
 {
-	struct span before;
-
-	if (find_before(q->ledger->index, ev, line, &before, e) != 0)
-		return (-1);
 	struct cell cells[] = {
 	    NUMBER("seq", ev->seq),
 	    TIME("time", (uint64_t)ev->time_us),
@@ -129,22 +124,41 @@ give_change(struct query *q, struct present *p, const struct event *ev, struct b
 int
 answer_history(struct query *q, struct present *p, struct err *e)
 {
-	struct buf before = BUF_INIT;
+	struct buf scratch = BUF_INIT;
 	struct query_events *it;
 	const struct event *ev;
-	struct span line;
+	struct span line, before;
 	int rc;
 
 	if (query_events_open(q, &it, e) != 0)
 		return (-1);
 	while ((rc = query_events_next(it, &line, &ev, e)) == 1) {
-		rc = p->format == PRESENT_TABLE ? give_change(q, p, ev, &before, e) : give_event(p, line, ev);
+		if (p->format != PRESENT_TABLE)
+			rc = give_event(p, line, ev);
+		else if ((rc = answer_before(q->ledger->index, ev, &scratch, &before, e)) == 0)
+			rc = give_change(p, ev, before);
 		if (rc != 0)
 			break;
 	}
 	query_events_free(it);
-	buf_release(&before);
+	buf_release(&scratch);
 	return (finished(rc, e));
+}
+
+int
+answer_line(struct present *p, struct span line, struct span before, struct err *e)
+{
+	struct json_fault f;
+	struct event ev;
+	int rc;
+
+	if (p->format == PRESENT_JSON)
+		rc = present_answer(p, &line, NULL, 0);
+	else if (event_parse(line, &ev, &f) != 0)
+		return (err_set(e, "an event of the log is none: %s; run 'ecl-verify'", f.what));
+	else
+		rc = p->format == PRESENT_TABLE ? give_change(p, &ev, before) : give_event(p, line, &ev);
+	return (rc == -1 ? err_mem(e) : rc);
 }
 
 /* A hash as a JSON token, in ${out}. */

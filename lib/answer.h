@@ -17,6 +17,14 @@ int answer_states(struct query *q, struct present *p, struct err *e);
 /** answer_history(q, p, e): the events as stored. */
 int answer_history(struct query *q, struct present *p, struct err *e);
 
+/**
+ * answer_before(ix, ev, scratch, ret, e), answer_line(p, line, before, e):
+ * The parts of a history, for who has the events from elsewhere: the state that the element had before ${ev}, in ${scratch}
+ * (ret->p NULL: none), which tables show; one event as stored.  The first returns 0 or -1, the second also 1 where no more are wanted.
+ */
+int answer_before(struct index *ix, const struct event *ev, struct buf *scratch, struct span *ret, struct err *e);
+int answer_line(struct present *p, struct span line, struct span before, struct err *e);
+
 /** answer_event(q, what, p, e): one event by seq or hash. */
 int answer_event(struct query *q, const char *what, struct present *p, struct err *e);
 

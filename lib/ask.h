@@ -74,4 +74,12 @@ int ask_answer(struct place *p, struct err *e);
 /** ask_root(a, path, e): all of these.  Return 0 or -1. */
 int ask_root(const struct ask *a, const char *path, struct err *e);
 
+/**
+ * ask_roots(a, dir, ret_lost, e):
+ * The same of all roots directly under ${dir}: one after the other in the byte order of their names, each answer with the name of its root; a
+ * history by time.  What cannot be answered gets a warning: ${*ret_lost} is the number of such roots.  Return 0, or -1 where there is
+ * none, or memory ran out.
+ */
+int ask_roots(const struct ask *a, const char *dir, size_t *ret_lost, struct err *e);
+
 #endif

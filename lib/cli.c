@@ -226,6 +226,7 @@ take_common(struct cli *cli, int key)
 	switch (key) {
 	case 'd':
 		cli->root = cli->value;
+		cli->root_given = true;
 		break;
 	case 'q':
 		cli->quiet = true;

@@ -27,6 +27,7 @@ struct cli {
 	const char *name; /* of the program */
 	const char *help; /* what --help prints */
 	const char *root; /* --root, else $ECL_ROOT, else /var/lib/ecl */
+	bool root_given; /* by --root */
 	bool quiet;
 	bool verbose;
 	bool json;

@@ -350,9 +350,15 @@ add_line(struct present *p, const struct span *line, const struct cell *cells, s
 	struct buf *b = &p->text;
 	size_t i;
 
-	if (p->format == PRESENT_JSON && line != NULL)
+	if (p->format == PRESENT_JSON && line != NULL) {
 		buf_addspan(b, *line);
-	else if (p->format == PRESENT_JSON) {
+		if (p->root != NULL) {
+			b->len--; /* the brace */
+			buf_addc(b, ',');
+			add_member(b, &cells[n - 1]);
+			buf_addc(b, '}');
+		}
+	} else if (p->format == PRESENT_JSON) {
 		for (i = 0; i < n; i++) {
 			buf_addc(b, i == 0 ? '{' : ',');
 			add_member(b, &cells[i]);
@@ -368,17 +374,17 @@ add_line(struct present *p, const struct span *line, const struct cell *cells, s
 	buf_addc(b, '\n');
 }
 
-int
-present_answer(struct present *p, const struct span *line, const struct cell *cells, size_t n)
+static int
+add_answer(struct present *p, const struct span *line, const struct cell *cells, size_t n)
 {
-	bool row = p->format == PRESENT_TABLE && !p->facts;
+	bool row = p->format == PRESENT_TABLE && (!p->facts || p->root != NULL);
 
 	if (!p->reverse && p->count >= p->limit)
 		return (1);
 	buf_reset(&p->text);
 	if (row && add_row(p, cells, n) != 0)
 		return (-1);
-	if (p->format == PRESENT_TABLE && p->facts)
+	if (p->format == PRESENT_TABLE && !row)
 		add_facts(p, cells, n);
 	else if (!row)
 		add_line(p, line, cells, n);
@@ -389,7 +395,32 @@ present_answer(struct present *p, const struct span *line, const struct cell *ce
 	if (!row && !p->reverse)
 		fwrite(p->text.data, 1, p->text.len, p->out);
 	p->count++;
-	return ((!p->reverse && p->count == p->limit) || ferror(p->out));
+	return (present_full(p));
+}
+
+int
+present_answer(struct present *p, const struct span *line, const struct cell *cells, size_t n)
+{
+	struct cell more[MAX_CELLS];
+	struct buf name = BUF_INIT;
+	int rc;
+
+	if (p->root == NULL)
+		return (add_answer(p, line, cells, n));
+	/* A name of a file need not be UTF-8. */
+	cli_json_string((struct span){p->root, strlen(p->root)}, &name);
+	if (n > 0)
+		memcpy(more, cells, n * sizeof(*cells));
+	more[n] = (struct cell){.name = p->root_name, .kind = CELL_TEXT, .text = {name.data, name.len}};
+	rc = name.failed ? -1 : add_answer(p, line, more, n + 1);
+	buf_release(&name);
+	return (rc);
+}
+
+bool
+present_full(const struct present *p)
+{
+	return ((!p->reverse && p->count >= p->limit) || ferror(p->out));
 }
 
 int

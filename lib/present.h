@@ -36,6 +36,8 @@ struct cell {
 	struct span before; /* of a CHANGE */
 };
 
+#define MAX_CELLS 15
+
 struct present {
 	enum present_format format;
 	FILE *out;
@@ -44,13 +46,15 @@ struct present {
 	int64_t now_us; /* what ages are reckoned from */
 	bool reverse;   /* keep the answers, give the last one first */
 	bool facts;	/* a table has a line for each cell, not for each answer */
+	const char *root; /* of several: the one that answers, a member and a column more; NULL: there is one only */
+	const char *root_name; /* of that member */
 	uint64_t limit; /* at most so many answers */
 	uint64_t count; /* answers so far */
 	bool below;	/* a CHANGE that does not fit into a table's line stands below it, a line a member */
-	const char *headers[16];
+	const char *headers[MAX_CELLS + 1];
 	struct table *table;
 	size_t columns;
-	size_t order[16]; /* of the table's columns: which cells they are */
+	size_t order[MAX_CELLS]; /* of the table's columns: which cells they are */
 	struct buf text;  /* of one answer */
 	struct buf kept;  /* with reverse: all of them */
 	size_t *ends;
@@ -62,10 +66,13 @@ void present_init(struct present *p, const struct cli *cli, enum present_format 
 
 /**
  * present_answer(p, line, cells, n):
- * One answer of ${n} (at most 15) cells, the same columns each time.  In JSON it is ${line} where that is not NULL.  In
- * PRESENT_STATE the first two cells alone count.  Return 0, 1 where no more are wanted (limit, or the output fails), or -1 where memory ran out.
+ * One answer of ${n} (at most 14) cells, the same columns each time.  In JSON it is ${line} where that is not NULL.  In
+ * PRESENT_STATE the first two cells alone count.  With p->root one cell more comes last, also behind those of ${line}.  Return 0, 1 where no more are wanted (limit, or the output fails), or -1 where memory ran out.
  */
 int present_answer(struct present *p, const struct span *line, const struct cell *cells, size_t n);
+
+/** present_full(p): whether no more answers are wanted. */
+bool present_full(const struct present *p);
 
 /** present_end(p): give what was kept.  Return 0, or -1 where memory ran out. */
 int present_end(struct present *p);

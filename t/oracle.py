@@ -7,6 +7,7 @@ usage: oracle.py states SIZE [GLOB...]     the living elements after the first S
        oracle.py elements [GLOB...]        element, first, last, events
        oracle.py diff SIZE SIZE [GLOB...]  what differs between the two moments
        oracle.py count KEY [GLOB...]       events by element, kind, action, actor, hour or day
+       oracle.py merge NAME=LOG... [-- GLOB...]  the history of several logs by time, each line with its NAME as "root"
        oracle.py sizes COUNT               COUNT lines `TIME SIZE': events up to that time, times taken at random
 """
 import collections, datetime, fnmatch, json, random, sys
@@ -89,6 +90,18 @@ def count(key, globs):
         yield json.dumps({key: value, 'count': n[value]}, separators=(',', ':'), ensure_ascii=False) + '\n'
 
 
+def merge(args):
+    at = args.index('--') if '--' in args else len(args)
+    found = []
+    for arg in args[:at]:
+        root, log = arg.split('=', 1)
+        with open(log, 'rb') as lines:
+            for seq, time, name, _, _, line in events(lines):
+                if wanted(name, args[at + 1:]):
+                    found.append((time, root.encode(), seq, '%s,"root":%s}\n' % (line[:-2], json.dumps(root))))
+    return [line for _, _, _, line in sorted(found)]
+
+
 def main():
     what, args = sys.argv[1], sys.argv[2:]
     out = []
@@ -96,6 +109,8 @@ def main():
         for name, (token, state, seq, time) in states(int(args[0])):
             if wanted(name, args[1:]):
                 out.append(state_line(token, state, seq, time))
+    elif what == 'merge':
+        out = merge(args)
     elif what == 'text':
         for name, (_, state, _, _) in states(int(args[0])):
             if wanted(name, []):

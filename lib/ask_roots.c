@@ -1,0 +1,96 @@
+/* One question, asked of several ledgers. */
+#include "config.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ask.h"
+#include "roots.h"
+#include "timeline.h"
+
+#include "banned.h"
+
+/* What can be asked.  Return 1, or 0 with a warning. */
+static int
+is_whole(const struct ask *a, const struct root_entry *root, size_t *lost)
+{
+	if (root->kind == ROOT_WHOLE)
+		return (1);
+	if (root->kind == ROOT_HALF_MADE) {
+		cli_warn(a->cli, "root '%s' is half-made: 'ecl-init' finishes it", root->name);
+		return (0);
+	}
+	cli_warn(a->cli, "root '%s': %s", root->name, strerror(root->sys));
+	++*lost;
+	return (0);
+}
+
+static int
+one_after_the_other(const struct ask *a, const char *dir, const struct roots *roots, size_t *lost)
+{
+	char path[PATH_MAX];
+	struct err why;
+	size_t i;
+
+	for (i = 0; i < roots->n && !present_full(a->present); i++) {
+		if (!is_whole(a, &roots->entry[i], lost))
+			continue;
+		why = (struct err){0};
+		a->present->root = roots->entry[i].name;
+		snprintf(path, sizeof(path), "%s/%s", dir, roots->entry[i].name);
+		if (ask_root(a, path, &why) == 0)
+			continue;
+		cli_warn(a->cli, "root '%s': %s", roots->entry[i].name, why.text);
+		++*lost;
+	}
+	return (0);
+}
+
+static int
+by_time(const struct ask *a, const char *dir, const struct roots *roots, size_t *lost,
+    struct err *e)
+{
+	char path[PATH_MAX];
+	struct timeline *t;
+	size_t i, unread = 0;
+	int rc = 0;
+
+	if ((t = timeline_new(a)) == NULL)
+		return (err_mem(e));
+	for (i = 0; rc == 0 && i < roots->n; i++) {
+		if (!is_whole(a, &roots->entry[i], lost))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, roots->entry[i].name);
+		if (timeline_add(t, roots->entry[i].name, path) != 0)
+			rc = err_mem(e);
+	}
+	if (rc == 0)
+		rc = timeline_answer(t, &unread, e);
+	*lost += unread;
+	timeline_free(t);
+	return (rc);
+}
+
+int
+ask_roots(const struct ask *a, const char *dir, size_t *ret_lost, struct err *e)
+{
+	struct roots roots;
+	int rc;
+
+	*ret_lost = 0;
+	/* What has a Merkle root has no second member of that name. */
+	a->present->root_name = a->what == ASK_LAYER || a->what == ASK_BLOCKS ? "ledger" : "root";
+	if (roots_list(dir, &roots, e) != 0)
+		return (-1);
+	if (roots.n == 0)
+		rc = err_set(e, "no ledger directly under '%s'", dir);
+	else if (a->what == ASK_HISTORY)
+		rc = by_time(a, dir, &roots, ret_lost, e);
+	else
+		rc = one_after_the_other(a, dir, &roots, ret_lost);
+	/* The presenter has copied what it keeps. */
+	a->present->root = NULL;
+	roots_release(&roots);
+	return (rc);
+}
