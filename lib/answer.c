@@ -106,7 +106,7 @@ answer_before(struct index *ix, const struct event *ev, struct buf *line, struct
 
 /* For people: an event, with what it changed. */
 static int
-give_change(struct present *p, const struct event *ev, struct span before)
+show_change(struct present *p, const struct event *ev, struct span before)
 {
 	struct cell cells[] = {
 	    NUMBER("seq", ev->seq),
@@ -136,7 +136,7 @@ answer_history(struct query *q, struct present *p, struct err *e)
 		if (p->format != PRESENT_TABLE)
 			rc = give_event(p, line, ev);
 		else if ((rc = answer_before(q->ledger->index, ev, &scratch, &before, e)) == 0)
-			rc = give_change(p, ev, before);
+			rc = show_change(p, ev, before);
 		if (rc != 0)
 			break;
 	}
@@ -157,7 +157,7 @@ answer_line(struct present *p, struct span line, struct span before, struct err 
 	else if (event_parse(line, &ev, &f) != 0)
 		return (err_set(e, "an event of the log is none: %s; run 'ecl-verify'", f.what));
 	else
-		rc = p->format == PRESENT_TABLE ? give_change(p, &ev, before) : give_event(p, line, &ev);
+		rc = p->format == PRESENT_TABLE ? show_change(p, &ev, before) : give_event(p, line, &ev);
 	return (rc == -1 ? err_mem(e) : rc);
 }
 

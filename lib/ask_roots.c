@@ -26,10 +26,19 @@ is_whole(const struct ask *a, const struct root_entry *root, size_t *lost)
 	return (0);
 }
 
+static void
+root_token(const char *name, struct buf *out)
+{
+	buf_reset(out);
+	/* A name of a file need not be UTF-8. */
+	cli_json_string((struct span){name, strlen(name)}, out);
+}
+
 static int
 one_after_the_other(const struct ask *a, const char *dir, const struct roots *roots, size_t *lost)
 {
 	char path[PATH_MAX];
+	struct buf name = BUF_INIT;
 	struct err why;
 	size_t i;
 
@@ -37,13 +46,18 @@ one_after_the_other(const struct ask *a, const char *dir, const struct roots *ro
 		if (!is_whole(a, &roots->entry[i], lost))
 			continue;
 		why = (struct err){0};
-		a->present->root = roots->entry[i].name;
+		root_token(roots->entry[i].name, &name);
+		a->present->root = (struct span){name.data, name.len};
 		snprintf(path, sizeof(path), "%s/%s", dir, roots->entry[i].name);
-		if (ask_root(a, path, &why) == 0)
+		if (name.failed)
+			err_mem(&why);
+		else if (ask_root(a, path, &why) == 0)
 			continue;
 		cli_warn(a->cli, "root '%s': %s", roots->entry[i].name, why.text);
 		++*lost;
 	}
+	a->present->root = (struct span){NULL, 0};
+	buf_release(&name);
 	return (0);
 }
 
@@ -89,8 +103,6 @@ ask_roots(const struct ask *a, const char *dir, size_t *ret_lost, struct err *e)
 		rc = by_time(a, dir, &roots, ret_lost, e);
 	else
 		rc = one_after_the_other(a, dir, &roots, ret_lost);
-	/* The presenter has copied what it keeps. */
-	a->present->root = NULL;
 	roots_release(&roots);
 	return (rc);
 }

@@ -76,7 +76,9 @@ add_member(struct buf *b, const struct cell *c)
 	struct cell before = {.kind = CELL_JSON, .text = c->before}, after = {.kind = CELL_JSON, .text = c->text};
 
 	if (c->kind != CELL_CHANGE) {
-		buf_addf(b, "\"%s\":", c->name);
+		buf_addc(b, '"');
+		buf_adds(b, c->name);
+		buf_add(b, "\":", 2);
 		add_json(b, c);
 		return;
 	}
@@ -352,7 +354,7 @@ add_line(struct present *p, const struct span *line, const struct cell *cells, s
 
 	if (p->format == PRESENT_JSON && line != NULL) {
 		buf_addspan(b, *line);
-		if (p->root != NULL) {
+		if (p->root.p != NULL) {
 			b->len--; /* the brace */
 			buf_addc(b, ',');
 			add_member(b, &cells[n - 1]);
@@ -377,7 +379,7 @@ add_line(struct present *p, const struct span *line, const struct cell *cells, s
 static int
 add_answer(struct present *p, const struct span *line, const struct cell *cells, size_t n)
 {
-	bool row = p->format == PRESENT_TABLE && (!p->facts || p->root != NULL);
+	bool row = p->format == PRESENT_TABLE && (!p->facts || p->root.p != NULL);
 
 	if (!p->reverse && p->count >= p->limit)
 		return (1);
@@ -402,19 +404,13 @@ int
 present_answer(struct present *p, const struct span *line, const struct cell *cells, size_t n)
 {
 	struct cell more[MAX_CELLS];
-	struct buf name = BUF_INIT;
-	int rc;
 
-	if (p->root == NULL)
+	if (p->root.p == NULL)
 		return (add_answer(p, line, cells, n));
-	/* A name of a file need not be UTF-8. */
-	cli_json_string((struct span){p->root, strlen(p->root)}, &name);
 	if (n > 0)
 		memcpy(more, cells, n * sizeof(*cells));
-	more[n] = (struct cell){.name = p->root_name, .kind = CELL_TEXT, .text = {name.data, name.len}};
-	rc = name.failed ? -1 : add_answer(p, line, more, n + 1);
-	buf_release(&name);
-	return (rc);
+	more[n] = (struct cell){.name = p->root_name, .kind = CELL_TEXT, .text = p->root};
+	return (add_answer(p, line, more, n + 1));
 }
 
 bool

@@ -46,7 +46,7 @@ struct present {
 	int64_t now_us; /* what ages are reckoned from */
 	bool reverse;   /* keep the answers, give the last one first */
 	bool facts;	/* a table has a line for each cell, not for each answer */
-	const char *root; /* of several: the one that answers, a member and a column more; NULL: there is one only */
+	struct span root; /* of several: the one that answers, as a JSON token, a member and a column more; p == NULL: there is one only */
 	const char *root_name; /* of that member */
 	uint64_t limit; /* at most so many answers */
 	uint64_t count; /* answers so far */

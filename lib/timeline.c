@@ -25,6 +25,7 @@ struct stored {
 
 struct source {
 	const char *name;
+	struct buf token; /* the name as JSON */
 	char *path;
 	struct place place;
 	struct query_events *it; /* NULL: closed */
@@ -75,12 +76,14 @@ timeline_free(struct timeline *t)
 		return;
 	for (i = 0; i < t->n; i++) {
 		source_close(&t->source[i]);
+		buf_release(&t->source[i].token);
 		buf_release(&t->source[i].bytes);
 		free(t->source[i].stored);
 		free(t->source[i].path);
 	}
 	free(t->source);
 	free(t->heap);
+	t->ask->present->root = (struct span){NULL, 0};
 	buf_release(&t->before);
 	free(t);
 }
@@ -88,7 +91,7 @@ timeline_free(struct timeline *t)
 int
 timeline_add(struct timeline *t, const char *name, const char *path)
 {
-	struct source *more;
+	struct source *more, *s;
 
 	if (t->n == t->cap) {
 		t->cap = t->cap == 0 ? 16 : t->cap * 2;
@@ -96,11 +99,11 @@ timeline_add(struct timeline *t, const char *name, const char *path)
 			return (-1);
 		t->source = more;
 	}
-	t->source[t->n] = (struct source){.name = name, .path = strdup(path)};
-	if (t->source[t->n].path == NULL)
-		return (-1);
-	t->n++;
-	return (0);
+	s = &t->source[t->n++];
+	*s = (struct source){.name = name, .path = strdup(path)};
+	/* A name of a file need not be UTF-8. */
+	cli_json_string((struct span){name, strlen(name)}, &s->token);
+	return (s->path == NULL || s->token.failed ? -1 : 0);
 }
 
 /* Portions. */
@@ -259,7 +262,7 @@ give(struct timeline *t, const struct source *s, struct err *e)
 
 	if (ev->before)
 		before = (struct span){line.p + line.len, ev->before_len};
-	t->ask->present->root = s->name;
+	t->ask->present->root = (struct span){s->token.data, s->token.len};
 	return (answer_line(t->ask->present, line, before, e));
 }
 
