@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "catch_up.h"
 #include "cli.h"
 #include "io.h"
 #include "record.h"
@@ -176,7 +177,7 @@ prepare(struct run *r, struct err *e)
 	if (r->rejects != NULL &&
 	    (r->rejects_fd = open(r->rejects, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0640)) == -1)
 		return (err_sys(e, "cannot open '%s'", r->rejects));
-	return (layer_open(r->cli.root,
+	return (catch_up_open(&r->cli, r->cli.root,
 	    (r->record.dry_run ? LAYER_READ : LAYER_WRITE) | (r->cli.force ? LAYER_FORCE : 0) | (r->record.replica ? LAYER_REPLICA : 0) |
 	    (r->record.no_sync ? LAYER_NO_SYNC : 0), &r->record.layer, e));
 }

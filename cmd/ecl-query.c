@@ -136,6 +136,7 @@ struct run {
 	const char *format;
 	uint64_t limit; /* 0: none */
 	struct present present;
+	struct progress progress; /* of a long scan */
 };
 
 /* Options. */
@@ -371,9 +372,12 @@ main(int argc, char **argv)
 	r.ask.what = r.question->what;
 	r.ask.now_us = cli_now_us();
 	r.ask.present = &r.present;
+	r.ask.progress = r.present.progress = &r.progress;
+	progress_init(&r.progress, &r.cli, "reading", "", 0);
 	rc = r.roots != NULL ? ask_roots(&r.ask, r.roots, &lost, &e) : ask_root(&r.ask, r.cli.root, &e);
 	if (rc == 0 && (rc = present_end(&r.present)) != 0)
 		err_mem(&e);
+	progress_end(&r.progress);
 	if (rc != 0) {
 		fflush(stdout);
 		rc = cli_error(&r.cli, &e);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "blocks.h"
+#include "catch_up.h"
 #include "cli.h"
 #include "present.h"
 #include "rollback.h"
@@ -105,7 +106,7 @@ find_block(struct run *r, struct err *e)
 	struct layer *l;
 	unsigned flags = r->opt.dry_run ? LAYER_ROOT : LAYER_WRITE | LAYER_TREE;
 
-	if (layer_open(r->cli.root, flags | (r->cli.force ? LAYER_FORCE : 0), &r->layer, e) != 0)
+	if (catch_up_open(&r->cli, r->cli.root, flags | (r->cli.force ? LAYER_FORCE : 0), &r->layer, e) != 0)
 		return (-1);
 	l = r->layer;
 	clock_gettime(CLOCK_REALTIME, &now);

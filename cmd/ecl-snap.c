@@ -10,6 +10,7 @@
 
 #include "answer.h"
 #include "blocks.h"
+#include "catch_up.h"
 #include "cli.h"
 #include "present.h"
 #include "snap.h"
@@ -169,7 +170,7 @@ run(struct run *r, struct present *p, struct err *e)
 	bool write = !r->list && r->path == NULL;
 	char root[PATH_MAX];
 
-	if (layer_open(r->cli.root,
+	if (catch_up_open(&r->cli, r->cli.root,
 		(write ? LAYER_WRITE | LAYER_TREE : LAYER_ROOT) | (r->cli.force ? LAYER_FORCE : 0),
 		&r->layer, e) != 0)
 		return (-1);

@@ -7,6 +7,7 @@
 
 #include "answer.h"
 #include "ask.h"
+#include "catch_up.h"
 #include "when.h"
 
 #include "banned.h"
@@ -14,7 +15,7 @@
 static unsigned
 layer_flags(const struct ask *a)
 {
-	return (LAYER_READ | (a->what == ASK_LAYER ? LAYER_TREE : 0));
+	return (LAYER_READ | LAYER_LAZY | (a->what == ASK_LAYER ? LAYER_TREE : 0));
 }
 
 static int
@@ -32,6 +33,15 @@ open_block(const struct ask *a, const char *path, const char *block, struct plac
 	return (rc);
 }
 
+static void
+on_step(void *arg, uint64_t done, uint64_t total)
+{
+	struct progress *p = arg;
+
+	p->total = total;
+	progress_step(p, done);
+}
+
 /* Whose ledger is the one that is open. */
 static int
 set_query(const struct ask *a, struct place *p, struct err *e)
@@ -42,6 +52,8 @@ set_query(const struct ask *a, struct place *p, struct err *e)
 	q->ledger = p->layer->ledger;
 	q->size = q->until = index_size(q->ledger->index);
 	q->reverse = a->reverse && a->what == ASK_HISTORY;
+	q->step = q->ledger->step = on_step;
+	q->step_arg = q->ledger->step_arg = a->progress;
 	if (a->cli->verbose && index_damage(q->ledger->index) != NULL)
 		cli_info(a->cli, "the index of '%s' is not used: %s; 'ecl-index' makes a new one",
 		    p->layer->path, index_damage(q->ledger->index));
@@ -58,7 +70,7 @@ ask_open(
 
 	if ((block != NULL ? open_block(a, path, block, &p, e)
 			   : layer_open(path, layer_flags(a), &p.layer, e)) != 0 ||
-	    set_query(a, &p, e) != 0) {
+	    catch_up(a->cli, p.layer, e) != 0 || set_query(a, &p, e) != 0) {
 		ask_close(&p);
 		return (-1);
 	}

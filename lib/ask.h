@@ -28,7 +28,7 @@ enum ask_what {
 
 /* The question, as the user put it.  What is NULL was not said. */
 struct ask {
-	const struct cli *cli; /* for warnings */
+	struct cli *cli; /* for warnings and progress */
 	enum ask_what what;
 	const char *value;  /* of ASK_DIFF: WHEN; of ASK_EVENT: a seq or a hash; of ASK_NAMES: elements or blocks */
 	const char *second; /* of ASK_DIFF: WHEN; NULL: now */
@@ -40,6 +40,7 @@ struct ask {
 	bool reverse;
 	int64_t now_us;
 	struct present *present;
+	struct progress *progress; /* of long scans */
 };
 
 /* A ledger that is asked. */

@@ -174,6 +174,9 @@ void cli_table_add(struct table *t, struct span text, const char *style);
  */
 int cli_table_flush(struct table *t);
 
+/** cli_table_full(t): whether the next cell makes it print. */
+bool cli_table_full(const struct table *t);
+
 /** cli_table_free(t): does not flush; NULL is fine. */
 void cli_table_free(struct table *t);
 
@@ -182,7 +185,7 @@ void cli_table_free(struct table *t);
 struct progress {
 	struct cli *cli;
 	const char *label; /* "verifying" */
-	const char *unit;  /* "events"; "bytes" are shown as KiB, MiB... */
+	const char *unit;  /* "events"; "bytes" are shown as KiB, MiB...; "": none */
 	uint64_t total;	   /* 0: not known */
 	int64_t start_us;  /* of a monotonic clock */
 	int64_t next_us;   /* not to print before; INT64_MAX: never */
@@ -195,6 +198,13 @@ void progress_init(
 
 /** progress_step(p, done): now ${done} of them are done.  Reads the clock: call it every few hundred, not for each. */
 void progress_step(struct progress *p, uint64_t done);
+
+/**
+ * progress_output(p):
+ * Call it before data is written to standard output.  Where that may appear on the same terminal, be it through a pager, the line is wiped for
+ * good; where it is a file, or goes nowhere, the line stays.
+ */
+void progress_output(struct progress *p);
 
 /** progress_clear(p): wipe the line; the next step shows it again.  progress_end(p): wipe it for good. */
 void progress_clear(struct progress *p);

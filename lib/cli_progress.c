@@ -1,6 +1,8 @@
 /* How far a long piece of work has come: one line on the terminal, wiped when it is done. */
 #include "config.h"
 
+#include <sys/stat.h>
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +88,7 @@ show(struct progress *p, uint64_t done, double seconds)
 		add_amount(&line, (double)p->total, bytes);
 	} else
 		add_amount(&line, (double)done, bytes);
-	buf_addf(&line, "%s%s, ", bytes ? "" : " ", bytes ? "" : p->unit);
+	buf_addf(&line, "%s%s, ", bytes || *p->unit == '\0' ? "" : " ", bytes ? "" : p->unit);
 	add_amount(&line, rate, bytes);
 	buf_adds(&line, " a second");
 	if (p->total > done && done > 0)
@@ -123,6 +125,17 @@ progress_clear(struct progress *p)
 	fflush(stderr);
 	p->shown = false;
 	p->cli->progress = NULL;
+}
+
+void
+progress_output(struct progress *p)
+{
+	struct stat st;
+	bool apart = fstat(STDOUT_FILENO, &st) == 0 &&
+	    (S_ISREG(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(STDOUT_FILENO) == 0));
+
+	if (!apart)
+		progress_end(p);
 }
 
 void

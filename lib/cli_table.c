@@ -420,6 +420,12 @@ cli_table_flush(struct table *t)
 	return (t->failed ? -1 : 0);
 }
 
+bool
+cli_table_full(const struct table *t)
+{
+	return (t->ncells == t->cap);
+}
+
 void
 cli_table_free(struct table *t)
 {

@@ -23,7 +23,7 @@
 static unsigned
 ledger_flags(const struct layer *l)
 {
-	unsigned flags = l->flags & LAYER_IGNORE_INDEX ? INDEX_IGNORE : 0;
+	unsigned flags = (l->flags & LAYER_IGNORE_INDEX ? INDEX_IGNORE : 0) | (l->flags & LAYER_LAZY ? INDEX_LAZY : 0);
 
 	if ((l->flags & LAYER_TREE) != 0)
 		return (flags | INDEX_TREE);
@@ -219,6 +219,7 @@ layer_open(const char *path, unsigned flags, struct layer **ret, struct err *e)
 	}
 	if (look_for_bare(l, e) != 0 || (l->bare ? open_bare(l, e) : open_root(l, &st, e)) != 0)
 		goto err1;
+	l->flags &= ~LAYER_LAZY;
 	*ret = l;
 	return (0);
 

@@ -20,6 +20,7 @@
 #define LAYER_IGNORE_INDEX 32u /* the ledger is opened with INDEX_IGNORE */
 #define LAYER_NO_SYNC 64u      /* the writer does not sync: nor does it wait for what others left unsynced */
 #define LAYER_ROOT 128u	       /* refuses a layer without its root, as a writer does */
+#define LAYER_LAZY 256u	       /* the ledger is opened with INDEX_LAZY: the caller brings the index up to date before anything else; later openings, as by layer_lock(), do not leave it to him */
 
 struct layer {
 	char *path;   /* as the user named it */

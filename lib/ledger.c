@@ -13,6 +13,8 @@
 
 #include "banned.h"
 
+#define STEP 4096 /* elements between two calls of the ledger's step */
+
 int
 ledger_open(int layer_fd, unsigned flags, struct ledger **ret, struct err *e)
 {
@@ -64,6 +66,7 @@ struct states {
 	int (*visit)(void *arg, struct span name, struct span state, uint64_t seq, int64_t time_us);
 	void *arg;
 	struct fetch fetch;
+	uint64_t visited;
 	struct err *e;
 	int rc; /* what index_each() is not told, which takes only positive values for stop */
 };
@@ -73,6 +76,8 @@ visit_state(void *arg, struct span name, const struct event *ev)
 {
 	struct states *s = arg;
 
+	if (++s->visited % STEP == 0 && s->ledger->step != NULL)
+		s->ledger->step(s->ledger->step_arg, s->visited, s->state != NULL ? s->n : index_elements(s->ledger->index));
 	if (ev->state.p == NULL)
 		return (err_set(s->e, "the index has event %" PRIu64 " as the state of '%.*s'; run 'ecl-index --rebuild'", ev->seq,
 		    (int)name.len, name.p));

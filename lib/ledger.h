@@ -10,6 +10,8 @@ struct ledger {
 	int ecl_fd;
 	struct log *log;
 	struct index *index;
+	void (*step)(void *arg, uint64_t done, uint64_t total); /* told now and then of how many elements the states are read; NULL: nobody asks */
+	void *step_arg;
 };
 
 /**

@@ -298,6 +298,15 @@ kept(const struct present *p, size_t i)
 	return ((struct span){p->kept.data + at, p->ends[i] - at});
 }
 
+/* Data is about to be written. */
+static void
+begin(struct present *p)
+{
+	if (!p->begun && p->progress != NULL)
+		progress_output(p->progress);
+	p->begun = true;
+}
+
 static int
 add_row(struct present *p, const struct cell *cells, size_t n)
 {
@@ -317,8 +326,11 @@ add_row(struct present *p, const struct cell *cells, size_t n)
 		if (p->text.failed || (p->reverse && keep(p) != 0))
 			return (-1);
 		shown = (struct span){p->text.data, p->text.len};
-		if (!p->reverse)
-			cli_table_add(p->table, shown, style_of(c->name, shown));
+		if (p->reverse)
+			continue;
+		if (cli_table_full(p->table))
+			begin(p);
+		cli_table_add(p->table, shown, style_of(c->name, shown));
 	}
 	return (0);
 }
@@ -394,8 +406,10 @@ add_answer(struct present *p, const struct span *line, const struct cell *cells,
 		return (-1);
 	if (!row && p->reverse && keep(p) != 0)
 		return (-1);
-	if (!row && !p->reverse)
+	if (!row && !p->reverse) {
+		begin(p);
 		fwrite(p->text.data, 1, p->text.len, p->out);
+	}
 	p->count++;
 	return (present_full(p));
 }
@@ -425,6 +439,7 @@ present_end(struct present *p)
 	size_t i, k, per = p->table != NULL ? p->columns : 1, answers = p->n_ends / per;
 	struct span text;
 
+	begin(p);
 	for (i = 0; i < answers && i < p->limit && !ferror(p->out); i++) {
 		for (k = 0; k < per; k++) {
 			text = kept(p, (answers - 1 - i) * per + k);

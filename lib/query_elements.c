@@ -19,6 +19,7 @@ struct elements {
 	uint64_t lines;	  /* that may be read for that */
 	struct buf line;
 	struct event ev; /* on that line */
+	uint64_t met; /* elements so far */
 	int rc;
 };
 
@@ -66,6 +67,8 @@ give_element(void *arg, const struct element *el)
 	struct query_element found = {el->name, el->first, el->last, 0};
 	int rc = 0;
 
+	if (++s->met % INDEX_ROWS == 0)
+		query_step(s->q, s->met, index_elements(s->q->ledger->index));
 	if (!filter_name(&s->q->filter, el->name))
 		return (0);
 	if (s->counts == NULL && ((rc = count_chain(s, el, &found.events)) < 0 ||

@@ -13,14 +13,17 @@
 
 /* The line whose hash begins with ${hex}. */
 static int
-find_hash(struct log *log, const char *hex, size_t len, struct buf *out, struct err *e)
+find_hash(struct query *q, const char *hex, size_t len, struct buf *out, struct err *e)
 {
 	struct log_reader r;
 	struct log_line line;
+	uint64_t n = 0;
 	int rc, found = 0;
 
-	log_reader_init(&r, log, 0, 0);
+	log_reader_init(&r, q->ledger->log, 0, 0);
 	while ((rc = log_reader_next(&r, &line, e)) > 0) {
+		if (++n % INDEX_ROWS == 0)
+			query_step(q, n, index_size(q->ledger->index));
 		if (line.text.len < EVENT_TAIL ||
 		    memcmp(line.text.p + line.text.len - HASH_HEX - 2, hex, len) != 0)
 			continue;
@@ -61,7 +64,7 @@ query_event(struct query *q, const char *what, struct buf *out, struct event *ev
 		return (err_set(e,
 		    "'%s' is neither a seq nor the beginning of a hash (%d or more of 0-9 and a-f)",
 		    what, HASH_MIN));
-	if ((rc = find_hash(q->ledger->log, what, len, out, e)) <= 0)
+	if ((rc = find_hash(q, what, len, out, e)) <= 0)
 		return (rc);
 	if (event_parse((struct span){out->data, out->len}, ev, &f) != 0)
 		return (

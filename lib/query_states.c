@@ -18,6 +18,7 @@ struct states {
 	struct fetch fetch; /* of the present */
 	struct past past;
 	uint64_t generation; /* of the index when that was begun */
+	uint64_t met; /* elements so far */
 	int rc; /* of a visitor that may only say stop to what calls it */
 };
 
@@ -76,6 +77,8 @@ state_now(void *arg, const struct element *el)
 {
 	struct states *s = arg;
 
+	if (++s->met % INDEX_ROWS == 0)
+		query_step(s->q, s->met, index_elements(s->q->ledger->index));
 	if (!el->alive || el->last_state == EVENT_NONE || !filter_name(&s->q->filter, el->name))
 		return (0);
 	/* index_each() takes only positive values for stop. */
