@@ -61,6 +61,7 @@ ledger_refresh(struct ledger *l, struct err *e)
 /* ---- all states ---- */
 
 struct states {
+	const struct ledger *ledger;
 	const uint64_t *state; /* by id: the event of the state at that size; NULL: the present */
 	uint64_t n;
 	int (*visit)(void *arg, struct span name, struct span state, uint64_t seq, int64_t time_us);
@@ -106,7 +107,7 @@ int
 ledger_states_at(struct ledger *l, uint64_t size,
     int (*visit)(void *arg, struct span name, struct span state, uint64_t seq, int64_t time_us), void *arg, struct err *e)
 {
-	struct states s = {.visit = visit, .arg = arg, .e = e};
+	struct states s = {.ledger = l, .visit = visit, .arg = arg, .e = e};
 	uint64_t *last = NULL, *state = NULL;
 	int rc;
 
