@@ -155,6 +155,20 @@ set_question(struct run *r, int key)
 	return (0);
 }
 
+/* --format json and --json are the same, and of them and --table the last one counts. */
+static int
+set_format(struct run *r, const char *value)
+{
+	if (strcmp(value, "json") != 0 && strcmp(value, "table") != 0 && strcmp(value, "tsv") != 0 &&
+	    strcmp(value, "state") != 0)
+		return (cli_usage(
+		    &r->cli, "option '--format' takes json, tsv, table or state, not '%s'", value));
+	r->format = value;
+	r->cli.json = strcmp(value, "json") == 0;
+	r->cli.table = strcmp(value, "table") == 0;
+	return (0);
+}
+
 /* Return 0, or the exit code where the command line is wrong. */
 static int
 set_option(struct run *r, int key)
@@ -181,8 +195,7 @@ set_option(struct run *r, int key)
 		r->ask.until = value;
 		break;
 	case OPT_FORMAT:
-		r->format = value;
-		break;
+		return (set_format(r, value));
 	case OPT_ROOTS:
 		r->roots = value;
 		break;
@@ -261,17 +274,13 @@ check_takes(struct run *r)
 static int
 set_present(struct run *r)
 {
-	static const char *const names[] = {"json", "tsv", "table", "state"};
 	enum present_format format = cli_want_table(&r->cli) ? PRESENT_TABLE : PRESENT_JSON;
 
-	if (r->format != NULL) {
-		for (format = PRESENT_JSON; strcmp(r->format, names[format]) != 0; format++) {
-			if (format == PRESENT_STATE)
-				return (cli_usage(&r->cli,
-				    "option '--format' takes json, tsv, table or state, not '%s'",
-				    r->format));
-		}
-	}
+	if (!r->cli.json && !r->cli.table && r->format != NULL)
+		format = *r->format == 't' ? PRESENT_TSV : PRESENT_STATE;
+	/* Names are for completion: plain, but for those who say otherwise. */
+	if (!r->cli.json && r->question->what == ASK_NAMES)
+		format = PRESENT_TSV;
 	if (format == PRESENT_STATE && (r->question->takes & TAKES_STATE) == 0)
 		return (
 		    cli_usage(&r->cli, "format 'state' does not go with '%s'", r->question->name));

@@ -118,8 +118,10 @@ list(struct run *r, struct present *p, struct err *e)
 static int
 print_path(struct run *r, struct err *e)
 {
+	struct buf path = BUF_INIT, out = BUF_INIT;
 	struct timespec now;
 	const struct block *b;
+	bool failed;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (when_block(r->path, r->layer->ledger->log, &r->blocks.list,
@@ -128,8 +130,19 @@ print_path(struct run *r, struct err *e)
 	if (!r->blocks.present[b - r->blocks.list.block])
 		return (err_no(e,
 		    "the snapshot of '%s' is gone: only its header is left, in the log", b->name));
-	printf("%s/%s\n", r->snapshots, b->name);
-	return (0);
+	buf_addf(&path, "%s/%s", r->snapshots, b->name);
+	if (r->cli.json) {
+		buf_adds(&out, "{\"path\":");
+		cli_json_string((struct span){path.data, path.len}, &out);
+		buf_addc(&out, '}');
+	} else
+		buf_add(&out, path.data, path.len);
+	buf_addc(&out, '\n');
+	if ((failed = path.failed || out.failed) == false)
+		fwrite(out.data, 1, out.len, stdout);
+	buf_release(&path);
+	buf_release(&out);
+	return (failed ? err_mem(e) : 0);
 }
 
 static void

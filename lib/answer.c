@@ -451,7 +451,6 @@ answer_element_names(struct query *q, const char *prefix, struct present *p, str
 	struct names n = {p, event_reserved(text), 0};
 	int rc;
 
-	p->format = PRESENT_TSV;
 	rc = index_each(q->ledger->index, text, give_name, &n, e);
 	return (finished(rc == 1 ? n.rc : rc, e));
 }
@@ -469,7 +468,6 @@ answer_block_names(int snap_fd, const char *prefix, struct present *p, struct er
 	size_t len = strlen(prefix);
 	int i, n, rc = 0;
 
-	p->format = PRESENT_TSV;
 	if (snap_fd == -1)
 		return (0);
 	if ((n = scandirat(snap_fd, ".", &entry, is_block, alphasort)) == -1)

@@ -89,18 +89,34 @@ say(const struct cli *cli, const char *kind, const char *text)
 	buf_release(&line);
 }
 
+/* ${code}: the exit code, 0 for what is not the end of the program. */
 static void
-say_json(const char *text, int code)
+say_json(const char *member, const char *text, int code)
 {
 	struct buf line = BUF_INIT;
 
-	buf_adds(&line, "{\"error\":");
+	buf_addf(&line, "{\"%s\":", member);
 	cli_json_string((struct span){text, strlen(text)}, &line);
-	buf_addf(&line, ",\"code\":%d}\n", code);
+	if (code != 0)
+		buf_addf(&line, ",\"code\":%d", code);
+	buf_adds(&line, "}\n");
 	if (!line.failed)
 		fwrite(line.data, 1, line.len, stderr);
 	fflush(stderr);
 	buf_release(&line);
+}
+
+/* Whether the errors of the command line are wanted as JSON: the option may stand behind the one that is wrong. */
+static bool
+json_is_wanted(const struct cli *cli)
+{
+	char **arg;
+
+	for (arg = cli->argv; *arg != NULL && strcmp(*arg, "--") != 0; arg++) {
+		if (strcmp(*arg, "--json") == 0)
+			return (true);
+	}
+	return (cli->json);
 }
 
 static void say_usage(const struct cli *cli, const char *fmt, va_list ap)
@@ -113,8 +129,8 @@ say_usage(const struct cli *cli, const char *fmt, va_list ap)
 
 	vsnprintf(text, sizeof(text), fmt, ap);
 	say(cli, "", text);
-	if (cli->json)
-		say_json(text, EXIT_ERROR);
+	if (json_is_wanted(cli))
+		say_json("error", text, EXIT_ERROR);
 	fprintf(stderr, "try '%s --help'\n", cli->name);
 }
 
@@ -302,7 +318,7 @@ cli_error(const struct cli *cli, const struct err *e)
 
 	say(cli, "", text);
 	if (cli->json)
-		say_json(text, code);
+		say_json("error", text, code);
 	return (code);
 }
 
@@ -327,6 +343,8 @@ cli_warn(const struct cli *cli, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	say(cli, "warning: ", text);
+	if (cli->json)
+		say_json("warning", text, 0);
 }
 
 void

@@ -79,7 +79,7 @@ int cli_error(const struct cli *cli, const struct err *e);
 /** cli_usage(cli, fmt, ...): say what is wrong with the command line, and where help is.  Return EXIT_ERROR. */
 int cli_usage(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/** cli_warn(cli, fmt, ...): say something even with -q.  cli_info(cli, fmt, ...): not with -q. */
+/** cli_warn(cli, fmt, ...): say something even with -q (with --json also as a line of JSON).  cli_info(cli, fmt, ...): not with -q. */
 void cli_warn(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void cli_info(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
