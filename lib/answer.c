@@ -250,6 +250,7 @@ give_difference(void *arg, const struct query_change *c)
 int
 answer_diff(struct query *q, uint64_t from, struct present *p, struct err *e)
 {
+	p->below = true;
 	return (finished(query_diff(q, from, give_difference, p, e), e));
 }
 

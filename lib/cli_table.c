@@ -264,7 +264,7 @@ choose_columns(struct table *t)
 	}
 }
 
-/* The columns that nine of ten cells of column ${k}, which are not empty, need at most. */
+/* The columns that three of four cells of column ${k}, which are not empty, need at most. */
 static size_t
 typical(const struct table *t, size_t k)
 {
@@ -276,7 +276,7 @@ typical(const struct table *t, size_t k)
 			all += t->cells[i].columns > 0;
 			fit += t->cells[i].columns > 0 && t->cells[i].columns <= mid;
 		}
-		if (fit * 10 >= all * 9)
+		if (fit * 4 >= all * 3)
 			high = mid;
 		else
 			low = mid + 1;
@@ -327,7 +327,7 @@ shrink_all(struct table *t, size_t excess)
 	size_t i, k;
 
 	for (k = 0; k < t->ncolumns; k++)
-		t->columns[k].least = typical(t, k) > 16 ? typical(t, k) : 16;
+		t->columns[k].least = typical(t, k) > 24 ? typical(t, k) : 24;
 	shrink(t, TABLE_NAME | TABLE_TEXT, &excess);
 	for (i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
 		for (k = 0; k < t->ncolumns; k++)

@@ -41,7 +41,8 @@ fails_in_json()
 }
 
 questions=("" "--at 4" "--history" "--history --reverse" "--event 2" "--elements" "--blocks" "--stat" "--layer" "--layer --at 3" "--names elements"
-	"--names blocks" "--limit 1" "--reverse" "--history --since 2 --until 4" "--history --action modify")
+	"--names blocks" "--limit 1" "--reverse" "--history --since 2 --until 4" "--history --action modify"
+	"--diff 0" "--diff 3 1" "--count-by kind")
 
 export ECL_ROOT=$TRASH/L
 

@@ -139,6 +139,28 @@ test_expect_success 'where there is no room for a column the change stands below
 	fits 80
 '
 
+test_expect_success 'a difference has all members that changed, below where they do not fit beside it' '
+	on_terminal 60 ecl-query --diff 4 9 "interface:*" &&
+	cat >expect <<-\EOF &&
+	element         change  seq  state
+	interface:eth0  modify    6
+	    address.ip: "10.0.0.1" -> "10.0.0.9"
+	    mtu: 1500 -> 9000
+	interface:eth1  modify    9  + new: 1e401, - old: true
+	EOF
+	test_cmp expect out &&
+	on_terminal 60 ecl-query --diff 9 10 &&
+	test_grep "^interface:eth1  delete   10  - {\"mtu\":1500,\"new\":1e401}$" out &&
+	on_terminal 80 ecl-query --diff 0 5 "$long" &&
+	fits 80 &&
+	tr -d " \n" <out >joined &&
+	test_grep "+content:\"x\{300\}\"$" joined &&
+	TERM=xterm on_terminal 80 ecl-query --diff 4 9 interface:eth1 &&
+	test_grep "$(printf "\033\[33mmodify\033\[0m")" out &&
+	on_terminal 80 ecl-query --diff 4 --reverse --limit 1 &&
+	fits 80
+'
+
 test_expect_success 'times of the last day have their age, others their date' '
 	ecl-init --time 2025-11-21T10:00:00Z old >/dev/null &&
 	now=$(date +%s) &&
