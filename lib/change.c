@@ -51,8 +51,7 @@ put(struct pen *p, struct span text, const char *style)
 		buf_add(p->out, text.p, len);
 		if (style != NULL && p->color)
 			buf_adds(p->out, "\033[0m");
-		/* A wide character that found no room is the end of the line. */
-		p->used += len < text.len ? p->room - p->used : columns;
+		p->used += columns;
 		text = (struct span){text.p + len, text.len - len};
 	}
 	p->used += cli_columns(text);
