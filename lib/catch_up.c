@@ -7,14 +7,15 @@
 
 #include "banned.h"
 
-#define STEP 16384      /* events between two looks at the clock */
+#define STEP 16384	  /* events between two looks at the clock */
 #define LONG (256u << 10) /* events that a writer would not leave to readers */
 
 int
 catch_up(struct cli *cli, struct layer *l, struct err *e)
 {
 	struct index *ix = l->ledger->index;
-	uint64_t from = index_size(ix), end = l->ledger->log->end.size, lacked = from < end ? end - from : 0;
+	uint64_t from = index_size(ix), end = l->ledger->log->end.size,
+		 lacked = from < end ? end - from : 0;
 	struct progress progress;
 	int rc;
 
@@ -23,7 +24,10 @@ catch_up(struct cli *cli, struct layer *l, struct err *e)
 		progress_step(&progress, index_size(ix) - from);
 	progress_end(&progress);
 	if (rc == 0 && lacked > LONG && (l->flags & LAYER_WRITE) == 0)
-		cli_info(cli, "the index lacks %" PRIu64 " events, which were read from the log; 'ecl-index' makes this fast", lacked);
+		cli_info(cli,
+		    "the index lacks %" PRIu64
+		    " events, which were read from the log; 'ecl-index' makes this fast",
+		    lacked);
 	return (rc);
 }
 

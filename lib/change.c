@@ -11,8 +11,8 @@
 #include "banned.h"
 
 #define INDENT 4
-#define LEAST 16  /* a block is not narrower than this, however narrow the terminal is */
-#define BEFORE 3  /* columns shown before the first difference of two long values */
+#define LEAST 16 /* a block is not narrower than this, however narrow the terminal is */
+#define BEFORE 3 /* columns shown before the first difference of two long values */
 #define ELLIPSIS "\xe2\x80\xa6"
 #define RED "31"
 #define GREEN "32"
@@ -24,8 +24,8 @@ struct pen {
 	struct buf *out; /* NULL: to measure only */
 	bool color;
 	size_t room;
-	size_t limit; /* columns of a value */
-	size_t used;  /* columns, also of what found no room */
+	size_t limit;			/* columns of a value */
+	size_t used;			/* columns, also of what found no room */
 	struct buf path, before, after; /* of one difference, printable */
 };
 
@@ -33,7 +33,8 @@ static void
 pen_release(struct pen *p)
 {
 	if (p->out != NULL)
-		p->out->failed = p->out->failed || p->path.failed || p->before.failed || p->after.failed;
+		p->out->failed = p->out->failed || p->path.failed || p->before.failed ||
+		    p->after.failed;
 	buf_release(&p->path);
 	buf_release(&p->before);
 	buf_release(&p->after);
@@ -164,7 +165,8 @@ state(struct span value)
 }
 
 static size_t
-write_line(struct span before, struct span after, size_t room, size_t limit, bool color, struct buf *out)
+write_line(
+    struct span before, struct span after, size_t room, size_t limit, bool color, struct buf *out)
 {
 	struct pen p = {.out = out, .color = color, .room = room, .limit = limit};
 
@@ -218,7 +220,8 @@ fill(struct buf *out, size_t n)
 
 /* `+ path: value', as many lines as that takes; what follows the first stands below its text. */
 static void
-wrap(struct block *b, size_t indent, const char *sign, struct span label, struct span value, const char *style)
+wrap(struct block *b, size_t indent, const char *sign, struct span label, struct span value,
+    const char *style)
 {
 	struct buf text = BUF_INIT;
 	struct span left;
@@ -291,7 +294,8 @@ no_members(struct span other)
 void
 change_block(struct span before, struct span after, size_t width, bool color, struct buf *out)
 {
-	struct block b = {{.out = out, .color = color, .room = SIZE_MAX, .limit = SIZE_MAX}, width == 0 ? SIZE_MAX : width};
+	struct block b = {{.out = out, .color = color, .room = SIZE_MAX, .limit = SIZE_MAX},
+	    width == 0 ? SIZE_MAX : width};
 
 	before = state(before);
 	after = state(after);

@@ -8,9 +8,10 @@
 
 #include "banned.h"
 
-#define GAP 2	       /* columns between columns */
-#define INDENT 4       /* of what stands below a row */
-#define STATE_LEAST 24 /* columns in which a drawn state still says something: with fewer it goes below */
+#define GAP 2	 /* columns between columns */
+#define INDENT 4 /* of what stands below a row */
+#define STATE_LEAST \
+	24 /* columns in which a drawn state still says something: with fewer it goes below */
 #define ROWS_WAIT 1000 /* rows that wait for the widths */
 #define CAN_SHRINK (TABLE_STATE | TABLE_TEXT | TABLE_NAME)
 #define ELLIPSIS "\xe2\x80\xa6"
@@ -392,7 +393,8 @@ fix_widths(struct table *t)
 	set_widths(t);
 	for (i = 0; i < t->ncolumns; i++) {
 		c = &t->columns[i];
-		if (c->art == NULL || (c->flags & TABLE_BELOW) != 0 || c->hidden || c->width >= STATE_LEAST)
+		if (c->art == NULL || (c->flags & TABLE_BELOW) != 0 || c->hidden ||
+		    c->width >= STATE_LEAST)
 			continue;
 		measure(t);
 		c->under = c->width >= STATE_LEAST;

@@ -52,7 +52,8 @@ is_plain(struct span token)
 }
 
 static int
-compare_member(struct diff *d, struct span name, struct span before, struct span after, unsigned depth)
+compare_member(
+    struct diff *d, struct span name, struct span before, struct span after, unsigned depth)
 {
 	size_t len = d->path.len;
 	int rc;
@@ -133,8 +134,12 @@ skip_equal(struct items *b, struct items *a)
 	for (;;) {
 		b->pos = next_b;
 		a->pos = next_a;
-		b->left = json_item(b->array, &next_b, &x) ? (size_t)(b->array.p + b->array.len - x.p) : 0;
-		a->left = json_item(a->array, &next_a, &y) ? (size_t)(a->array.p + a->array.len - y.p) : 0;
+		b->left = json_item(b->array, &next_b, &x)
+		    ? (size_t)(b->array.p + b->array.len - x.p)
+		    : 0;
+		a->left = json_item(a->array, &next_a, &y)
+		    ? (size_t)(a->array.p + a->array.len - y.p)
+		    : 0;
 		if (b->left == 0 || a->left == 0 || !span_eq(x, y))
 			return;
 		b->first++;
@@ -149,7 +154,8 @@ count_items(struct items *s, size_t same)
 	struct span item;
 	size_t pos = s->pos;
 
-	while (json_item(s->array, &pos, &item) && (size_t)(s->array.p + s->array.len - item.p) > same)
+	while (
+	    json_item(s->array, &pos, &item) && (size_t)(s->array.p + s->array.len - item.p) > same)
 		s->n++;
 }
 
@@ -216,8 +222,8 @@ compare(struct diff *d, struct span before, struct span after, unsigned depth)
 }
 
 int
-state_diff(struct span before, struct span after, int (*visit)(void *arg, const struct state_change *c),
-    void *arg)
+state_diff(struct span before, struct span after,
+    int (*visit)(void *arg, const struct state_change *c), void *arg)
 {
 	struct diff d = {visit, arg, BUF_INIT};
 	int rc;

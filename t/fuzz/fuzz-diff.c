@@ -20,7 +20,8 @@ struct both {
 static void
 check_within(struct span part, struct span whole)
 {
-	MUST(part.p == NULL || (part.p >= whole.p && part.p + part.len <= whole.p + whole.len && part.len > 0));
+	MUST(part.p == NULL ||
+	    (part.p >= whole.p && part.p + part.len <= whole.p + whole.len && part.len > 0));
 }
 
 static int
@@ -36,10 +37,12 @@ check(void *arg, const struct state_change *c)
 	MUST(c->before.p != NULL || c->after.p != NULL);
 	MUST(c->before.p == NULL || c->after.p == NULL || !span_eq(c->before, c->after));
 	if (c->before.p != NULL)
-		MUST(json_scan(c->before.p, c->before.len, &pos, 1, &canonical, &f) == 0 && canonical && pos == c->before.len);
+		MUST(json_scan(c->before.p, c->before.len, &pos, 1, &canonical, &f) == 0 &&
+		    canonical && pos == c->before.len);
 	pos = 0;
 	if (c->after.p != NULL)
-		MUST(json_scan(c->after.p, c->after.len, &pos, 1, &canonical, &f) == 0 && canonical && pos == c->after.len);
+		MUST(json_scan(c->after.p, c->after.len, &pos, 1, &canonical, &f) == 0 &&
+		    canonical && pos == c->after.len);
 	return (0);
 }
 

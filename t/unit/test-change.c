@@ -46,8 +46,12 @@ test_line(void)
 	    {NULL, UP, 12, false, "+ {\"mtu\":90\xe2\x80\xa6"},
 	    {"1", "1e400", 80, false, "1 -> 1e400"},
 	    {"{\"a\":1,\"b\":1}", "{\"b\":1,\"c\":2}", 80, false, "- a: 1, + c: 2"},
-	    {"{\"a\":\"\x1b\"}", "{\"a\":\"\xe2\x80\xae\"}", 80, false, "a: \"\\x1b\" -> \"\\u{202e}\""},
-	    {LONG_A, LONG_B, 60, false, "h: \xe2\x80\xa6" "aaaX\" -> \xe2\x80\xa6" "aaaY\", n: 1 -> 2"},
+	    {"{\"a\":\"\x1b\"}", "{\"a\":\"\xe2\x80\xae\"}", 80, false,
+		"a: \"\\x1b\" -> \"\\u{202e}\""},
+	    {LONG_A, LONG_B, 60, false,
+		"h: \xe2\x80\xa6"
+		"aaaX\" -> \xe2\x80\xa6"
+		"aaaY\", n: 1 -> 2"},
 	    {"\"\xe6\xbc\xa2\xe5\xad\x97\"", NULL, 6, false, "- \"\xe6\xbc\xa2\xe2\x80\xa6"},
 	    {"\"\xe6\xbc\xa2\xe5\xad\x97\"", NULL, 7, false, "- \"\xe6\xbc\xa2\xe2\x80\xa6"},
 	    {DOWN, UP, 80, true,
@@ -58,9 +62,11 @@ test_line(void)
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		buf_reset(&out);
-		change_line(text(cases[i].before), text(cases[i].after), cases[i].room, cases[i].color, &out);
+		change_line(text(cases[i].before), text(cases[i].after), cases[i].room,
+		    cases[i].color, &out);
 		is_bytes(out.data == NULL ? "" : out.data, out.len, cases[i].want, cases[i].want);
-		ok(cases[i].color || cli_columns((struct span){out.data, out.len}) <= cases[i].room, "and has room");
+		ok(cases[i].color || cli_columns((struct span){out.data, out.len}) <= cases[i].room,
+		    "and has room");
 	}
 	ok(change_columns(text(DOWN), text(UP)) == 40, "change_columns() is the whole width");
 	buf_release(&out);
@@ -82,17 +88,19 @@ test_block(void)
 	    {DOWN, UP, 0, false, "    mtu: 1500 -> 9000\n    state: \"down\" -> \"up\"\n"},
 	    {"{\"x\":\"abcdefghijklmnopqrstuvwxyz\"}", "{\"x\":7}", 30, false,
 		"    x:\n      - \"abcdefghijklmnopqrstu\n        vwxyz\"\n      + 7\n"},
-	    {"{}", "{\"x\":\"abcdefghijklmnopqrstuvwxyz\"}", 30, false, "    + x: \"abcdefghijklmnopqrst\n      uvwxyz\"\n"},
-	    {"{\"x\":1}", "{}", 30, true, "    \033[31m- \033[0m\033[31mx\033[0m\033[31m: \033[0m\033[31m1\033[0m\n"},
+	    {"{}", "{\"x\":\"abcdefghijklmnopqrstuvwxyz\"}", 30, false,
+		"    + x: \"abcdefghijklmnopqrst\n      uvwxyz\"\n"},
+	    {"{\"x\":1}", "{}", 30, true,
+		"    \033[31m- \033[0m\033[31mx\033[0m\033[31m: \033[0m\033[31m1\033[0m\n"},
 	};
 	struct buf out = BUF_INIT;
 	size_t i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		buf_reset(&out);
-		change_block(text(cases[i].before), text(cases[i].after), cases[i].width, cases[i].color, &out);
-		is_bytes(out.data == NULL ? "" : out.data, out.len, cases[i].want,
-		    "a block");
+		change_block(text(cases[i].before), text(cases[i].after), cases[i].width,
+		    cases[i].color, &out);
+		is_bytes(out.data == NULL ? "" : out.data, out.len, cases[i].want, "a block");
 	}
 	buf_release(&out);
 }
@@ -101,7 +109,8 @@ test_block(void)
 static void
 test_widths(void)
 {
-	static const char *const parts[] = {"a", "bb", "\xe6\xbc\xa2", "\xf0\x9f\x98\x80", "e\xcc\x81", "\\u001b", "\xe2\x80\xae", ".", "\\\""};
+	static const char *const parts[] = {"a", "bb", "\xe6\xbc\xa2", "\xf0\x9f\x98\x80",
+	    "e\xcc\x81", "\\u001b", "\xe2\x80\xae", ".", "\\\""};
 	struct buf state[2] = {BUF_INIT, BUF_INIT}, out = BUF_INIT;
 	struct random r = {20261121};
 	struct span line, rest;
@@ -118,13 +127,16 @@ test_widths(void)
 		}
 		room = 1 + random_below(&r, 80);
 		buf_reset(&out);
-		change_line((struct span){state[0].data, state[0].len}, (struct span){state[1].data, state[1].len}, room, false, &out);
+		change_line((struct span){state[0].data, state[0].len},
+		    (struct span){state[1].data, state[1].len}, room, false, &out);
 		if (cli_columns((struct span){out.data, out.len}) > room)
 			wrong = "a line is too wide";
 		buf_reset(&out);
 		room += 40;
-		change_block((struct span){state[0].data, state[0].len}, (struct span){state[1].data, state[1].len}, room, false, &out);
-		for (rest = (struct span){out.data, out.len}; rest.len > 0; rest.p += end + 1, rest.len -= end + 1) {
+		change_block((struct span){state[0].data, state[0].len},
+		    (struct span){state[1].data, state[1].len}, room, false, &out);
+		for (rest = (struct span){out.data, out.len}; rest.len > 0;
+		     rest.p += end + 1, rest.len -= end + 1) {
 			end = (size_t)((const char *)memchr(rest.p, '\n', rest.len) - rest.p);
 			line = (struct span){rest.p, end};
 			if (cli_columns(line) > room)

@@ -79,17 +79,19 @@ test_known(void)
 	    {"[\"x\",\"]\"]", "[\"y\",\"]\"]", "[0]|\"x\"|\"y\";"},
 	    {"[\"\\\"\",1]", "[\"\\\\\",1]", "[0]|\"\\\"\"|\"\\\\\";"},
 	    {"{\"r\":[{\"to\":1,\"via\":2}]}", "{\"r\":[{\"to\":1,\"via\":3}]}", "r[0].via|2|3;"},
-	    {"[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18]", "[0,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,0]",
+	    {"[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18]",
+		"[0,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,0]",
 		"|[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18]|[0,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,0];"},
-	    {"[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18]", "[1,2,3,4,5,6,7,8,0,10,11,12,13,14,15,16,17,18]",
-		"[8]|9|0;"},
+	    {"[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18]",
+		"[1,2,3,4,5,6,7,8,0,10,11,12,13,14,15,16,17,18]", "[8]|9|0;"},
 	};
 	struct buf got = BUF_INIT;
 	size_t i;
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		buf_reset(&got);
-		if (state_diff(text(cases[i].before), text(cases[i].after), write_change, &got) != 0)
+		if (state_diff(text(cases[i].before), text(cases[i].after), write_change, &got) !=
+		    0)
 			buf_adds(&got, "failed");
 		is_bytes(got.data == NULL ? "" : got.data, got.len, cases[i].want, cases[i].want);
 	}
@@ -263,7 +265,8 @@ apply(void *arg, const struct state_change *c)
 		json_decref(name);
 		name = step(&path, &index);
 		if (path.len > 0)
-			at = name != NULL ? json_object_get(at, json_string_value(name)) : json_array_get(at, index);
+			at = name != NULL ? json_object_get(at, json_string_value(name))
+					  : json_array_get(at, index);
 	}
 	if (c->path.len > 0 && name != NULL)
 		apply_member(p, at, json_string_value(name), before, after);
@@ -294,7 +297,8 @@ test_applied(void)
 			after = p.root;
 		}
 		p = (struct patch){.root = json_deep_copy(before)};
-		if (state_diff(canonical(before, &x), canonical(after, &y), apply, &p) != 0 || p.wrong != NULL)
+		if (state_diff(canonical(before, &x), canonical(after, &y), apply, &p) != 0 ||
+		    p.wrong != NULL)
 			wrong = p.wrong == NULL ? "state_diff() failed" : p.wrong;
 		else if (!json_equal(p.root, after))
 			wrong = "what came of it is another value";
@@ -304,8 +308,8 @@ test_applied(void)
 		json_decref(before);
 		json_decref(after);
 	}
-	ok(wrong == NULL, "what differs leads from the one to the other%s%s", wrong == NULL ? "" : ": ",
-	    wrong == NULL ? "" : wrong);
+	ok(wrong == NULL, "what differs leads from the one to the other%s%s",
+	    wrong == NULL ? "" : ": ", wrong == NULL ? "" : wrong);
 	buf_release(&x);
 	buf_release(&y);
 }
@@ -323,7 +327,8 @@ test_limits(void)
 	struct buf x = BUF_INIT, y = BUF_INIT, got = BUF_INIT;
 	int i, n = 0;
 
-	ok(state_diff(text("[1,2,3]"), text("[4,5,6]"), stop, &n) == 7 && n == 2, "a visitor can stop it");
+	ok(state_diff(text("[1,2,3]"), text("[4,5,6]"), stop, &n) == 7 && n == 2,
+	    "a visitor can stop it");
 	for (i = 0; i < 1000; i++) {
 		buf_adds(&x, "[");
 		buf_adds(&y, "[");
@@ -334,7 +339,8 @@ test_limits(void)
 		buf_adds(&x, "]");
 		buf_adds(&y, "]");
 	}
-	ok(state_diff((struct span){x.data, x.len}, (struct span){y.data, y.len}, write_change, &got) == 0 &&
+	ok(state_diff((struct span){x.data, x.len}, (struct span){y.data, y.len}, write_change,
+	       &got) == 0 &&
 		got.len == 64 * 3 + 2 * (2000 - 128 + 1) + 3,
 	    "below 64 levels the rest is one value");
 	buf_release(&x);
