@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 test_description='ecl-query --block: a snapshot asked as it stands'
 . "${0%/*}/test-lib.sh"
-. "${0%/*}/block-lib.sh"
+. "$top_srcdir/t/block-lib.sh"
 
 if ! command -v python3 >/dev/null || ! command -v jq >/dev/null; then
 	skip_all='python3 and jq are needed'
