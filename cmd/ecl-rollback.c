@@ -50,6 +50,7 @@ struct run {
 	const char *cause;
 	bool yes;
 	struct layer *layer;
+	struct progress progress;
 	struct blocks blocks;
 	const struct block *block;
 	struct buf cause_token, lines;
@@ -97,6 +98,12 @@ check_options(struct run *r)
 		return (cli_usage(cli,
 		    "nobody can be asked, for standard input is no terminal: --yes does it, --dry-run shows it"));
 	return (0);
+}
+
+static void
+on_bytes(void *arg, uint64_t bytes)
+{
+	progress_step(arg, bytes);
 }
 
 static int
@@ -218,7 +225,10 @@ run(struct run *r, struct err *e)
 		return (cli_error(&r->cli, e));
 	if (!r->yes && !r->opt.dry_run && (n = ask(r, e)) != 0)
 		return (n == 1 ? EXIT_NO : cli_error(&r->cli, e));
+	progress_init(&r->progress, &r->cli, "reading files", "bytes", 0);
+	r->layer->watch = (struct files_watch){on_bytes, &r->progress};
 	rc = rollback_to(r->layer, r->block, &r->opt, &r->lines, e);
+	progress_end(&r->progress);
 	if (r->layer->torn > 0)
 		cli_warn(&r->cli,
 		    "a torn tail of %ju bytes was cut off; it is kept as 'live/.ecl/torn-%ju'",

@@ -48,6 +48,7 @@ struct run {
 	bool if_changed, list;
 	const char *path; /* WHEN */
 	struct layer *layer;
+	struct progress progress;
 	char snapshots[PATH_MAX + 16]; /* their directory */
 	struct blocks blocks;
 };
@@ -154,6 +155,12 @@ report_torn(struct run *r)
 		    (uintmax_t)r->layer->torn, (uintmax_t)r->layer->torn_seq);
 }
 
+static void
+on_bytes(void *arg, uint64_t bytes)
+{
+	progress_step(arg, bytes);
+}
+
 static int
 make(struct run *r, struct present *p, struct err *e)
 {
@@ -161,7 +168,10 @@ make(struct run *r, struct present *p, struct err *e)
 	struct block b = {.good = true};
 	int made;
 
+	progress_init(&r->progress, &r->cli, "reading files", "bytes", 0);
+	r->layer->watch = (struct files_watch){on_bytes, &r->progress};
 	made = snap_make(r->layer, &opt, &b.header, &b.line, e);
+	progress_end(&r->progress);
 	report_torn(r);
 	if (made >= 0) {
 		block_name(&b.header, b.name);

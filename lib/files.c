@@ -46,6 +46,8 @@ struct walk {
 	size_t n, cap;
 	struct xattrs xattrs;
 	struct files_table *table; /* NULL: every file is read */
+	struct files_watch watch;
+	uint64_t bytes; /* read so far */
 	struct buf leaf;
 	char *window;
 	unsigned depth;
@@ -114,6 +116,9 @@ add_content(struct walk *w, int fd, const struct stat *st)
 	while ((n = io_read(fd, w->window, WINDOW)) > 0) {
 		sha256_update(&c, w->window, (size_t)n);
 		size += (uint64_t)n;
+		w->bytes += (uint64_t)n;
+		if (w->watch.step != NULL)
+			w->watch.step(w->watch.arg, w->bytes);
 	}
 	if (n == -1)
 		return (failed(w, "read"));
@@ -355,10 +360,10 @@ compare_paths(const void *a, const void *b, void *arg)
 }
 
 int
-files_root(int layer_fd, struct files_table *table, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE],
-    struct err *e)
+files_root(int layer_fd, struct files_table *table, struct files_watch watch, uint64_t *ret_entries,
+    uint8_t ret_root[SHA256_SIZE], struct err *e)
 {
-	struct walk w = {.e = e, .table = table};
+	struct walk w = {.e = e, .table = table, .watch = watch};
 	struct merkle tree;
 	struct stat st;
 	struct statfs fs;

@@ -8,12 +8,19 @@
 #include "files_table.h"
 #include "sha256.h"
 
+/* Who wants to know how far it is: called now and then with the number of bytes read.  All zeros: nobody. */
+struct files_watch {
+	void (*step)(void *arg, uint64_t bytes);
+	void *arg;
+};
+
 /**
- * files_root(layer_fd, table, ret_entries, ret_root, e):
+ * files_root(layer_fd, table, watch, ret_entries, ret_root, e):
  * Number of, and RFC 6962 root over, the managed files below ${layer_fd}: all but `.ecl` and the directory itself, sorted by path as
  * bytes.  Nested subvolumes and mounts are refused by name.  A content that ${table} knows is not read, and all contents are added to
  * it; a verifier gives NULL and reads everything.  Return 0 or -1.  O(files + bytes read).
  */
-int files_root(int layer_fd, struct files_table *table, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE], struct err *e);
+int files_root(int layer_fd, struct files_table *table, struct files_watch watch, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE],
+    struct err *e);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "durable.h"
 #include "err.h"
+#include "files.h"
 #include "ledger.h"
 
 #define LAYER_READ 0u
@@ -39,6 +40,7 @@ struct layer {
 	bool locked;
 	uint64_t torn; /* bytes of a torn tail that layer_lock() saved and cut, to be reported */
 	uint64_t torn_seq;
+	struct files_watch watch; /* of the files that are read for a block */
 };
 
 /**

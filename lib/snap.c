@@ -176,7 +176,7 @@ describe(struct making *m, struct err *e)
 		goto err1;
 	files_table_load(&m->files, fd);
 	if (ledger_summary(ledger, &m->summary, e) != 0 ||
-	    files_root(fd, m->backend == BACKEND_BTRFS ? &m->files : NULL, &h->entries, h->files, e) != 0)
+	    files_root(fd, m->backend == BACKEND_BTRFS ? &m->files : NULL, m->l->watch, &h->entries, h->files, e) != 0)
 		goto err2;
 	h->height = m->has_last ? m->last.height + 1 : 0;
 	h->time_us = present_us();

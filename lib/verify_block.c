@@ -276,7 +276,7 @@ check_files(struct check *c)
 	uint64_t n;
 
 	place.block = c->b->name;
-	if (files_root(c->fd, NULL, &n, root, &e) != 0)
+	if (files_root(c->fd, NULL, (struct files_watch){NULL, NULL}, &n, root, &e) != 0)
 		problem(c, "", &e);
 	else if (n != h->entries)
 		verify_found(c->v, VERIFY_BLOCK_DAMAGED, &place, "the block has %" PRIu64 " files, its header says %" PRIu64, n,

@@ -82,6 +82,13 @@ test_expect_success 'programs that write show it too' '
 	test_grep "^reading the log: " progress
 '
 
+test_expect_success 'a block with many bytes in its files' '
+	truncate -s 30M L/live/sparse &&
+	TERM=xterm python3 "$top_srcdir/t/on-terminal.py" -f 2 -o raw \
+		strace -qq -o /dev/null -e trace=read -e inject=read:delay_enter=40000 ecl-snap >out &&
+	test_grep "reading files: [0-9.]* MiB, [0-9.]* [KM]iB a second" raw
+'
+
 test_expect_success 'a long scan is shown beside a file, up to its end' '
 	slowly 2 12 ecl-query --history --limit 35000 >out &&
 	test_line_count = 35000 out &&
