@@ -214,4 +214,38 @@ test_expect_success BTRFS,ROOT 'a block, and live, mounted alone and read-only' 
 	test_cmp expect actual
 '
 
+test_expect_success 'beside writers, rebuilds, blocks and a rollback every answer was true at some moment' '
+	if test_have_prereq BTRFS; then many=$TRASH/btrfs/many; else many=$TRASH/many; fi &&
+	mkdir "$many" && busy=$many/busy && make_root "$many/quiet" && ecl-init -q "$busy" &&
+	python3 - >bulk <<-\PY &&
+		import random
+		random.seed(4)
+		for i in range(30000):
+		    state = "null" if random.random() < 0.1 else "{\"n\":%d}" % i
+		    print("{\"element\":\"host:%d\",\"state\":%s}" % (random.randrange(40), state))
+	PY
+	head -n 500 bulk | ecl-append -q -d "$busy" && ecl-snap -q -d "$busy" &&
+	{
+		(
+			while ! test -e stop; do ecl-append -q -d "$busy" -e host:7 -a restart || touch failed.append; done
+		) &
+		(
+			while ! test -e stop; do ecl-index -q --rebuild -d "$busy" --wait 60 || touch failed.index; done
+		) &
+		(
+			sleep 0.3
+			for part in 501,10000 10001,20000 20001,30000; do
+				sed -n ${part}p bulk | ecl-append -q -d "$busy" || touch failed.bulk
+				ecl-snap -q -d "$busy" --wait 60 || touch failed.snap
+				test $part != 10001,20000 || ecl-rollback --yes -q -d "$busy" --wait 60 block-0 || touch failed.rollback
+				sleep 0.5
+			done
+			touch stop
+		) &
+		python3 "$top_srcdir/t/check-readers.py" "$many" busy stop
+	} &&
+	wait && ! ls failed.* &&
+	ecl-verify -q -d "$busy"
+'
+
 test_done
