@@ -244,7 +244,7 @@ test_expect_success 'a damaged durable is said, not believed' '
 	fresh
 	cp "$ECL_ROOT/durable" good
 	sed "s/clean/dirty/" good >"$ECL_ROOT/durable"
-	test_expect_code 2 ecl-replay --follow 2>err >out
+	test_expect_code 2 timeout 20 ecl-replay --follow 2>err >out
 	test_grep "/durable. is damaged" err
 	test_cmp /dev/null out
 	: >"$ECL_ROOT/durable"
@@ -259,7 +259,7 @@ test_expect_success 'a log that lacks what was durable' '
 	eventually lines out 2
 	cp -R "$ECL_ROOT" "$base/cut"
 	head -n 1 "$ECL_ROOT/live/.ecl/log/00000000000000000000.ndjson" >"$base/cut/live/.ecl/log/00000000000000000000.ndjson"
-	test_expect_code 1 ecl-replay -d "$base/cut" --follow >cut 2>err
+	test_expect_code 1 timeout 20 ecl-replay -d "$base/cut" --follow >cut 2>err
 	test_grep "should hold 2 events, which were durable, and does not: run .ecl-verify.$" err
 '
 
