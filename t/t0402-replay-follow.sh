@@ -187,7 +187,7 @@ test_expect_success STRACE 'what is not on the disk yet is not passed on' '
 	one a:1 1
 	follow out
 	eventually lines out 2
-	traced -o /dev/null -e trace=fdatasync -e inject=fdatasync:delay_enter=1500000:when=1 ecl-append -q -e a:1 -s 2 &
+	traced -o /dev/null -e trace=fdatasync -e inject=fdatasync:delay_enter=5000000:when=1 ecl-append -q -e a:1 -s 2 &
 	writer=$!
 	eventually visible 3
 	sleep 0.3
