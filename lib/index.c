@@ -155,12 +155,6 @@ index_elements(const struct index *ix)
 }
 
 uint64_t
-index_new_elements(const struct index *ix)
-{
-	return (ix->elements - ix->base_elements);
-}
-
-uint64_t
 index_lag(const struct index *ix)
 {
 	return (ix->size - ix->base);

@@ -209,9 +209,6 @@ int index_check(int ecl_fd, struct log *log, void (*step)(void *arg, uint64_t do
 /** index_lag(ix): number of events that `head` lacks, or will lack once what is on its way has arrived. */
 uint64_t index_lag(const struct index *ix);
 
-/** index_new_elements(ix): number of elements that `head` lacks, likewise. */
-uint64_t index_new_elements(const struct index *ix);
-
 /**
  * index_anew(ix, e), index_replace(ix, e):
  * For a rebuild, with ROOT/index.lock held by the caller: after the first, ${ix}, opened with INDEX_IGNORE and INDEX_LAZY, is published into

@@ -9,9 +9,7 @@
 
 #include "banned.h"
 
-#define PUBLISH_BULK 262144	/* events between two publications of the index in a flood */
-#define PUBLISH_BORN 150000	/* and new elements, which take more memory */
-#define PUBLISH_AGAIN 32768	/* events, where somebody else is at it: each try waits for what is on its way */
+#define PUBLISH_BULK 65536	/* events between two publications of the index in a flood: readers scan what it lacks, each for itself */
 #define AHEAD_FROM (256u << 10) /* bytes that come at once make a flood */
 #define BATCH_MIN (2u << 20)	/* bytes of lines that are worth a commit while more are there */
 #define BATCH_MAX (8u << 20)
@@ -102,7 +100,7 @@ publication_due(const struct record *r)
 {
 	const struct index *ix = r->layer->ledger->index;
 
-	return (!r->unpublishable && index_size(ix) >= r->publish_from && (index_lag(ix) >= PUBLISH_BULK || index_new_elements(ix) >= PUBLISH_BORN));
+	return (!r->unpublishable && index_size(ix) >= r->publish_from && index_lag(ix) >= PUBLISH_BULK);
 }
 
 /* With all committed: send on its way what the index lacks. */
@@ -118,7 +116,7 @@ begin_publication(struct record *r)
 	if ((rc = layer_publish_begin(r->layer, &r->publication, &e)) == 1)
 		worker_post(&r->publisher, r->publication);
 	if (rc == 0)
-		r->publish_from = index_size(r->layer->ledger->index) + PUBLISH_AGAIN;
+		r->publish_from = index_size(r->layer->ledger->index) + PUBLISH_BULK;
 	if (rc == -1) {
 		r->unpublished(r->arg, &e);
 		r->unpublishable = true;
