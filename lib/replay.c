@@ -47,12 +47,8 @@ go_to(struct replay *r, uint64_t seq, struct err *e)
 int
 replay_seek(struct replay *r, uint64_t seq, struct err *e)
 {
-	r->stop = UINT64_MAX;
-	/* Where every line counts, the last one is known. */
-	if (filter_empty(r->filter) && r->left < UINT64_MAX - seq) {
-		r->stop = seq + r->left;
-		r->left = UINT64_MAX;
-	}
+	/* Where every line counts, the last one is known, and nobody has to count. */
+	r->stop = filter_empty(r->filter) && r->left < UINT64_MAX - seq ? seq + r->left : UINT64_MAX;
 	return (go_to(r, seq, e));
 }
 

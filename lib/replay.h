@@ -19,8 +19,8 @@ struct replay {
 	struct log *log;
 	struct outlet *out;
 	struct filter *filter; /* settled */
-	uint64_t left;	       /* this many lines may still be written, */
-	uint64_t stop;	       /* and none from this event on */
+	uint64_t left;	       /* this many lines may still be written: counted where lines are left out, */
+	uint64_t stop;	       /* else none is written from this event on */
 	size_t segment;	       /* the place of the next line; always between two */
 	uint64_t offset;
 	uint64_t seq;	       /* of the next line, once replay_mark() was called there */
@@ -35,7 +35,7 @@ struct replay {
 void replay_init(struct replay *r, struct log *log, struct outlet *out, struct filter *filter, uint64_t count);
 void replay_release(struct replay *r);
 
-/** replay_seek(r, seq, e): begin with event ${seq} <= log->end.size.  To be called once.  Return 0 or -1. */
+/** replay_seek(r, seq, e): begin with event ${seq} <= log->end.size.  To be called before the first replay_some(), once or more often.  Return 0 or -1. */
 int replay_seek(struct replay *r, uint64_t seq, struct err *e);
 
 /**

@@ -57,7 +57,12 @@ test_expect_success 'each run goes on where the last one stopped' '
 test_expect_success 'in portions, in ranges, and those that pass' '
 	fresh 100 &&
 	: >all &&
-	for i in 1 2 3 4 5 6 7; do ecl-replay --cursor c --count 15 >>all || exit 1; done &&
+	for i in 1 2 3 4 5 6; do
+		ecl-replay --cursor c --count 15 >part &&
+		test_line_count = 15 part &&
+		cat part >>all || exit 1
+	done &&
+	ecl-replay --cursor c --count 15 >>all &&
 	log | test_cmp - all &&
 	rm c &&
 	ecl-replay --cursor c --from 10 --to 19 >out &&
