@@ -130,11 +130,11 @@ parse(struct job *j, char **argv)
 }
 
 static int64_t
-now_ms(clockid_t clock)
+now_ms(void)
 {
 	struct timespec now;
 
-	clock_gettime(clock, &now);
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	return ((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
 }
 
@@ -145,7 +145,7 @@ find_range(struct job *j, const struct block_list *blocks, uint64_t *ret_from, u
     struct err *e)
 {
 	struct log *log = j->replay.log;
-	int64_t now_us = now_ms(CLOCK_REALTIME) * 1000;
+	int64_t now_us = cli_now_us();
 
 	*ret_from = 0;
 	*ret_to = log->end.size;
@@ -292,8 +292,15 @@ store_cursor(struct job *j, struct err *e)
 		return (0);
 	if (outlet_sync(&j->out, e) != 0 || cursor_store(&j->cursor, r->seq - 1, r->hash, e) != 0)
 		return (-1);
-	j->stored_ms = now_ms(CLOCK_MONOTONIC);
+	j->stored_ms = now_ms();
 	return (0);
+}
+
+/* Before the first bytes. */
+static void
+on_output(void *arg)
+{
+	progress_output(arg);
 }
 
 /* Up to event ${to}.  Return 0, 2 where no more is wanted, or -1. */
@@ -305,7 +312,7 @@ pump(struct job *j, uint64_t to, struct err *e)
 	while (!stopped && (rc = replay_some(&j->replay, to, e)) == 1) {
 		progress_step(&j->progress, j->replay.bytes);
 		if (j->cursor_path != NULL &&
-		    now_ms(CLOCK_MONOTONIC) - j->stored_ms >= CURSOR_BUSY_MS &&
+		    now_ms() - j->stored_ms >= CURSOR_BUSY_MS &&
 		    store_cursor(j, e) != 0)
 			return (-1);
 	}
@@ -325,7 +332,7 @@ rest(struct job *j, int *ret_wait_ms, struct err *e)
 	if (j->cursor_path == NULL || r->seq == 0 ||
 	    (j->cursor.set && j->cursor.seq == r->seq - 1))
 		return (0);
-	due = j->stored_ms + CURSOR_IDLE_MS - now_ms(CLOCK_MONOTONIC);
+	due = j->stored_ms + CURSOR_IDLE_MS - now_ms();
 	if (due <= 0)
 		return (store_cursor(j, e));
 	*ret_wait_ms = (int)due;
@@ -367,9 +374,11 @@ run(struct job *j, uint64_t to, struct err *e)
 	if (j->end.unsynced > 0)
 		cli_info(&j->cli, "%" PRIu64 " events are not shown yet: nobody has synced them",
 		    j->end.unsynced);
-	if (!j->follow && !isatty(STDOUT_FILENO) && replay_bytes(&j->replay, to, &total, e) != 0)
+	if (isatty(STDERR_FILENO) && replay_bytes(&j->replay, to, &total, e) != 0)
 		return (-1);
 	progress_init(&j->progress, &j->cli, "replaying", "bytes", total);
+	j->out.begin = on_output;
+	j->out.begin_arg = &j->progress;
 	rc = pump(j, to, e);
 	progress_end(&j->progress);
 	if (rc == 0 && j->follow)

@@ -47,6 +47,14 @@ outlet_release(struct outlet *o)
 	o->chunk = NULL;
 }
 
+static void
+begin(struct outlet *o)
+{
+	if (o->begin != NULL)
+		o->begin(o->begin_arg);
+	o->begin = NULL;
+}
+
 /* After a write that failed: 0 to try again, 1 where nobody reads any more, -1 for good. */
 static int
 again(const struct outlet *o, struct err *e)
@@ -106,19 +114,22 @@ outlet_file(struct outlet *o, int in_fd, uint64_t offset, uint64_t len, struct e
 	ssize_t n;
 	int rc;
 
+	if (len > 0)
+		begin(o);
 	while (len > 0 && o->way != OUTLET_COPY) {
 		if ((n = move(o, in_fd, offset, len)) > 0) {
 			offset += (uint64_t)n;
 			len -= (uint64_t)n;
 		} else if (n == 0)
-			return (2);
+			/* It ends here, or its file system only says so: reading tells. */
+			o->way = OUTLET_COPY;
 		else if (errno != EPIPE && errno != EINTR && errno != EAGAIN)
 			/* Not with such a file (another file system, O_APPEND, a terminal), or an error: copying tells whose it is. */
 			o->way = o->way == OUTLET_RANGE ? OUTLET_SENDFILE : OUTLET_COPY;
 		else if ((rc = again(o, e)) != 0)
 			return (rc);
 	}
-	return (copy(o, in_fd, offset, len, e));
+	return (len > 0 ? copy(o, in_fd, offset, len, e) : 0);
 }
 
 int
@@ -127,6 +138,8 @@ outlet_parts(struct outlet *o, struct iovec *part, size_t n, struct err *e)
 	ssize_t done;
 	int rc;
 
+	if (n > 0)
+		begin(o);
 	while (n > 0) {
 		if ((done = writev(o->fd, part, n < PARTS_MAX ? (int)n : PARTS_MAX)) == -1) {
 			if ((rc = again(o, e)) != 0)

@@ -23,6 +23,8 @@ struct outlet {
 	enum outlet_way way;
 	bool regular; /* a file: what is written to it needs a sync before it is safe */
 	char *chunk;  /* of OUTLET_COPY */
+	void (*begin)(void *arg); /* called once, before the first bytes are written; NULL: nobody asks */
+	void *begin_arg;
 };
 
 /** outlet_init(o, fd): find out how; a pipe is made larger where that is allowed.  To be released with outlet_release(). */

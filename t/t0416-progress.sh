@@ -18,7 +18,8 @@ slowly()
 	local fds=$1 delay=$2 rc=0
 
 	shift 2
-	TERM=xterm python3 "$top_srcdir/t/on-terminal.py" -f "$fds" -c 100 -o raw \
+	# As traced() does.
+	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 TERM=xterm python3 "$top_srcdir/t/on-terminal.py" -f "$fds" -c 100 -o raw \
 		strace -qq -o /dev/null -e trace=pread64 -e inject=pread64:delay_enter=${delay}000 "$@" || rc=$?
 	python3 -c '
 import re
@@ -84,7 +85,7 @@ test_expect_success 'programs that write show it too' '
 
 test_expect_success 'a block with many bytes in its files' '
 	truncate -s 30M L/live/sparse &&
-	TERM=xterm python3 "$top_srcdir/t/on-terminal.py" -f 2 -o raw \
+	ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 TERM=xterm python3 "$top_srcdir/t/on-terminal.py" -f 2 -o raw \
 		strace -qq -o /dev/null -e trace=read -e inject=read:delay_enter=40000 ecl-snap >out &&
 	test_grep "reading files: [0-9.]* MiB, [0-9.]* [KM]iB a second" raw
 '
@@ -117,6 +118,25 @@ test_expect_success 'nor in a pipe to a pager' '
 	slowly 2 12 ecl-query --history | cat >out &&
 	test_line_count -ge 40002 out &&
 	test_cmp /dev/null progress
+'
+
+test_expect_success 'a replay: beside a file, while nothing passes, and never among the data' '
+	slowly 2 40 ecl-replay --element n:7 >out &&
+	test_line_count = 42 out &&
+	test_grep "^replaying: [0-9]*% of [0-9.]* MiB, [0-9.]* [KM]iB a second" progress &&
+	slowly 1,2 40 ecl-replay --element none:1 &&
+	test_grep "^replaying: " progress &&
+	test_cmp /dev/null screen &&
+	slowly 2 40 ecl-replay --element "n:*" | cat >out &&
+	test_line_count -ge 40002 out &&
+	test_cmp /dev/null progress &&
+	slowly 1,2 40 ecl-replay --element "n:*" &&
+	test_line_count = 40003 screen &&
+	grep -v "^{\"seq\":.*}$" screen >bad || : &&
+	test_cmp /dev/null bad &&
+	slowly 1,2 40 ecl-replay &&
+	grep -v "^{\"seq\":.*}$" screen >bad || : &&
+	test_cmp /dev/null bad
 '
 
 test_done
