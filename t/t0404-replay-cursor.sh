@@ -60,7 +60,7 @@ test_expect_success 'in portions, in ranges, and those that pass' '
 	for i in 1 2 3 4 5 6; do
 		ecl-replay --cursor c --count 15 >part &&
 		test_line_count = 15 part &&
-		cat part >>all || exit 1
+		cat part >>all || return 1
 	done &&
 	ecl-replay --cursor c --count 15 >>all &&
 	log | test_cmp - all &&
