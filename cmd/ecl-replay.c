@@ -236,7 +236,7 @@ begin(struct job *j, uint64_t *ret_to, struct err *e)
 		return (-1);
 	if ((durable ? follow_open(&j->end, j->layer, j->follow, e)
 		     : log_open(j->layer->ecl_fd, &j->plain, e)) != 0)
-		return (-1);
+		return (err_within(e, j->cli.root));
 	log = durable ? j->end.log : j->plain;
 	outlet_init(&j->out, STDOUT_FILENO);
 	replay_init(&j->replay, log, &j->out, &j->filter, j->count);

@@ -72,6 +72,25 @@ err_sys(struct err *e, const char *fmt, ...)
 }
 
 int
+err_within(struct err *e, const char *path)
+{
+	struct err inner;
+	size_t len;
+
+	if (e == NULL || e->sys == 0)
+		return (-1);
+	inner = *e;
+	snprintf(e->text, sizeof(e->text) - 3, "'%s", path);
+	if (strstr(inner.text, e->text) != NULL) {
+		*e = inner;
+		return (-1);
+	}
+	len = strlen(e->text);
+	snprintf(e->text + len, sizeof(e->text) - len, "': %.*s", (int)(sizeof(e->text) - 4 - len), inner.text);
+	return (-1);
+}
+
+int
 err_mem(struct err *e)
 {
 	return (err_set(e, "out of memory"));

@@ -29,6 +29,12 @@ int err_retry(struct err *e, const char *fmt, ...) __attribute__((format(printf,
 int err_sys(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /**
+ * err_within(e, path):
+ * An error of err_sys() happened in ${path}: put that in front, where the text does not name it already.
+ */
+int err_within(struct err *e, const char *path);
+
+/**
  * err_mem(e):
  * Report that memory ran out.  Return -1.
  */

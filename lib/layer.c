@@ -217,8 +217,10 @@ layer_open(const char *path, unsigned flags, struct layer **ret, struct err *e)
 		err_sys(e, "cannot stat '%s'", path);
 		goto err1;
 	}
-	if (look_for_bare(l, e) != 0 || (l->bare ? open_bare(l, e) : open_root(l, &st, e)) != 0)
+	if (look_for_bare(l, e) != 0 || (l->bare ? open_bare(l, e) : open_root(l, &st, e)) != 0) {
+		err_within(e, path);
 		goto err1;
+	}
 	l->flags &= ~LAYER_LAZY;
 	*ret = l;
 	return (0);
@@ -238,6 +240,7 @@ layer_open_block(const struct layer *root, const char *name, unsigned flags, str
 		return (-1);
 	l->bare = true;
 	if ((l->root_fd = block_open(root->snap_fd, name, e)) == -1 || open_bare(l, e) != 0) {
+		err_within(e, path);
 		layer_free(l);
 		return (-1);
 	}

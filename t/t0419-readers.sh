@@ -112,6 +112,12 @@ for backend in btrfs copy; do
 		test_cmp expect actual &&
 		test_expect_code 2 as_user ecl-query -d $shared 2>err &&
 		test_grep "Permission denied" err &&
+		chmod 700 $shared/live/.ecl/log &&
+		test_expect_code 2 as_group ecl-query -d $shared --event 3 2>err &&
+		test_grep ".$shared.: cannot open directory .log.: Permission denied" err &&
+		test_expect_code 2 as_group ecl-replay -d $shared 2>err &&
+		test_grep ".$shared.: cannot open directory .log.: Permission denied" err &&
+		chmod 2750 $shared/live/.ecl/log &&
 		test_expect_code 2 as_group env ECL_ROOT=$shared ecl-append -e a:b -s 1 2>err &&
 		test_grep "run as its owner" err
 	'
