@@ -137,6 +137,14 @@ buf_cstr(struct buf *b)
 	return (b->data);
 }
 
+char *
+buf_next_string(const struct buf *b, const char *before)
+{
+	size_t at = before == NULL ? 0 : (size_t)(before - b->data) + strlen(before) + 1;
+
+	return (at < b->len ? b->data + at : NULL);
+}
+
 bool
 span_eq(struct span a, struct span b)
 {

@@ -53,6 +53,9 @@ void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf,
 /** buf_cstr(b): the contents with a NUL behind (not counted in len), "" on failure. */
 const char *buf_cstr(struct buf *b);
 
+/** buf_next_string(b, before): of strings that stand in ${b} one behind the other, each with its NUL, the one behind ${before} (NULL: the first), or NULL. */
+char *buf_next_string(const struct buf *b, const char *before);
+
 /** span_eq(a, b), span_is(a, string): same bytes? */
 bool span_eq(struct span a, struct span b);
 bool span_is(struct span a, const char *s);

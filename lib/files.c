@@ -332,13 +332,12 @@ static int
 walk_dir(struct walk *w, int fd)
 {
 	struct buf names = BUF_INIT;
-	const char *name;
+	const char *name = NULL;
 	size_t len = w->path.len;
 	int rc;
 
 	rc = list_names(w, fd, &names);
-	for (name = names.data; rc == 0 && name < names.data + names.len;
-	     name += strlen(name) + 1) {
+	while (rc == 0 && (name = buf_next_string(&names, name)) != NULL) {
 		if (len > 0)
 			buf_addc(&w->path, '/');
 		buf_adds(&w->path, name);

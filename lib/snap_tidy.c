@@ -45,12 +45,11 @@ remove_left_overs(int dirfd, struct err *e)
 {
 	struct buf names = BUF_INIT;
 	struct err why = {0};
-	const char *name;
+	const char *name = NULL;
 	int fd, rc;
 
 	rc = list_prefix(dirfd, ".tmp-", &names, e);
-	for (name = names.data; rc == 0 && name < names.data + names.len;
-	     name += strlen(name) + 1) {
+	while (rc == 0 && (name = buf_next_string(&names, name)) != NULL) {
 		if ((fd = io_open_dir(dirfd, name, &why)) == -1)
 			continue; /* not a directory, so not ours */
 		close(fd);
@@ -217,7 +216,7 @@ int
 snap_tidy(struct layer *l, int wait_ms, struct err *e)
 {
 	struct buf old = BUF_INIT;
-	const char *name;
+	const char *name = NULL;
 	uint64_t seq;
 	int rc;
 
@@ -225,7 +224,7 @@ snap_tidy(struct layer *l, int wait_ms, struct err *e)
 	    record_blocks(l, wait_ms, e) != 0)
 		return (-1);
 	rc = list_prefix(l->root_fd, ".old-", &old, e);
-	for (name = old.data; rc == 0 && name < old.data + old.len; name += strlen(name) + 1) {
+	while (rc == 0 && (name = buf_next_string(&old, name)) != NULL) {
 		if (decimal_parse(name + 5, strlen(name + 5), &seq) == 0)
 			rc = finish_old(l, name, seq, wait_ms, e);
 	}

@@ -231,13 +231,12 @@ static int
 copy_below(struct copy *c, int from_fd, int to_fd)
 {
 	struct buf names = BUF_INIT;
-	const char *name;
+	const char *name = NULL;
 	size_t len = c->path.len;
 	int rc;
 
 	rc = list_names(c, from_fd, &names);
-	for (name = names.data; rc == 0 && name < names.data + names.len;
-	     name += strlen(name) + 1) {
+	while (rc == 0 && (name = buf_next_string(&names, name)) != NULL) {
 		if (len > 0)
 			buf_addc(&c->path, '/');
 		buf_adds(&c->path, name);

@@ -78,12 +78,12 @@ push_name(struct xattrs *x, char *name)
 int
 xattrs_list(struct xattrs *x, int fd, const char *path)
 {
-	char *p;
+	char *p = NULL;
 
 	x->n = 0;
 	if (read_list(&x->list, fd, path) != 0)
 		return (-1);
-	for (p = x->list.data; p < x->list.data + x->list.len; p += strlen(p) + 1) {
+	while ((p = buf_next_string(&x->list, p)) != NULL) {
 		if (is_wanted(p) && push_name(x, p) != 0)
 			return (-1);
 	}
