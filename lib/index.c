@@ -251,11 +251,16 @@ index_line(struct index *ix, uint64_t seq, struct buf *out, struct err *e)
 static int
 parse_line(uint64_t seq, const struct buf *line, struct event *ev, struct err *e)
 {
-	struct json_fault f = {0, "it is another event"};
+	struct json_fault f;
+	const char *why = f.what;
 
-	if (event_parse((struct span){line->data, line->len}, ev, &f) == 0 && ev->seq == seq)
-		return (0);
-	return (err_set(e, "the log is corrupt at seq %" PRIu64 ": %s; run 'ecl-verify'", seq, f.what));
+	if (event_parse((struct span){line->data, line->len}, ev, &f) == 0) {
+		/* Who walks along a chain of parents comes to its end. */
+		if (ev->seq == seq && (ev->parent == EVENT_NONE || ev->parent < seq))
+			return (0);
+		why = ev->seq != seq ? "it is another event" : "its parent is not an event before it";
+	}
+	return (err_set(e, "the log is corrupt at seq %" PRIu64 ": %s; run 'ecl-verify'", seq, why));
 }
 
 /* The line of a published event, where its row is right: no checksum says so, but the line does, and it costs no chunk. */

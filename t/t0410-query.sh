@@ -401,6 +401,17 @@ test_expect_success 'a real block has the hashes that --layer computes' '
 	test_grep "{\"n\":1e400}" out
 '
 
+test_expect_success 'a chain that leads nowhere in a damaged log is damage, not a loop' '
+	ecl-init loop >/dev/null &&
+	for i in 1 2 3 4 5 6; do echo "{\"element\":\"a:1\",\"action\":\"poll\"}"; done | ecl-append -d loop -q &&
+	ecl-index -d loop &&
+	sed -i "/^.\"seq\":3,/s/\"parent\":2/\"parent\":5/" loop/live/.ecl/log/*.ndjson &&
+	test_expect_code 2 timeout 20 ecl-query -d loop --history --reverse a:1 >out 2>err &&
+	test_grep "the log is corrupt at seq 3: its parent is not an event before it" err &&
+	test_expect_code 2 timeout 20 ecl-query -d loop --at 5 "a:*" >out 2>err &&
+	test_expect_code 2 timeout 20 ecl-query -d loop --diff 0 5 a:1 >out 2>err
+'
+
 test_expect_success '--help fits on 80 columns' '
 	ecl-query --help >out &&
 	awk "length > 80 { exit 1 }" out &&
