@@ -148,6 +148,8 @@ flush_parts(struct replay *r, struct err *e)
 	struct iovec *p;
 	int rc = 0;
 
+	if (r->parts == 0)
+		return (0);
 	for (i = 0; rc == 0 && i < r->parts; i++) {
 		p = &r->part[i];
 		if (p->iov_len < RUN_MIN || r->out->way != OUTLET_SPLICE)
