@@ -21,7 +21,7 @@
 #define PUBLISH_LAG 1000 /* events that are left to others to scan at the end */
 
 static const char help[] =
-    "usage: ecl-append [options] [FILE...]\n"
+    "usage: ecl-append [OPTION...] [FILE...]\n"
     "\n"
     "  ecl-append -e service:nginx -s '{\"state\":\"up\"}'   one event\n"
     "  ecl-collect-links | ecl-append -q                  what changed, from cron\n"
@@ -44,7 +44,7 @@ static const char help[] =
     "      --sync MODE       batch: durable before it is printed; none: when the\n"
     "                        system likes, a crash may lose what was printed (batch)\n"
     "      --snap            a block after the whole input\n"
-    "      --replica         the input is the log of another ledger\n" CLI_HELP_COMMON;
+    "      --replica         the input is the log of another ledger\n" CLI_HELP_WRITER;
 
 enum { OPT_ACTOR = CLI_LONG, OPT_CAUSE, OPT_KEEP_TIME, OPT_REJECTS, OPT_EXPECT, OPT_SYNC, OPT_SNAP, OPT_REPLICA };
 

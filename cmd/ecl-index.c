@@ -27,16 +27,17 @@ static const struct cli_option options[] = {
 };
 
 static const char help[] =
+    "usage: ecl-index [OPTION...]\n"
+    "\n"
     "  ecl-index             bring the index up to date; for cron\n"
     "  ecl-index --check     compare it with the log\n"
     "  ecl-index --rebuild   make it anew\n"
     "\n"
-    "usage: ecl-index [OPTION...]\n"
     "The index is derived from the log: it makes the other programs fast, and none of\n"
     "them believes it.  Prints {\"events\":N,\"published\":N,\"elements\":N}.\n"
     "\n"
     "      --check           exit 1, naming the file, where it differs from the log\n"
-    "      --rebuild         remove it first\n" CLI_HELP_COMMON;
+    "      --rebuild         make it anew, beside the present one\n" CLI_HELP_WRITER;
 
 struct run {
 	struct cli cli;

@@ -26,7 +26,7 @@
 #define UUID_SIZE 37
 
 static const char help[] =
-    "usage: ecl-init [options] [ROOT]\n"
+    "usage: ecl-init [OPTION...] [ROOT]\n"
     "\n"
     "  ecl-init /var/lib/ecl            make a ledger there\n"
     "  ecl-init --replica copies/web1   make an empty copy for 'ecl-append --replica'\n"
@@ -40,7 +40,7 @@ static const char help[] =
     "      --origin NAME     the ledger's name in checkpoints (HOST/UUID)\n"
     "      --embedder NAME   none: events get no vectors (none)\n"
     "      --time TIME       of the genesis, for importing history (now)\n"
-    "      --replica         no genesis: a copy of another ledger\n" CLI_HELP_COMMON;
+    "      --replica         no genesis: a copy of another ledger\n" CLI_HELP_WRITER;
 
 enum { OPT_BACKEND = CLI_LONG, OPT_ORIGIN, OPT_EMBEDDER, OPT_TIME, OPT_REPLICA };
 

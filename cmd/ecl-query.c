@@ -95,7 +95,7 @@ static const char help[] =
     "      --limit N         at most N answers\n"
     "      --reverse         the last one first\n"
     "      --roots DIR       ask every ledger directly under DIR\n"
-    "      --format FORMAT   json, tsv, table or state\n" CLI_HELP_COMMON
+    "      --format FORMAT   json, tsv, table or state\n" CLI_HELP_READER
     "\n"
     "WHEN: 42 (a seq), block-7, 2026-11-21T10:00:00Z, '2026-11-21 10:00', 10:00,\n"
     "yesterday, 15m (ago).  GLOB: a name, or a pattern of * ? [...].\n";

@@ -42,6 +42,8 @@ static const struct cli_option options[] = {
 };
 
 static const char help[] =
+    "usage: ecl-replay [OPTION...]\n"
+    "\n"
     "  ecl-replay | ecl-verify -                   check a log from a pipe\n"
     "  ecl-replay | ssh host ecl-append --replica  copy a ledger to another host\n"
     "  ecl-replay --from yesterday --to today      what happened yesterday\n"
@@ -50,7 +52,6 @@ static const char help[] =
     "  ecl-replay --follow --from now | jq .       events as they are recorded\n"
     "  ecl-replay --cursor /var/tmp/seen           those since the last time\n"
     "\n"
-    "usage: ecl-replay [OPTION...]\n"
     "Prints the log byte for byte, one event a line.\n"
     "\n"
     "      --from WHEN       begin with the first event that is not before WHEN\n"
@@ -59,7 +60,8 @@ static const char help[] =
     "      --action NAME     only events with this action\n"
     "      --count N         at most N events\n"
     "      --follow          then go on with new events as they are committed\n"
-    "      --cursor FILE     go on where the last run with this FILE stopped\n" CLI_HELP_COMMON
+    "      --cursor FILE     go on where the last run with this FILE stopped\n" CLI_HELP_ROOT
+    "      --json            errors as a line of JSON, too\n" CLI_HELP_REST
     "\n"
     "WHEN: 42 (a seq), block-7, 2026-11-21T10:00:00Z, '2026-11-21 10:00', 10:00,\n"
     "yesterday, 15m (ago).  GLOB: a name, or a pattern of * ? [...].\n";

@@ -18,21 +18,21 @@
 #define CAUSE_MAX 4096 /* with it, every state still fits into a line */
 
 static const char help[] =
-    "usage: ecl-rollback [options] BLOCK\n"
+    "usage: ecl-rollback [OPTION...] BLOCK\n"
     "\n"
     "  ecl-rollback --dry-run block-7   what would be recorded\n"
     "  ecl-rollback block-7             asks, then does it\n"
     "  ecl-rollback --yes 2h | apply    to the last block that is two hours old\n"
     "\n"
-    "The files of live become those of BLOCK, the elements' states too; the log grows by\n"
-    "the events that say so, which are printed.  What was live becomes a block, so that\n"
-    "another rollback undoes this one.  BLOCK is a block, or a seq, a time or an age,\n"
-    "which mean the last block at or before it.\n"
+    "The files of live become those of BLOCK, the elements' states too; the log grows\n"
+    "by the events that say so, which are printed.  What was live becomes a block, so\n"
+    "that another rollback undoes this one.  BLOCK is a block, or a seq, a time or an\n"
+    "age, which mean the last block at or before it.\n"
     "\n"
     "  -n, --dry-run         print what would be recorded, change nothing\n"
     "  -y, --yes             do not ask; needed where standard input is no terminal\n"
     "      --cause TEXT      why (rollback to BLOCK)\n"
-    "      --no-snap         delete what was live: no block of it\n" CLI_HELP_COMMON;
+    "      --no-snap         delete what was live: no block of it\n" CLI_HELP_WRITER;
 
 enum { OPT_CAUSE = CLI_LONG, OPT_NO_SNAP };
 

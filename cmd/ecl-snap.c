@@ -19,20 +19,20 @@
 #include "banned.h"
 
 static const char help[] =
-    "usage: ecl-snap [options]\n"
+    "usage: ecl-snap [OPTION...]\n"
     "\n"
     "  ecl-snap                       make a block, print its header\n"
     "  ecl-snap --if-changed -q       from cron: one only where something changed\n"
     "  ecl-snap --list                the blocks, those that were pruned too\n"
     "  cd \"$(ecl-snap --path 2h)\"     the files as they were two hours ago\n"
     "\n"
-    "A block is a read-only snapshot of live, with a header that commits to everything\n"
-    "in it: the log, the elements, their states, the files.\n"
+    "A block is a read-only snapshot of live, with a header that commits to all\n"
+    "that is in it: the log, the elements, their states, the files.\n"
     "\n"
     "      --if-changed      none where neither log nor files changed since the last\n"
     "      --list            the headers of all blocks, oldest first\n"
-    "      --path WHEN       the path of the block's snapshot: a block, or for a seq, a\n"
-    "                        time or an age the last block at or before it\n" CLI_HELP_COMMON;
+    "      --path WHEN       the path of the snapshot of a block, or for a seq, a\n"
+    "                        time or an age of the last block at or before it\n" CLI_HELP_WRITER;
 
 enum { OPT_IF_CHANGED = CLI_LONG, OPT_LIST, OPT_PATH };
 

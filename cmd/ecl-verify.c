@@ -20,16 +20,17 @@ static const struct cli_option options[] = {
 };
 
 static const char help[] =
+    "usage: ecl-verify [OPTION...] [-]\n"
+    "\n"
     "  ecl-verify                  check the log and all blocks\n"
     "  ecl-verify --quick          check the lines of the log and their chain only\n"
     "  ecl-verify -q || mail-me    for cron: silent where nothing is wrong\n"
     "  ssh host ecl-replay | ecl-verify -\n"
     "\n"
-    "usage: ecl-verify [OPTION...] [-]\n"
     "Checks a ledger, or with - the events from standard input.  Prints what is\n"
     "wrong, then a summary.  Reads only; writers may be at work meanwhile.\n"
     "\n"
-    "      --quick           lines and chain of the log; no parents, no blocks\n" CLI_HELP_COMMON
+    "      --quick           lines and chain of the log; no parents, no blocks\n" CLI_HELP_READER
     "\n"
     "Exits 0 where nothing is wrong, 1 where something is, 2 where it cannot be told.\n";
 

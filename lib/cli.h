@@ -44,18 +44,23 @@ struct cli {
 	struct progress *progress; /* the line now on the terminal, to be wiped before a message */
 };
 
-/* The last lines of every help text. */
-#define CLI_HELP_COMMON                                                            \
-	"  -d, --root DIR        the ledger (else $ECL_ROOT, else /var/lib/ecl)\n" \
+/* The last lines of the help texts: a reader waits for no lock, and needs no force. */
+#define CLI_HELP_ROOT "  -d, --root DIR        the ledger (else $ECL_ROOT, else /var/lib/ecl)\n"
+#define CLI_HELP_TABLE                                          \
+	"      --json            NDJSON, also on a terminal\n"  \
+	"      --table           a table, also into a pipe\n"   \
+	"      --color WHEN      auto, always or never\n"
+#define CLI_HELP_REST                                           \
+	"  -q, --quiet           say only what went wrong\n"    \
+	"  -v, --verbose         say more\n"                    \
+	"  -h, --help            this text\n"                   \
+	"  -V, --version         the version\n"
+#define CLI_HELP_READER CLI_HELP_ROOT CLI_HELP_TABLE CLI_HELP_REST
+#define CLI_HELP_WRITER                                                            \
+	CLI_HELP_ROOT                                                              \
 	"      --wait SECONDS    how long to wait for a lock (10)\n"               \
 	"      --force           do it although a check advises against it\n"      \
-	"      --json            NDJSON, also on a terminal\n"                     \
-	"      --table           a table, also into a pipe\n"                      \
-	"      --color WHEN      auto, always or never\n"                          \
-	"  -q, --quiet           say only what went wrong\n"                       \
-	"  -v, --verbose         say more\n"                                       \
-	"  -h, --help            this text\n"                                      \
-	"  -V, --version         the version\n"
+	CLI_HELP_TABLE CLI_HELP_REST
 
 /* Options (cli.c). */
 

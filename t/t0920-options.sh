@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+test_description='the options that a program takes are those of its --help, its man page and the completion'
+. "${0%/*}/test-lib.sh"
+
+programs='append index init query replay rollback snap verify'
+command -v mandoc >/dev/null && test_set_prereq MANDOC
+
+# table FILE NAME, help FILE, manual FILE: the options there, sorted, one a line: `-x --name ARG', with what applies.
+table()
+{
+	sed -n "/cli_option $2\[\] = {/,/^};/s/^[[:space:]]*{\(.*\), \"\(.*\)\", \(.*\)},\$/\1 --\2 \3/p" "$1" |
+		sed "s/^'\(.\)' /-\1 /; s/^[A-Z_]* //; s/ true\$/ ARG/; s/ false\$//" | LC_ALL=C sort
+}
+
+help()
+{
+	sed -n 's/^  \(-[a-zA-Z]\), --/\1 --/p; s/^      --/--/p' "$1" | sed 's/  .*//; s/ [A-Z].*/ ARG/' | LC_ALL=C sort
+}
+
+manual()
+{
+	sed -n '/^\.Sh DESCRIPTION/,/^\.Sh ENV/s/^\.It \(.*Fl Fl .*\)/\1/p' "$1" |
+		sed 's/^Op \(.*\)/\1/; s/^Fl Fl \([a-z-]*\) , Fl Fl \([a-z-]*\)$/Fl Fl \1\n\2/' | sed 's/^[a-z]/Fl Fl &/' |
+		sed 's/Fl Fl /--/; s/^Fl \(.\) , /-\1 /; s/ \(Ar\|Cm\) .*/ ARG/' | LC_ALL=C sort
+}
+
+for p in $programs; do
+	test_expect_success "ecl-$p: --help" '
+		ecl-$p --help >text &&
+		head -n 1 text | grep "^usage: ecl-$p " &&
+		test_grep ! ".\{81\}" text &&
+		help text >help &&
+		test -s help &&
+		table "$top_srcdir/cmd/ecl-$p.c" options >own &&
+		test -s own &&
+		LC_ALL=C comm -23 own help >lacks &&
+		test_cmp /dev/null lacks &&
+		table "$top_srcdir/lib/cli.c" common >common &&
+		test_line_count = 10 common &&
+		LC_ALL=C sort own common | LC_ALL=C comm -13 - help >unknown &&
+		test_cmp /dev/null unknown
+	'
+
+	test_expect_success "ecl-$p: the man page" '
+		ecl-$p --help >text &&
+		help text >help &&
+		manual "$top_srcdir/cmd/ecl-$p.1" >man &&
+		test_cmp help man
+	'
+
+	test_expect_success MANDOC "ecl-$p: the man page is well-formed" '
+		mandoc -T lint -W style "$top_srcdir/cmd/ecl-$p.1" 2>/dev/null | grep -v "referenced manual not found" >lint || true
+		test_cmp /dev/null lint
+	'
+
+	test_expect_success "ecl-$p: the completion knows what each option takes" '
+		ecl-$p --help >text &&
+		help text | sed "s/^\(-.\) \(--[^ ]*\)\(.*\)/\1\3\n\2\3/" >help &&
+		(
+			_filedir() { :; }
+			_ecl_names() { :; }
+			complete() { :; }
+			. "$top_srcdir/completions/ecl"
+			_ecl_names() { :; }
+			while read -r option arg; do
+				! _ecl_argument "ecl-$p" "$option" || option="$option ARG"
+				printf "%s\n" "$option"
+			done
+		) <help >completion &&
+		test_cmp help completion
+	'
+done
+
+test_done
