@@ -394,6 +394,7 @@ main(int argc, char **argv)
 		rc = EXIT_ERROR;
 	else if (r.present.count == 0 && asked(&r))
 		rc = EXIT_NO;
+	r.cli.write_sys = r.present.sys;
 	rc = cli_close_stdout(&r.cli, rc);
 	present_release(&r.present);
 done:

@@ -388,6 +388,8 @@ cli_close_stdout(const struct cli *cli, int code)
 	errno = 0;
 	if (fflush(stdout) == 0 && !before && (fclose(stdout) == 0 || errno == EBADF))
 		return (code);
+	if (errno == 0)
+		errno = cli->write_sys;
 	if (errno == EPIPE || gone)
 		return (code);
 	if (errno != 0)

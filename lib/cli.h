@@ -39,6 +39,7 @@ struct cli {
 	char **operands;   /* set when cli_next() returned 0; ends with NULL */
 	size_t noperands;
 	int exit;    /* set when cli_next() returned -1 */
+	int write_sys; /* errno of a write to standard output that failed before cli_close_stdout(), where that is known */
 	char **argv; /* from here on: cli_next()'s own */
 	const char *bundle;
 	struct progress *progress; /* the line now on the terminal, to be wiped before a message */

@@ -1,6 +1,7 @@
 /* How answers look. */
 #include "config.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -388,6 +389,13 @@ add_line(struct present *p, const struct span *line, const struct cell *cells, s
 	buf_addc(b, '\n');
 }
 
+static void
+note_failure(struct present *p)
+{
+	if (p->sys == 0 && ferror(p->out))
+		p->sys = errno;
+}
+
 static int
 add_answer(struct present *p, const struct span *line, const struct cell *cells, size_t n)
 {
@@ -409,6 +417,7 @@ add_answer(struct present *p, const struct span *line, const struct cell *cells,
 	if (!row && !p->reverse) {
 		begin(p);
 		fwrite(p->text.data, 1, p->text.len, p->out);
+		note_failure(p);
 	}
 	p->count++;
 	return (present_full(p));
@@ -438,6 +447,7 @@ present_end(struct present *p)
 {
 	size_t i, k, per = p->table != NULL ? p->columns : 1, answers = p->n_ends / per;
 	struct span text;
+	int rc;
 
 	begin(p);
 	for (i = 0; i < answers && i < p->limit && !ferror(p->out); i++) {
@@ -449,7 +459,9 @@ present_end(struct present *p)
 				fwrite(text.p, 1, text.len, p->out);
 		}
 	}
-	return (p->table != NULL ? cli_table_flush(p->table) : 0);
+	rc = p->table != NULL ? cli_table_flush(p->table) : 0;
+	note_failure(p);
+	return (rc);
 }
 
 void

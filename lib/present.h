@@ -50,6 +50,7 @@ struct present {
 	const char *root_name; /* of that member */
 	uint64_t limit; /* at most so many answers */
 	uint64_t count; /* answers so far */
+	int sys;	/* errno of a write that failed, which stdio does not keep; 0: none did */
 	struct progress *progress; /* to be told before data is written; NULL: none */
 	bool begun;		   /* it was */
 	bool below;	/* a CHANGE that does not fit into a table's line stands below it, a line a member */

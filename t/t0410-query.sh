@@ -371,7 +371,12 @@ test_expect_success 'a reader that goes away, a disk that is full' '
 	test_cmp /dev/null err &&
 	{ (trap "" PIPE; ecl-query 2>err) } | head -n 1 >out &&
 	test_cmp /dev/null err &&
-	test_expect_code 2 ecl-query >/dev/full
+	ecl-query --history >all &&
+	test $(wc -c <all) -gt 65536 &&
+	for how in --json --table --reverse; do
+		test_expect_code 2 ecl-query --history $how >/dev/full 2>err &&
+		test_grep "^ecl-query: cannot write standard output: No space left on device\$" err || exit 1
+	done
 '
 
 test_expect_success NONROOT 'a user who may only read can' '
