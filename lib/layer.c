@@ -77,6 +77,8 @@ err0:	return (-1);
 static int
 no_root(const char *path, struct err *e)
 {
+	if (*path == '\0')
+		return (err_set(e, "the name of the root is empty"));
 	if (errno == ENOENT)
 		return (err_set(e, "no ledger at '%s': 'ecl-init %s' makes one", path, path));
 	return (err_sys(e, "cannot open the root '%s'", path));
