@@ -92,7 +92,7 @@ open_root(struct run *r, struct err *e)
 		if (layer_open(r->cli.root, flags, &r->layer, e) != 0)
 			return (-1);
 	}
-	return (log_open(r->layer->ecl_fd, &r->log, e));
+	return (log_open(r->layer->ecl_fd, layer_reader_root(r->layer), &r->log, e));
 }
 
 static void
@@ -169,6 +169,33 @@ lock(struct run *r, bool exclusive, struct err *e)
 	return (err_sys(e, "cannot lock 'index.lock'"));
 }
 
+/* What is live now, in place of what was. */
+static int
+reopen(struct run *r, struct err *e)
+{
+	if (r->progress.cli != NULL)
+		progress_end(&r->progress);
+	index_free(r->ix);
+	log_free(r->log);
+	r->ix = NULL;
+	r->log = NULL;
+	if (layer_reopen_live(r->layer, e) != 0)
+		return (-1);
+	return (log_open(r->layer->ecl_fd, layer_reader_root(r->layer), &r->log, e));
+}
+
+/* A rollback exchanges live, and removes what was: whatever came of it, it is not about the index that counts. */
+static int
+until_settled(struct run *r, struct err *e)
+{
+	int rc;
+
+	while (rc = r->check ? check(r, e) : update(r, e), layer_exchanged(r->layer))
+		if (reopen(r, e) != 0)
+			return (-1);
+	return (rc);
+}
+
 static int
 run(struct run *r, struct err *e)
 {
@@ -177,14 +204,14 @@ run(struct run *r, struct err *e)
 	if (!r->check) {
 		if ((r->lock_fd = io_open_file(r->layer->root_fd, "index.lock", O_RDWR | O_CREAT, 0600, e)) == -1 || lock(r, true, e) != 0)
 			return (-1);
-		return (update(r, e));
+		return (until_settled(r, e));
 	}
 	/* Nobody publishes meanwhile, where we may say so; without it the worst is a false alarm during a rebuild. */
 	if (!r->layer->bare)
 		r->lock_fd = io_open_file(r->layer->root_fd, "index.lock", O_RDONLY, 0, NULL);
 	if (r->lock_fd != -1 && lock(r, false, e) != 0)
 		return (-1);
-	return (check(r, e));
+	return (until_settled(r, e));
 }
 
 static void

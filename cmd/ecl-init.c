@@ -328,7 +328,7 @@ make_root(struct init *in, struct buf *out, struct err *e)
 	bool marked = faccessat(in->root_fd, "replica", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	int ret = -1;
 
-	if (make_parts(in, e) != 0 || ledger_open(in->live_fd, 0, &ledger, e) != 0)
+	if (make_parts(in, e) != 0 || ledger_open(in->live_fd, -1, 0, &ledger, e) != 0)
 		return (-1);
 	if (ledger->log->end.size > 0 || marked) {
 		if (marked != in->replica)

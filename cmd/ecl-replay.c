@@ -214,7 +214,7 @@ settle(struct job *j, uint64_t to, struct err *e)
 
 	if (filter_settled(&j->filter))
 		return (0);
-	if (log_open(j->layer->ecl_fd, &log, e) != 0)
+	if (log_open(j->layer->ecl_fd, layer_reader_root(j->layer), &log, e) != 0)
 		return (-1);
 	if ((rc = index_open(j->layer->ecl_fd, log, INDEX_LAZY, &ix, e)) == 0 &&
 	    (rc = filter_settle(&j->filter, ix, e)) == 0)
@@ -237,7 +237,7 @@ begin(struct job *j, uint64_t *ret_to, struct err *e)
 	if (layer_open(j->cli.root, flags, &j->layer, e) != 0)
 		return (-1);
 	if ((durable ? follow_open(&j->end, j->layer, j->follow, e)
-		     : log_open(j->layer->ecl_fd, &j->plain, e)) != 0)
+		     : log_open(j->layer->ecl_fd, layer_reader_root(j->layer), &j->plain, e)) != 0)
 		return (err_within(e, j->cli.root));
 	log = durable ? j->end.log : j->plain;
 	outlet_init(&j->out, STDOUT_FILENO);

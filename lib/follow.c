@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include <sys/inotify.h>
-#include <sys/stat.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,7 +62,7 @@ open_log(struct follow *f, struct err *e)
 {
 	struct log *log;
 
-	if (log_open(f->layer->ecl_fd, &log, e) != 0)
+	if (log_open(f->layer->ecl_fd, layer_reader_root(f->layer), &log, e) != 0)
 		return (-1);
 	log_free(f->log);
 	f->log = log;
@@ -136,15 +135,12 @@ follow_look(struct follow *f, bool *ret_moved, struct err *e)
 {
 	struct layer *l = f->layer;
 	struct durable d;
-	struct stat st;
 
 	*ret_moved = false;
 	if (read_durable(f, &d, e) != 0)
 		return (-1);
 	/* Only then: a rollback exchanges live first, and then says how far it is durable. */
-	if (fstatat(l->root_fd, "live", &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return (err_sys(e, "cannot stat '%s/live'", l->path));
-	if (st.st_dev != l->live_dev || st.st_ino != l->live_ino) {
+	if (layer_exchanged(l)) {
 		if (layer_reopen_live(l, e) != 0 || open_log(f, e) != 0)
 			return (-1);
 		*ret_moved = true;

@@ -346,7 +346,7 @@ load(struct index *ix, const struct view *view, struct err *e)
 		goto done;
 	}
 	ahead = view != NULL && h.events > view->size;
-	if (view != NULL && (h.seed == view->seed || (ahead && view->elements == 0))) {
+	if (view != NULL && ((h.seed == view->seed && !view->moved) || (ahead && view->elements == 0))) {
 		ret = 0;
 		goto done;
 	}
@@ -390,26 +390,47 @@ load_newest(struct index *ix, const struct view *view, struct err *e)
 	return (rc);
 }
 
+/* Whether live is another one than the one in which the files were looked for: then they are looked for there. */
+static bool
+moved(struct index *ix)
+{
+	int fd;
+
+	if ((fd = log_live(ix->log->root_fd, "live/.ecl", ix->ecl_fd)) == -1)
+		return (false);
+	close(ix->ecl_fd);
+	ix->ecl_fd = fd;
+	return (true);
+}
+
 int
 index_load(struct index *ix, struct err *e)
 {
 	struct err why = {0, 0, ""};
+	int rc = 0;
 
 	index_close_files(ix);
 	ix->head_tried = 0;
 	ix->damaged = false;
-	if ((ix->flags & INDEX_IGNORE) == 0 && load_newest(ix, NULL, &why) == -1)
+	if ((ix->flags & INDEX_IGNORE) == 0)
+		while ((rc = load_newest(ix, NULL, &why)) != 1 && moved(ix))
+			;
+	if (rc == -1)
 		index_set_damage(ix, why.text);
 	return (index_tail_reset(ix, e));
 }
 
 int
-index_reload(struct index *ix, const struct view *view)
+index_reload(struct index *ix, struct view *view)
 {
 	struct err why = {0, 0, ""};
 
-	if (load_newest(ix, view, &why) != 1)
-		return (0);
+	view->moved = moved(ix);
+	while (load_newest(ix, view, &why) != 1) {
+		if (!moved(ix))
+			return (0);
+		view->moved = true;
+	}
 	ix->damaged = false;
 	return (1);
 }

@@ -307,13 +307,14 @@ int index_load(struct index *ix, struct err *e);
 /* What those have seen who use the index while its files are replaced. */
 struct view {
 	uint32_t seed;	   /* of the files that were lost */
+	bool moved;	   /* it is another live: they may be the same */
 	uint64_t size;	   /* events */
 	uint64_t elements; /* among them, and the hash of the last one; 0: not known */
 	uint8_t hash[SHA256_SIZE];
 };
 
-/** index_reload(ix, view): as index_load(), but only files of another seed, which need not end where ${view} does.  The tail is left alone.  Return 1, or 0 where there are none that are right. */
-int index_reload(struct index *ix, const struct view *view);
+/** index_reload(ix, view): as index_load(), but only files of another seed, or in another live than before, which need not end where ${view} does.  The tail is left alone.  Return 1, or 0 where there are none that are right. */
+int index_reload(struct index *ix, struct view *view);
 
 /** index_head_crc(text): the checksum of the whole text of a manifest, never 0. */
 uint32_t index_head_crc(struct span text);

@@ -39,38 +39,77 @@ close_fd(int *fd)
 }
 
 int
-layer_reopen_live(struct layer *l, struct err *e)
+layer_reader_root(const struct layer *l)
+{
+	return (l->bare || (l->flags & LAYER_WRITE) != 0 ? -1 : l->root_fd);
+}
+
+/*
+ * Whether live is another one than ${live_fd}.  Asked of both anew: btrfs takes the number of its device from a subvolume that
+ * is deleted, also where it is open, and gives it to the next one.
+ */
+static bool
+was_exchanged(const struct layer *l, int live_fd)
+{
+	struct stat was, now;
+
+	return (!l->bare && (fstat(live_fd, &was) != 0 ||
+	    fstatat(l->root_fd, "live", &now, AT_SYMLINK_NOFOLLOW) != 0 ||
+	    now.st_dev != was.st_dev || now.st_ino != was.st_ino));
+}
+
+bool
+layer_exchanged(const struct layer *l)
+{
+	return (was_exchanged(l, l->live_fd));
+}
+
+/* One try.  Return 0, -1, or 1 where live was exchanged meanwhile: what was found may be half removed. */
+static int
+open_live(struct layer *l, struct err *e)
 {
 	struct ledger *ledger = NULL;
-	struct stat st;
-	int live_fd, ecl_fd;
+	int live_fd, ecl_fd, sys;
+	bool again;
 
 	if ((live_fd = io_open_dir(l->root_fd, l->bare ? "." : "live", e)) == -1) {
 		if (errno == EXDEV)
 			err_set(e, "'%s/live' is a mount point or a link, which a rollback could not exchange: mount the root, not live", l->path);
 		goto err0;
 	}
-	if (fstat(live_fd, &st) != 0) {
-		err_sys(e, "cannot stat '%s/live'", l->path);
-		goto err1;
-	}
 	if ((ecl_fd = io_open_dir(live_fd, ".ecl", e)) == -1)
 		goto err1;
-	if ((l->flags & LAYER_NO_INDEX) == 0 && ledger_open(live_fd, ledger_flags(l), &ledger, e) != 0)
+	if ((l->flags & LAYER_NO_INDEX) == 0 && ledger_open(live_fd, layer_reader_root(l), ledger_flags(l), &ledger, e) != 0)
 		goto err2;
+	if (was_exchanged(l, live_fd)) {
+		ledger_free(ledger);
+		goto err2;
+	}
 	ledger_free(l->ledger);
 	close_fd(&l->live_fd);
 	close_fd(&l->ecl_fd);
 	l->live_fd = live_fd;
 	l->ecl_fd = ecl_fd;
-	l->live_dev = st.st_dev;
-	l->live_ino = st.st_ino;
 	l->ledger = ledger;
 	return (0);
 
 err2:	close(ecl_fd);
-err1:	close(live_fd);
+err1:	sys = errno;
+	again = was_exchanged(l, live_fd);
+	close(live_fd);
+	errno = sys;
+	return (again ? 1 : -1);
 err0:	return (-1);
+}
+
+int
+layer_reopen_live(struct layer *l, struct err *e)
+{
+	int rc;
+
+	while ((rc = open_live(l, e)) == 1)
+		;
+	return (rc);
 }
 
 /* Say why ${path} cannot be opened as a root, in words that lead on. */
@@ -298,7 +337,7 @@ recover(struct layer *l, const struct durable *d, struct err *e)
 	memset(&none, 0, sizeof(none));
 	if ((log = calloc(1, sizeof(*log))) == NULL)
 		return (err_mem(e));
-	log->writer.fd = -1;
+	log->writer.fd = log->root_fd = -1;
 	if ((log->dirfd = io_open_dir(l->ecl_fd, "log", e)) == -1) {
 		free(log);
 		return (-1);
@@ -320,11 +359,8 @@ static int
 settle(struct layer *l, struct err *e)
 {
 	struct durable d;
-	struct stat st;
 
-	if (fstatat(l->root_fd, "live", &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return (err_sys(e, "cannot stat '%s/live'", l->path));
-	if ((st.st_dev != l->live_dev || st.st_ino != l->live_ino) && layer_reopen_live(l, e) != 0)
+	if (layer_exchanged(l) && layer_reopen_live(l, e) != 0)
 		return (-1);
 	if (durable_load(&l->durable, &d, e) != 0)
 		return (-1);

@@ -17,7 +17,7 @@
 #define LAYER_FORCE 2u
 #define LAYER_REPLICA 4u  /* the writer is a replica's: without it a root marked `replica` refuses, with it an unmarked one does */
 #define LAYER_TREE 8u	  /* the ledger is opened with INDEX_TREE */
-#define LAYER_NO_INDEX 16u /* only the log: layer->ledger is NULL, open a log of your own with log_open(layer->ecl_fd) */
+#define LAYER_NO_INDEX 16u /* only the log: layer->ledger is NULL, open a log of your own with log_open(layer->ecl_fd, layer_reader_root(layer)) */
 #define LAYER_IGNORE_INDEX 32u /* the ledger is opened with INDEX_IGNORE */
 #define LAYER_NO_SYNC 64u      /* the writer does not sync: nor does it wait for what others left unsynced */
 #define LAYER_ROOT 128u	       /* refuses a layer without its root, as a writer does */
@@ -31,8 +31,6 @@ struct layer {
 	int live_fd;
 	int ecl_fd;   /* live/.ecl */
 	int snap_fd;  /* .snapshots */
-	dev_t live_dev;
-	ino_t live_ino;
 	bool replica; /* the root is marked as a replica */
 	struct ledger *ledger;
 	struct durable_file durable; /* of the writer, with the lock held */
@@ -74,6 +72,12 @@ void layer_unlock_blocks(struct layer *l);
 
 /** layer_reopen_live(l, e): after an exchange: open what is `live` now.  Return 0 or -1. */
 int layer_reopen_live(struct layer *l, struct err *e);
+
+/** layer_exchanged(l): whether live is another directory by now than l->live_fd, or none; never of a layer alone. */
+bool layer_exchanged(const struct layer *l);
+
+/** layer_reader_root(l): what log_open() is to be told of the root: a reader goes on in what is live, a writer looks when it takes the lock; -1: nothing. */
+int layer_reader_root(const struct layer *l);
 
 /** layer_publish(l, e): publish the ledger's index under index.lock (skipped where it is busy). */
 int layer_publish(struct layer *l, struct err *e);

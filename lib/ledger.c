@@ -16,7 +16,7 @@
 #define STEP 4096 /* elements between two calls of the ledger's step */
 
 int
-ledger_open(int layer_fd, unsigned flags, struct ledger **ret, struct err *e)
+ledger_open(int layer_fd, int root_fd, unsigned flags, struct ledger **ret, struct err *e)
 {
 	struct ledger *l;
 
@@ -26,7 +26,7 @@ ledger_open(int layer_fd, unsigned flags, struct ledger **ret, struct err *e)
 	}
 	if ((l->ecl_fd = io_open_dir(layer_fd, ".ecl", e)) == -1)
 		goto err1;
-	if (log_open(l->ecl_fd, &l->log, e) != 0)
+	if (log_open(l->ecl_fd, root_fd, &l->log, e) != 0)
 		goto err2;
 	if (index_open(l->ecl_fd, l->log, flags, &l->index, e) != 0)
 		goto err3;

@@ -15,11 +15,11 @@ struct ledger {
 };
 
 /**
- * ledger_open(layer_fd, flags, ret, e):
- * Open the ledger of the subvolume (live, a block, a tree being built) open at ${layer_fd}, for reading; ${flags} as for
- * index_open().  Writes nothing.  To be released with ledger_free().  Return 0 or -1.
+ * ledger_open(layer_fd, root_fd, flags, ret, e):
+ * Open the ledger of the subvolume (live, a block, a tree being built) open at ${layer_fd}, for reading; ${root_fd} as for log_open(),
+ * ${flags} as for index_open().  Writes nothing.  To be released with ledger_free().  Return 0 or -1.
  */
-int ledger_open(int layer_fd, unsigned flags, struct ledger **ret, struct err *e);
+int ledger_open(int layer_fd, int root_fd, unsigned flags, struct ledger **ret, struct err *e);
 void ledger_free(struct ledger *l);
 
 /** ledger_refresh(l, e): see what was appended since. */

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "io.h"
-#include "log.h"
+#include "log_impl.h"
 
 #include "banned.h"
 
@@ -63,8 +63,8 @@ add_segment(struct log *log, uint64_t first, uint64_t size, struct err *e)
 	return (0);
 }
 
-static void
-close_segments(struct log *log)
+void
+log_close_segments(struct log *log)
 {
 	size_t i;
 
@@ -91,16 +91,15 @@ sort_segments(struct log *log)
 		}
 }
 
-/* The segments' names, in order; their sizes are found when they are asked for. */
-static int
-list_names(struct log *log, struct err *e)
+int
+log_list_names(struct log *log, struct err *e)
 {
 	struct dirent *d;
 	uint64_t first;
 	DIR *dir;
 	int fd;
 
-	close_segments(log);
+	log_close_segments(log);
 	/* A directory stream moves its descriptor's offset: it gets one of its own. */
 	if ((fd = openat(log->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1 || (dir = fdopendir(fd)) == NULL) {
 		err_sys(e, "cannot read the log's directory");
@@ -124,7 +123,7 @@ list_names(struct log *log, struct err *e)
 	return (0);
 
 err2:	closedir(dir);
-	close_segments(log);
+	log_close_segments(log);
 	return (-1);
 err1:	if (fd != -1)
 		close(fd);
@@ -137,11 +136,15 @@ log_segment_size(struct log *log, size_t segment, uint64_t *ret, struct err *e)
 	struct log_segment *s = &log->segment[segment];
 	char name[LOG_NAME_SIZE];
 	struct stat st;
+	int rc;
 
 	if (s->size == UNKNOWN) {
 		log_segment_name(s->first, name);
-		if (fstatat(log->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-			return (err_sys(e, "cannot stat segment '%s'", name));
+		while (fstatat(log->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+			rc = err_sys(e, "cannot stat segment '%s'", name);
+			if (errno != ENOENT || (rc = log_moved(log, e)) != 1)
+				return (-1);
+		}
 		s->size = (uint64_t)st.st_size;
 	}
 	*ret = s->size;
@@ -163,7 +166,7 @@ log_list(struct log *log, struct err *e)
 	uint64_t size;
 	size_t i;
 
-	if (list_names(log, e) != 0)
+	if (log_list_names(log, e) != 0)
 		return (-1);
 	for (i = 0; i < log->segments; i++)
 		if (log_segment_size(log, i, &size, e) != 0)
@@ -176,6 +179,7 @@ log_segment_fd(struct log *log, size_t i, struct err *e)
 {
 	char name[LOG_NAME_SIZE];
 	size_t k;
+	int fd;
 
 	if (log->segment[i].fd != -1)
 		return (log->segment[i].fd);
@@ -188,9 +192,12 @@ log_segment_fd(struct log *log, size_t i, struct err *e)
 		log->open_fds = 0;
 	}
 	log_segment_name(log->segment[i].first, name);
-	if ((log->segment[i].fd = io_open_file(log->dirfd, name, O_RDONLY, 0, e)) != -1)
-		log->open_fds++;
-	return (log->segment[i].fd);
+	while ((fd = io_open_file(log->dirfd, name, O_RDONLY, 0, e)) == -1)
+		if (errno != ENOENT || log_moved(log, e) != 1)
+			return (-1);
+	log->segment[i].fd = fd;
+	log->open_fds++;
+	return (fd);
 }
 
 /* Read what there is of ${len} bytes. */
@@ -295,7 +302,7 @@ look(struct log *log, struct err *e)
 	uint64_t size;
 
 	/* Sizes only behind the names: a segment is final once there is one behind it. */
-	if (list_names(log, e) != 0)
+	if (log_list_names(log, e) != 0)
 		return (-1);
 	if (log->segments == 0)
 		return (0);
@@ -305,27 +312,33 @@ look(struct log *log, struct err *e)
 }
 
 int
-log_open(int ecl_fd, struct log **ret_log, struct err *e)
+log_open(int ecl_fd, int root_fd, struct log **ret_log, struct err *e)
 {
 	struct log *log;
+	int fd, rc;
 
-	if ((log = calloc(1, sizeof(*log))) == NULL) {
-		err_mem(e);
-		goto err0;
-	}
+	if ((log = calloc(1, sizeof(*log))) == NULL)
+		return (err_mem(e));
 	log->writer.fd = -1;
-	if ((log->dirfd = io_open_dir(ecl_fd, "log", e)) == -1)
-		goto err1;
-	if (look(log, e) != 0)
-		goto err2;
+	log->root_fd = -1;
+	log->dirfd = io_open_dir(ecl_fd, "log", e);
+	rc = log->dirfd == -1 ? -1 : look(log, e);
+	/* Perhaps it was exchanged meanwhile, and half removed when it was looked at. */
+	while ((fd = log_live(root_fd, LOG_LIVE, log->dirfd)) != -1) {
+		if (log->dirfd != -1)
+			close(log->dirfd);
+		log->dirfd = fd;
+		log->torn = 0;
+		memset(&log->end, 0, sizeof(log->end));
+		rc = look(log, e);
+	}
+	log->root_fd = root_fd;
+	if (rc != 0) {
+		log_free(log);
+		return (-1);
+	}
 	*ret_log = log;
 	return (0);
-
-err2:	close_segments(log);
-	free(log->segment);
-	close(log->dirfd);
-err1:	free(log);
-err0:	return (-1);
 }
 
 void
@@ -333,9 +346,10 @@ log_free(struct log *log)
 {
 	if (log == NULL)
 		return;
-	close_segments(log);
+	log_close_segments(log);
 	free(log->segment);
-	close(log->dirfd);
+	if (log->dirfd != -1)
+		close(log->dirfd);
 	free(log);
 }
 
@@ -402,18 +416,17 @@ drop_behind(struct log *log, size_t last)
 		}
 }
 
-/* The segment that begins with event ${first}; log->segments where there is none. */
-static size_t
-segment_at(const struct log *log, uint64_t first)
+size_t
+log_segment_at(const struct log *log, uint64_t first)
 {
 	size_t i = log->segments == 0 ? 0 : log_segment_of(log, first);
 
 	return (i < log->segments && log->segment[i].first == first ? i : log->segments);
 }
 
-/* Whether the line with this hash ends at ${offset}.  Return 1, 0 or -1. */
-static int
-ends_at(struct log *log, size_t segment, uint64_t offset, const uint8_t hash[SHA256_SIZE], struct err *e)
+int
+log_ends_at(struct log *log, size_t segment, uint64_t offset, const uint8_t hash[SHA256_SIZE],
+    struct err *e)
 {
 	char tail[2 * SHA256_SIZE + 3]; /* the hash, "} and LF */
 	uint8_t found[SHA256_SIZE];
@@ -427,21 +440,33 @@ ends_at(struct log *log, size_t segment, uint64_t offset, const uint8_t hash[SHA
 	    memcmp(found, hash, SHA256_SIZE) == 0);
 }
 
+/* The segments that there are by now, of what is live when they are listed. */
+static int
+list_live(struct log *log, struct err *e)
+{
+	int rc, moved;
+
+	do
+		rc = log_list_names(log, e);
+	while ((moved = log_moved(log, e)) == 1);
+	return (moved == -1 ? -1 : rc);
+}
+
 int
 log_reach(struct log *log, const struct log_end *end, struct err *e)
 {
-	size_t i = segment_at(log, end->segment), last;
+	size_t i = log_segment_at(log, end->segment), last;
 	int rc;
 
 	if (end->size == 0)
 		return (log->end.size == 0 ? 0 : 1);
 	if (i == log->segments) {
-		if (list_names(log, e) != 0)
+		if (list_live(log, e) != 0)
 			return (-1);
-		i = segment_at(log, end->segment);
+		i = log_segment_at(log, end->segment);
 	}
-	last = segment_at(log, log->end.segment);
-	rc = i < log->segments ? ends_at(log, i, end->offset, end->hash, e) : 0;
+	last = log_segment_at(log, log->end.segment);
+	rc = i < log->segments ? log_ends_at(log, i, end->offset, end->hash, e) : 0;
 	if (rc != 1) {
 		/* As before. */
 		if (last < log->segments)

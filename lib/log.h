@@ -37,6 +37,7 @@ struct log_writer {
 
 struct log {
 	int dirfd;
+	int root_fd; /* of the root whose live it is in, the opener's: a reader goes on in what is live now; -1: it stays where it is */
 	struct log_segment *segment; /* in order of seq */
 	size_t segments;
 	size_t cap;
@@ -50,14 +51,23 @@ struct log {
 void log_segment_name(uint64_t first, char out[LOG_NAME_SIZE]);
 
 /**
- * log_open(ecl_fd, ret_log, e):
- * Open the log under the `.ecl` directory ${ecl_fd} for reading, as far as its last whole line reaches now.  A
+ * log_open(ecl_fd, root_fd, ret_log, e):
+ * Open the log under the `.ecl` directory ${ecl_fd} for reading, as far as its last whole line reaches now.  With ${root_fd},
+ * which must stay open as long as the log, that is the log of ROOT/live: where a rollback exchanges live, then or later, the
+ * log goes on in the new one, which must have all that was found (else what is not open yet is an error); -1: none.  A
  * log without segments is empty, not an error.  The last line must be a valid event whose hash is right: NULs or a
  * missing LF behind the last good line are a torn tail (counted in log->torn); a whole line that does not verify is an
  * error that names segment and offset.  Return 0, or -1 with ${e}.  One reading of the directory; O(1) else.
  */
-int log_open(int ecl_fd, struct log **ret_log, struct err *e);
+int log_open(int ecl_fd, int root_fd, struct log **ret_log, struct err *e);
 void log_free(struct log *log);
+
+/**
+ * log_live(root_fd, path, fd):
+ * Open the directory ${path} (`live/...`) of a root where that is another one than ${fd}: a rollback has exchanged live.  Return
+ * a descriptor; -1 where it is the same, or cannot be opened, or ${root_fd} is -1.
+ */
+int log_live(int root_fd, const char *path, int fd);
 
 /**
  * log_reach(log, end, e):

@@ -111,7 +111,7 @@ read_block(struct rollback *r, struct err *e)
 	uint8_t state[SHA256_SIZE];
 	int rc = -1;
 
-	if (ledger_open(r->block_fd, 0, &ledger, e) != 0)
+	if (ledger_open(r->block_fd, -1, 0, &ledger, e) != 0)
 		return (-1);
 	if (states_read(&r->want, ledger, e) != 0)
 		goto out;
@@ -373,7 +373,7 @@ switch_live(struct rollback *r, struct err *e)
 
 	if (graft_ledger(r, e) != 0)
 		goto err1;
-	if (ledger_open(r->tree_fd, INDEX_TREE, &ledger, e) != 0)
+	if (ledger_open(r->tree_fd, -1, INDEX_TREE, &ledger, e) != 0)
 		goto err1;
 	if (record(r, ledger, e) == 0)
 		rc = exchange(r, ledger, e);

@@ -172,7 +172,7 @@ describe(struct making *m, struct err *e)
 
 	if ((fd = io_open_dir(m->l->snap_fd, m->first, e)) == -1)
 		goto err0;
-	if (ledger_open(fd, INDEX_TREE, &ledger, e) != 0)
+	if (ledger_open(fd, -1, INDEX_TREE, &ledger, e) != 0)
 		goto err1;
 	files_table_load(&m->files, fd);
 	if (ledger_summary(ledger, &m->summary, e) != 0 ||

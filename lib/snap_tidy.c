@@ -169,7 +169,7 @@ log_size(int layer_fd, uint64_t *ret, struct err *e)
 
 	if ((ecl = io_open_dir(layer_fd, ".ecl", e)) == -1)
 		return (-1);
-	if ((rc = log_open(ecl, &log, e)) == 0) {
+	if ((rc = log_open(ecl, -1, &log, e)) == 0) {
 		*ret = log->end.size;
 		log_free(log);
 	}

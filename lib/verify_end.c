@@ -9,7 +9,6 @@
 #include "config.h"
 
 #include <sys/file.h>
-#include <sys/stat.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -53,18 +52,6 @@ try_lock(const struct verify *v, const char *name, int *ret_fd)
 	close(*ret_fd);
 	*ret_fd = -1;
 	return (SEEN_WRITER);
-}
-
-/* Whether live is another subvolume than the one that is open: a rollback exchanges it. */
-static bool
-was_exchanged(const struct verify *v)
-{
-	struct stat st;
-
-	if (v->layer->bare)
-		return (false);
-	return (fstatat(v->layer->root_fd, "live", &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_dev != v->layer->live_dev ||
-	    st.st_ino != v->layer->live_ino);
 }
 
 /* The number of the segment that ${end} is in; log->n where the log does not reach as far. */
@@ -115,7 +102,7 @@ static int
 look(struct verify *v, struct verify_log *log, struct durable *d, struct err *e)
 {
 	verify_log_release(log);
-	if (was_exchanged(v) && layer_reopen_live(v->layer, e) != 0)
+	if (layer_exchanged(v->layer) && layer_reopen_live(v->layer, e) != 0)
 		return (-1);
 	/* In this order: what is durable then is in the log now. */
 	if (v->layer->bare || durable_read(v->layer->root_fd, d, NULL) != 0)
@@ -130,7 +117,7 @@ at_rest(const struct verify *v, const struct verify_log *log, const struct durab
 	const struct verify_segment *last = log->n > 0 ? &log->segment[log->n - 1] : NULL;
 
 	return (d->known && !d->dirty && last != NULL && last->first == d->end.segment && last->size == d->end.offset &&
-	    !was_exchanged(v));
+	    !layer_exchanged(v->layer));
 }
 
 /* One look at the log and at who writes.  Return 1 where it is settled how much of it counts, else 0, or -1. */
@@ -146,7 +133,7 @@ try_end(struct verify *v, struct verify_log *log, struct durable *d, enum seen *
 		return (settle(v, log, SEEN_NOBODY, d));
 	*ret_seen = try_lock(v, "lock", &fd);
 	if ((rc = look(v, log, d, e)) == 0)
-		rc = settle(v, log, *ret_seen, d) && !was_exchanged(v);
+		rc = settle(v, log, *ret_seen, d) && !layer_exchanged(v->layer);
 	if (fd != -1)
 		close(fd);
 	return (rc);

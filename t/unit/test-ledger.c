@@ -169,7 +169,7 @@ test_empty(void)
 
 	model_begin(&m, 1, 20, 1000);
 	fd = open(m.dir, O_RDONLY | O_DIRECTORY);
-	ok(ledger_open(fd, INDEX_TREE, &l, &e) == 0 && ledger_summary(l, &s, &e) == 0, "an empty log");
+	ok(ledger_open(fd, -1, INDEX_TREE, &l, &e) == 0 && ledger_summary(l, &s, &e) == 0, "an empty log");
 	sha256(NULL, 0, nothing);
 	ok(s.size == 0 && s.elements == 0 && memcmp(s.head, zeros, SHA256_SIZE) == 0 && memcmp(s.root, nothing, SHA256_SIZE) == 0 &&
 		memcmp(s.heads, nothing, SHA256_SIZE) == 0 && memcmp(s.state, nothing, SHA256_SIZE) == 0,
@@ -207,7 +207,7 @@ test_embedder(void)
 	ok(write(segment, line.data, line.len) == (ssize_t)line.len, "a genesis");
 	close(segment);
 	fd = open(m.dir, O_RDONLY | O_DIRECTORY);
-	ok(ledger_open(fd, INDEX_TREE, &l, &e) == 0 && ledger_summary(l, &s, &e) == 0 && span_is(s.embedder, "\"words\""), "its embedder");
+	ok(ledger_open(fd, -1, INDEX_TREE, &l, &e) == 0 && ledger_summary(l, &s, &e) == 0 && span_is(s.embedder, "\"words\""), "its embedder");
 	summary_release(&s);
 	ledger_free(l);
 	close(fd);
@@ -228,7 +228,7 @@ main(void)
 	model_begin(&m, 3, 300, 400);
 	model_grow(&m, 4000);
 	fd = open(m.dir, O_RDONLY | O_DIRECTORY);
-	ok(ledger_open(fd, INDEX_TREE, &l, &e) == 0, "a log without an index");
+	ok(ledger_open(fd, -1, INDEX_TREE, &l, &e) == 0, "a log without an index");
 	test_all(l, &m, "in memory");
 	ok(index_publish(l->index, -1, &e) == 0, "published");
 	test_all(l, &m, "just published");
@@ -236,7 +236,7 @@ main(void)
 	ok(ledger_refresh(l, &e) == 0, "and it grows");
 	test_all(l, &m, "with a tail");
 	ledger_free(l);
-	ok(ledger_open(fd, INDEX_TREE, &l, &e) == 0 && index_published(l->index) == 4000, "opened anew");
+	ok(ledger_open(fd, -1, INDEX_TREE, &l, &e) == 0 && index_published(l->index) == 4000, "opened anew");
 	test_all(l, &m, "anew");
 	ledger_free(l);
 	close(fd);
