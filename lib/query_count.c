@@ -123,6 +123,8 @@ kind_of(struct span name)
 static int
 add_event(struct counting *c, const struct event *ev)
 {
+	struct span actor = ev->actor;
+
 	switch (c->key) {
 	case QUERY_ELEMENT:
 		return (add(c, ev->element, 1));
@@ -131,7 +133,9 @@ add_event(struct counting *c, const struct event *ev)
 	case QUERY_ACTION:
 		return (add(c, ev->action, 1));
 	case QUERY_ACTOR:
-		return (add(c, ev->actor.p == NULL ? ev->actor : glance_text(ev->actor, &c->scratch), 1));
+		if (actor.p != NULL)
+			actor = glance_text(actor, &c->scratch);
+		return (c->scratch.failed ? err_mem(c->e) : add(c, actor, 1));
 	default:
 		return (add_time(c, ev->time_us));
 	}

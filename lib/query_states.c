@@ -129,9 +129,10 @@ give_past(struct states *s, struct span name, const struct past_element *past)
 	uint64_t seq;
 	int rc;
 
-	if (past == NULL)
-		rc = err_set(&why, "the element '%.*s' has changed its number", (int)name.len, name.p) + 1;
-	else
+	if (past == NULL) {
+		err_set(&why, "the element '%.*s' has changed its number", (int)name.len, name.p);
+		rc = 0;
+	} else
 		rc = past_confirm(&s->past, past, name, &s->line, &s->ev, &why);
 	if (rc == -1) {
 		*s->e = why;
