@@ -22,14 +22,14 @@ struct states {
 	int rc; /* of a visitor that may only say stop to what calls it */
 };
 
-/* The state in s->ev, where that event passes. */
+/* The state that ${ev} set, where that event passes. */
 static int
-give(struct states *s, struct span name)
+give(struct states *s, struct span name, const struct event *ev)
 {
-	struct query_state state = {name, s->ev.state, s->ev.seq, s->ev.time_us};
+	struct query_state state = {name, ev->state, ev->seq, ev->time_us};
 
 	if (state.seq < s->q->since || state.seq >= s->q->until ||
-	    !filter_event(&s->q->filter, &s->ev))
+	    !filter_event(&s->q->filter, ev))
 		return (0);
 	return (s->visit(s->arg, &state));
 }
@@ -45,7 +45,7 @@ give_state(struct states *s, struct span name, uint64_t seq)
 	if (s->ev.state.p == NULL || !span_eq(s->ev.element, name))
 		return (err_set(s->e,
 		    "the index is wrong about event %" PRIu64 ": run 'ecl-index --rebuild'", seq));
-	return (give(s, name));
+	return (give(s, name, &s->ev));
 }
 
 static int
@@ -53,11 +53,10 @@ give_fetched(void *arg, struct span name, const struct event *ev)
 {
 	struct states *s = arg;
 
-	s->ev = *ev;
 	if (ev->state.p == NULL)
 		return (err_set(s->e,
 		    "the index is wrong about event %" PRIu64 ": run 'ecl-index --rebuild'", ev->seq));
-	return (give(s, name));
+	return (give(s, name, ev));
 }
 
 static int
@@ -118,7 +117,7 @@ give_back_from(struct states *s, struct span name)
 		if (index_event(s->q->ledger->index, s->ev.parent, &s->line, &s->ev, s->e) != 0)
 			return (-1);
 	}
-	return (event_is_gone(s->ev.state) ? 0 : give(s, name));
+	return (event_is_gone(s->ev.state) ? 0 : give(s, name, &s->ev));
 }
 
 static int
