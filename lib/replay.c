@@ -9,12 +9,13 @@
 
 #include "banned.h"
 
-#define SLICE (4u << 20)      /* bytes that replay_some() takes on */
-#define WINDOW (256u << 10)   /* bytes looked through at once: they stay in the processor's cache */
-#define RUN_MIN (32u << 10)   /* lines side by side that are worth a splice of their own */
+#define SLICE (4u << 20)    /* bytes that replay_some() takes on */
+#define WINDOW (256u << 10) /* bytes looked through at once: they stay in the processor's cache */
+#define RUN_MIN (32u << 10) /* lines side by side that are worth a splice of their own */
 
 void
-replay_init(struct replay *r, struct log *log, struct outlet *out, struct filter *filter, uint64_t count)
+replay_init(
+    struct replay *r, struct log *log, struct outlet *out, struct filter *filter, uint64_t count)
 {
 	memset(r, 0, sizeof(*r));
 	r->log = log;
@@ -48,7 +49,8 @@ int
 replay_seek(struct replay *r, uint64_t seq, struct err *e)
 {
 	/* Where every line counts, the last one is known, and nobody has to count. */
-	r->stop = filter_empty(r->filter) && r->left < UINT64_MAX - seq ? seq + r->left : UINT64_MAX;
+	r->stop = filter_empty(r->filter) && r->left < UINT64_MAX - seq ? seq + r->left
+									: UINT64_MAX;
 	return (go_to(r, seq, e));
 }
 
@@ -58,7 +60,9 @@ corrupt(const struct replay *r, const char *what, struct err *e)
 	char name[LOG_NAME_SIZE];
 
 	log_segment_name(r->log->segment[r->segment].first, name);
-	return (err_set(e, "the log is corrupt: segment '%s', offset %" PRIu64 ": %s; run 'ecl-verify'", name, r->offset, what));
+	return (
+	    err_set(e, "the log is corrupt: segment '%s', offset %" PRIu64 ": %s; run 'ecl-verify'",
+		name, r->offset, what));
 }
 
 /* ---- all bytes ---- */
@@ -83,7 +87,8 @@ copy_slice(struct replay *r, uint64_t limit, struct err *e)
 	int rc;
 
 	/* A file takes a segment at once. */
-	if (limit - r->offset > SLICE && r->out->way != OUTLET_RANGE && log_next_line(r->log, r->segment, r->offset + SLICE, limit, &to, e) != 0)
+	if (limit - r->offset > SLICE && r->out->way != OUTLET_RANGE &&
+	    log_next_line(r->log, r->segment, r->offset + SLICE, limit, &to, e) != 0)
 		return (-1);
 	if ((rc = send_bytes(r, r->offset, to - r->offset, e)) != 0)
 		return (rc == 1 ? 2 : -1);
@@ -155,7 +160,9 @@ flush_parts(struct replay *r, struct err *e)
 		if (p->iov_len < RUN_MIN || r->out->way != OUTLET_SPLICE)
 			continue;
 		if ((rc = outlet_parts(r->out, r->part + from, i - from, e)) == 0)
-			rc = send_bytes(r, r->offset + (uint64_t)((char *)p->iov_base - r->window.data), p->iov_len, e);
+			rc = send_bytes(r,
+			    r->offset + (uint64_t)((char *)p->iov_base - r->window.data),
+			    p->iov_len, e);
 		from = i + 1;
 	}
 	if (rc == 0)
@@ -212,7 +219,8 @@ replay_some(struct replay *r, uint64_t to, struct err *e)
 		limit = last.offset;
 		if (r->segment > last.segment || (r->segment == last.segment && r->offset >= limit))
 			return (enough ? 2 : 0);
-		if (r->segment < last.segment && log_segment_size(r->log, r->segment, &limit, e) != 0)
+		if (r->segment < last.segment &&
+		    log_segment_size(r->log, r->segment, &limit, e) != 0)
 			return (-1);
 		if (r->offset >= limit) {
 			r->segment++;
@@ -260,8 +268,10 @@ replay_mark(struct replay *r, struct err *e)
 		return (-1);
 	if (log_line_before(r->log, segment, offset, &line, &at, e) != 0)
 		rc = -1;
-	else if (line.len < EVENT_TAIL || glance_line((struct span){line.data, line.len}, &g) != 0 ||
-	    hex_decode(line.data + line.len - 2 - (size_t)2 * SHA256_SIZE, SHA256_SIZE, r->hash) != 0)
+	else if (line.len < EVENT_TAIL ||
+	    glance_line((struct span){line.data, line.len}, &g) != 0 ||
+	    hex_decode(line.data + line.len - 2 - (size_t)2 * SHA256_SIZE, SHA256_SIZE, r->hash) !=
+		0)
 		rc = corrupt(r, "no event ends here", e);
 	else
 		r->seq = g.seq + 1;
@@ -278,10 +288,15 @@ replay_log(struct replay *r, struct log *log, struct err *e)
 	memcpy(hash, r->hash, SHA256_SIZE);
 	r->log = log;
 	if (seq > log->end.size)
-		return (err_no(e, "the log ends before event %" PRIu64 ", which was printed: run 'ecl-verify'", seq - 1));
+		return (err_no(e,
+		    "the log ends before event %" PRIu64 ", which was printed: run 'ecl-verify'",
+		    seq - 1));
 	if (go_to(r, seq, e) != 0 || replay_mark(r, e) != 0)
 		return (-1);
 	if (r->seq != seq || (seq > 0 && memcmp(hash, r->hash, SHA256_SIZE) != 0))
-		return (err_no(e, "event %" PRIu64 " is not the one that was printed: the log is another; run 'ecl-verify'", seq - 1));
+		return (err_no(e,
+		    "event %" PRIu64
+		    " is not the one that was printed: the log is another; run 'ecl-verify'",
+		    seq - 1));
 	return (0);
 }

@@ -19,7 +19,7 @@ struct replay {
 	struct log *log;
 	struct outlet *out;
 	struct filter *filter; /* settled */
-	uint64_t left;	       /* this many lines may still be written: counted where lines are left out, */
+	uint64_t left;	       /* so many lines may still be written; counted where some are left out, */
 	uint64_t stop;	       /* else none is written from this event on */
 	size_t segment;	       /* the place of the next line; always between two */
 	uint64_t offset;
@@ -31,28 +31,48 @@ struct replay {
 	size_t parts, cap_parts;
 };
 
-/** replay_init(r, log, out, filter, count): at the beginning of ${log}, all of which must outlive ${r}; at most ${count} lines. */
-void replay_init(struct replay *r, struct log *log, struct outlet *out, struct filter *filter, uint64_t count);
+/**
+ * replay_init(r, log, out, filter, count):
+ * At the beginning of ${log}; at most ${count} lines.  All of them must outlive ${r}.
+ */
+void replay_init(struct replay *r, struct log *log, struct outlet *out, struct filter *filter,
+    uint64_t count);
 void replay_release(struct replay *r);
 
-/** replay_seek(r, seq, e): begin with event ${seq} <= log->end.size.  To be called before the first replay_some(), once or more often.  Return 0 or -1. */
+/**
+ * replay_seek(r, seq, e):
+ * Begin with event ${seq} <= log->end.size.  To be called before the first replay_some(), once or
+ * more often.  Return 0 or -1.
+ */
 int replay_seek(struct replay *r, uint64_t seq, struct err *e);
 
 /**
  * replay_some(r, to, e):
- * Write lines, a few MiB of them at most, up to and without event ${to} <= log->end.size.  Return 0 where that is reached, 1 where it
- * is not yet, 2 where no more lines are wanted (the count is used up, or nobody reads them), or -1.  r->segment and r->offset
- * tell how far it came; they stay behind what nobody reads.  O(bytes).
+ * Write lines, a few MiB of them at most, up to and without event ${to} <= log->end.size.  Return 0
+ * where that is reached, 1 where it is not yet, 2 where no more lines are wanted (the count is used
+ * up, or nobody reads them), or -1.  r->segment and r->offset tell how far it came: not into what
+ * nobody reads.  O(bytes).
  */
 int replay_some(struct replay *r, uint64_t to, struct err *e);
 
-/** replay_bytes(r, to, ret, e): the number of bytes from where it is up to event ${to}.  Return 0 or -1.  O(segments). */
+/**
+ * replay_bytes(r, to, ret, e):
+ * The number of bytes from where it is up to event ${to}.  Return 0 or -1.  O(segments).
+ */
 int replay_bytes(struct replay *r, uint64_t to, uint64_t *ret, struct err *e);
 
-/** replay_mark(r, e): set seq and hash from the line before the place where it is.  Return 0 or -1.  O(1). */
+/**
+ * replay_mark(r, e):
+ * Set seq and hash from the line before the place where it is.  Return 0 or -1.  O(1).
+ */
 int replay_mark(struct replay *r, struct err *e);
 
-/** replay_log(r, log, e): go on in ${log}, which replaces r->log, at the same place as was marked last.  Return 0, or -1: EXIT_NO where it has another event there. */
+/**
+ * replay_log(r, log, e):
+ * Go on in ${log}, which replaces r->log, at the same place as was marked last: nothing may have
+ * been written since.  r->log is not looked at, and may be gone.  Return 0, or -1: with EXIT_NO where
+ * ${log} has another event there.
+ */
 int replay_log(struct replay *r, struct log *log, struct err *e);
 
 #endif
