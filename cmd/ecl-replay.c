@@ -240,6 +240,8 @@ begin(struct job *j, uint64_t *ret_to, struct err *e)
 		     : log_open(j->layer->ecl_fd, layer_reader_root(j->layer), &j->plain, e)) != 0)
 		return (err_within(e, j->cli.root));
 	log = durable ? j->end.log : j->plain;
+	if (log->end.size == 0 && !j->layer->replica && !(durable && j->end.unsynced > 0))
+		return (layer_no_events(j->layer, e));
 	outlet_init(&j->out, STDOUT_FILENO);
 	replay_init(&j->replay, log, &j->out, &j->filter, j->count);
 	if (range(j, &from, ret_to, e) != 0 || (j->cursor.set && check_cursor(j, &from, e) != 0) ||

@@ -213,14 +213,20 @@ new_layer(const char *path, unsigned flags, struct err *e)
 	return (l);
 }
 
+int
+layer_no_events(const struct layer *l, struct err *e)
+{
+	if (l->bare)
+		return (err_set(e, "'%s' has no events", l->path));
+	return (err_set(e, "'%s' has no events: a half-made ledger, which 'ecl-init %s' finishes, or one whose log is gone", l->path, l->path));
+}
+
 static int
 open_bare(struct layer *l, struct err *e)
 {
 	if (layer_reopen_live(l, e) != 0)
 		return (-1);
-	if (l->ledger != NULL && l->ledger->log->end.size == 0)
-		return (err_set(e, "'%s' has no events", l->path));
-	return (0);
+	return (l->ledger != NULL && l->ledger->log->end.size == 0 ? layer_no_events(l, e) : 0);
 }
 
 static int
@@ -237,9 +243,7 @@ open_root(struct layer *l, const struct stat *st, struct err *e)
 			err_set(e, "'%s' is no ledger, or a half-made one: 'ecl-init %s' finishes it", path, path);
 		return (-1);
 	}
-	if (l->ledger != NULL && l->ledger->log->end.size == 0 && !l->replica)
-		return (err_set(e, "'%s' has no events: a half-made ledger, which 'ecl-init %s' finishes, or one whose log is gone", path, path));
-	return (0);
+	return (l->ledger != NULL && l->ledger->log->end.size == 0 && !l->replica ? layer_no_events(l, e) : 0);
 }
 
 int

@@ -51,6 +51,9 @@ struct layer {
 int layer_open(const char *path, unsigned flags, struct layer **ret, struct err *e);
 void layer_free(struct layer *l);
 
+/** layer_no_events(l, e): say that the log of ${l}, which is no replica, is empty.  Return -1. */
+int layer_no_events(const struct layer *l, struct err *e);
+
 /** layer_open_block(root, name, flags, ret, e): the block of ${root} with that name, as layer_open() of a bare layer would.  Its header must be right.  Return 0 or -1. */
 int layer_open_block(const struct layer *root, const char *name, unsigned flags, struct layer **ret, struct err *e);
 

@@ -176,6 +176,7 @@ filter_slice(struct replay *r, uint64_t limit, struct err *e)
 {
 	const char *p, *lf, *end;
 	uint64_t left = r->left;
+	struct glance g;
 	int rc;
 
 	if (fill(r, limit, e) != 0)
@@ -184,8 +185,10 @@ filter_slice(struct replay *r, uint64_t limit, struct err *e)
 	r->parts = 0;
 	for (p = r->window.data; p < end && left > 0; p = lf + 1) {
 		lf = memchr(p, '\n', (size_t)(end - p));
-		if ((rc = filter_line(r->filter, (struct span){p, (size_t)(lf - p)}, e)) < 0)
-			return (-1);
+		if ((rc = filter_line(r->filter, (struct span){p, (size_t)(lf - p)}, e)) < 0) {
+			r->offset += (uint64_t)(p - r->window.data);
+			return (glance_line((struct span){p, (size_t)(lf - p)}, &g) != 0 ? corrupt(r, "no event begins here", e) : -1);
+		}
 		if (rc == 0)
 			continue;
 		if (add_part(r, p, (size_t)(lf + 1 - p), e) != 0)

@@ -184,6 +184,24 @@ test_expect_success 'an empty log: a replica that got nothing yet' '
 	test_cmp expect err
 '
 
+test_expect_success 'an empty log that is no replica: it is half-made, or the log is gone' '
+	rm empty/replica &&
+	test_expect_code 2 ecl-replay -d empty >out 2>err &&
+	test_cmp /dev/null out &&
+	test_grep "^ecl-replay: .empty. has no events: a half-made ledger" err &&
+	test_expect_code 2 ecl-replay -d empty/live >out 2>err &&
+	test_grep "^ecl-replay: .empty/live. has no events$" err
+'
+
+test_expect_success 'a line that is no event: where it is' '
+	cp -R L bad &&
+	segment=$(ls bad/live/.ecl/log/* | head -n 1) &&
+	at=$(head -n 5 "$segment" | wc -c) &&
+	printf X | dd of="$segment" bs=1 seek=$((at + 2)) conv=notrunc 2>/dev/null &&
+	test_expect_code 2 ecl-replay -d bad --element "service:*" 2>err &&
+	test_grep "corrupt: segment .00000000000000000000.ndjson., offset $at: no event begins here" err
+'
+
 test_expect_success 'what is wrong with a command line is said' '
 	test_expect_code 2 ecl-replay --form 1 2>err &&
 	test_grep "^ecl-replay: unknown option .--form.$" err &&
