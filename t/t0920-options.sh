@@ -48,8 +48,10 @@ for p in $programs; do
 		test_cmp help man
 	'
 
-	test_expect_success MANDOC "ecl-$p: the man page is well-formed" '
-		mandoc -T lint -W style "$top_srcdir/cmd/ecl-$p.1" 2>/dev/null | grep -v "referenced manual not found" >lint || true
+	test_expect_success MANDOC "ecl-$p: the man page is well-formed, and fits on 80 columns" '
+		mandoc -T ascii "$top_srcdir/cmd/ecl-$p.1" | sed "s/.$(printf "\\b")//g" >page &&
+		test_grep ! ".\{81\}" page &&
+		mandoc -T lint -W style "$top_srcdir/cmd/ecl-$p.1" 2>/dev/null | sed "/referenced manual not found/d" >lint &&
 		test_cmp /dev/null lint
 	'
 
