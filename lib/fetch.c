@@ -9,7 +9,10 @@
 
 #include "banned.h"
 
-#define GROUP 262144 /* events that are sorted together: each group goes through all rows */
+/* Events that are sorted together: each group goes through all rows, but who wants few answers does not wait for many. */
+#define GROUP_FIRST 1024
+#define GROUP_GROWS 16
+#define GROUP_MAX 262144
 #define LINES_MAX (16u << 20) /* bytes of lines that are held at a time */
 
 struct fetch_want {
@@ -27,6 +30,7 @@ fetch_init(struct fetch *f, struct index *ix,
 	f->index = ix;
 	f->visit = visit;
 	f->arg = arg;
+	f->group = GROUP_FIRST;
 }
 
 void
@@ -114,6 +118,7 @@ fetch_flush(struct fetch *f, struct err *e)
 	}
 	free(part);
 	f->n = 0;
+	f->group = f->group < GROUP_MAX ? f->group * GROUP_GROWS : GROUP_MAX;
 	buf_reset(&f->names);
 	return (rc);
 }
@@ -145,5 +150,5 @@ fetch_add(struct fetch *f, struct span name, uint64_t seq, struct err *e)
 	buf_addspan(&f->names, name);
 	if (f->names.failed)
 		return (err_mem(e));
-	return (f->n == GROUP ? fetch_flush(f, e) : 0);
+	return (f->n == f->group ? fetch_flush(f, e) : 0);
 }

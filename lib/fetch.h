@@ -14,6 +14,7 @@ struct fetch {
 	struct fetch_want *want;   /* in the order of asking */
 	struct index_place *place; /* the same in the order of the log */
 	size_t n, cap;
+	size_t group; /* so many are read together */
 	struct buf names, lines;
 };
 

@@ -406,6 +406,19 @@ test_expect_success 'a real block has the hashes that --layer computes' '
 	test_grep "{\"n\":1e400}" out
 '
 
+test_expect_success 'more states than are read at once' '
+	ecl-init many >/dev/null &&
+	awk "BEGIN { for (i = 0; i < 20000; i++) printf \"{\\\"element\\\":\\\"m:%05d\\\",\\\"state\\\":%d}\\n\", i * 7919 % 20000, i }" >many.in &&
+	ecl-append -d many -q many.in &&
+	sed "s/.*\"element\":\"\(.*\)\",\"state\":\(.*\)}/\1	\2/" many.in >pairs &&
+	sort pairs >expect &&
+	ecl-query -d many --format state | test_cmp expect - &&
+	head -n 1500 expect >some &&
+	ecl-query -d many --format state --limit 1500 | test_cmp some - &&
+	head -n 19000 pairs | sort >then &&
+	ecl-query -d many --format state --at 19000 | test_cmp then -
+'
+
 test_expect_success 'a chain that leads nowhere in a damaged log is damage, not a loop' '
 	ecl-init loop >/dev/null &&
 	for i in 1 2 3 4 5 6; do echo "{\"element\":\"a:1\",\"action\":\"poll\"}"; done | ecl-append -d loop -q &&
