@@ -13,6 +13,7 @@
 #include "blocks.h"
 #include "cli.h"
 #include "cursor.h"
+#include "durable.h"
 #include "event.h"
 #include "filter.h"
 #include "follow.h"
@@ -224,6 +225,20 @@ settle(struct job *j, uint64_t to, struct err *e)
 	return (rc == 0 ? filter_settle_by_log(&j->filter, j->replay.log, known, to, e) : -1);
 }
 
+/* What no sync covers yet is not shared with the reader's pipe. */
+static void
+find_firm(struct job *j)
+{
+	const struct log_end *end = &j->replay.log->end;
+	struct durable d;
+
+	if (j->layer->bare || durable_read(j->layer->root_fd, &d, NULL) != 0 || d.damaged)
+		replay_firm(&j->replay, end->segment, 0);
+	else if (d.known)
+		replay_firm(&j->replay, d.end.segment, d.end.offset);
+	/* Else nobody had written in this boot when the log was opened. */
+}
+
 static int
 begin(struct job *j, uint64_t *ret_to, struct err *e)
 {
@@ -244,6 +259,8 @@ begin(struct job *j, uint64_t *ret_to, struct err *e)
 		return (layer_no_events(j->layer, e));
 	outlet_init(&j->out, STDOUT_FILENO);
 	replay_init(&j->replay, log, &j->out, &j->filter, j->count);
+	if (!durable)
+		find_firm(j);
 	if (range(j, &from, ret_to, e) != 0 || (j->cursor.set && check_cursor(j, &from, e) != 0) ||
 	    settle(j, *ret_to, e) != 0)
 		return (-1);

@@ -86,13 +86,15 @@ move(const struct outlet *o, int in_fd, uint64_t offset, uint64_t len)
 	return (sendfile(o->fd, in_fd, &at, want));
 }
 
-static int
-copy(struct outlet *o, int in_fd, uint64_t offset, uint64_t len, struct err *e)
+int
+outlet_copy(struct outlet *o, int in_fd, uint64_t offset, uint64_t len, struct err *e)
 {
 	struct iovec part;
 	ssize_t n;
 	int rc;
 
+	if (len > 0)
+		begin(o);
 	if (o->chunk == NULL && (o->chunk = malloc(CHUNK)) == NULL)
 		return (err_mem(e));
 	for (; len > 0; offset += (uint64_t)n, len -= (uint64_t)n) {
@@ -129,7 +131,7 @@ outlet_file(struct outlet *o, int in_fd, uint64_t offset, uint64_t len, struct e
 		else if ((rc = again(o, e)) != 0)
 			return (rc);
 	}
-	return (len > 0 ? copy(o, in_fd, offset, len, e) : 0);
+	return (len > 0 ? outlet_copy(o, in_fd, offset, len, e) : 0);
 }
 
 int

@@ -39,6 +39,12 @@ void outlet_release(struct outlet *o);
  */
 int outlet_file(struct outlet *o, int in_fd, uint64_t offset, uint64_t len, struct err *e);
 
+/**
+ * outlet_copy(o, in_fd, offset, len, e):
+ * The same of bytes that others may overwrite or cut off: they are copied.
+ */
+int outlet_copy(struct outlet *o, int in_fd, uint64_t offset, uint64_t len, struct err *e);
+
 /** outlet_parts(o, part, n, e): write these ${n} pieces of memory, which are used up.  Return 0, 1 where nobody reads any more, or -1. */
 int outlet_parts(struct outlet *o, struct iovec *part, size_t n, struct err *e);
 

@@ -22,6 +22,14 @@ replay_init(
 	r->out = out;
 	r->filter = filter;
 	r->left = count;
+	r->firm_segment = UINT64_MAX;
+}
+
+void
+replay_firm(struct replay *r, uint64_t segment, uint64_t offset)
+{
+	r->firm_segment = segment;
+	r->firm_offset = offset;
 }
 
 void
@@ -67,6 +75,15 @@ corrupt(const struct replay *r, const char *what, struct err *e)
 
 /* ---- all bytes ---- */
 
+/* Whether nobody cuts off the bytes of the present segment up to ${end}. */
+static bool
+is_firm(const struct replay *r, uint64_t end)
+{
+	uint64_t first = r->log->segment[r->segment].first;
+
+	return (first < r->firm_segment || (first == r->firm_segment && end <= r->firm_offset));
+}
+
 /* ${len} bytes of the present segment, which end behind a line.  Return 0, 1 where nobody reads them, or -1. */
 static int
 send_bytes(struct replay *r, uint64_t offset, uint64_t len, struct err *e)
@@ -75,7 +92,9 @@ send_bytes(struct replay *r, uint64_t offset, uint64_t len, struct err *e)
 
 	if ((fd = log_segment_fd(r->log, r->segment, e)) == -1)
 		return (-1);
-	if ((rc = outlet_file(r->out, fd, offset, len, e)) == 2)
+	rc = is_firm(r, offset + len) ? outlet_file(r->out, fd, offset, len, e)
+				      : outlet_copy(r->out, fd, offset, len, e);
+	if (rc == 2)
 		return (corrupt(r, "the segment became shorter", e));
 	return (rc);
 }
@@ -83,9 +102,12 @@ send_bytes(struct replay *r, uint64_t offset, uint64_t len, struct err *e)
 static int
 copy_slice(struct replay *r, uint64_t limit, struct err *e)
 {
-	uint64_t to = limit;
+	uint64_t to;
 	int rc;
 
+	if (!is_firm(r, limit) && is_firm(r, r->offset + 1))
+		limit = r->firm_offset;
+	to = limit;
 	/* A file takes a segment at once. */
 	if (limit - r->offset > SLICE && r->out->way != OUTLET_RANGE &&
 	    log_next_line(r->log, r->segment, r->offset + SLICE, limit, &to, e) != 0)

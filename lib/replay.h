@@ -26,6 +26,8 @@ struct replay {
 	uint64_t seq;	       /* of the next line, once replay_mark() was called there */
 	uint8_t hash[SHA256_SIZE]; /* of the line before; nothing where seq is 0 */
 	uint64_t bytes;	       /* read so far */
+	uint64_t firm_segment; /* first seq of the segment in which it lies how far bytes are shared, */
+	uint64_t firm_offset;  /* and not copied */
 	struct buf window;
 	struct iovec *part; /* of the window, to be written */
 	size_t parts, cap_parts;
@@ -38,6 +40,13 @@ struct replay {
 void replay_init(struct replay *r, struct log *log, struct outlet *out, struct filter *filter,
     uint64_t count);
 void replay_release(struct replay *r);
+
+/**
+ * replay_firm(r, segment, offset):
+ * What lies at or behind ${offset} of the segment whose first seq is ${segment} may be cut off again by a writer
+ * whose sync fails: it is copied, since a pipe that shares it would show NULs then.  Without this, all is shared.
+ */
+void replay_firm(struct replay *r, uint64_t segment, uint64_t offset);
 
 /**
  * replay_seek(r, seq, e):
