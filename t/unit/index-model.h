@@ -351,7 +351,7 @@ open_index(struct opened *o, const struct model *m, unsigned flags)
 
 	o->log = NULL;
 	o->ix = NULL;
-	if (log_open(m->ecl_fd, &o->log, &e) != 0)
+	if (log_open(m->ecl_fd, -1, &o->log, &e) != 0)
 		return (WRONG("log_open: %s", e.text));
 	if (index_open(m->ecl_fd, o->log, flags, &o->ix, &e) != 0)
 		return (WRONG("index_open: %s", e.text));
