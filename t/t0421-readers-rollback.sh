@@ -182,7 +182,8 @@ stopped()
 	rm -f "$name".{trace,pid,out,err,code}
 	: >"$name.trace"
 	{
-		sh -c "echo \$\$ >$name.pid && exec strace -D -qq -o $name.trace -e trace=openat2 -e inject=openat2:signal=SIGSTOP:when=$n \"\$@\"" \
+		# The leak sanitizer cannot work under strace.
+		ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 sh -c "echo \$\$ >$name.pid && exec strace -D -qq -o $name.trace -e trace=openat2 -e inject=openat2:signal=SIGSTOP:when=$n \"\$@\"" \
 			strace "$@" >"$name.out" 2>"$name.err"
 		echo $? >"$name.code"
 	} &
