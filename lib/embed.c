@@ -1,0 +1,374 @@
+/*
+ * An event as a vector.  Each word adds to two parts.  The hashed one (Weinberger et al. 2009, feature hashing): the
+ * word and its character 3-grams at places and with signs that their hashes give, so that names and numbers no model ever saw count
+ * too.  The other: the word's row of the model's table, learnt from who stands beside whom.  A word weighs its frozen idf
+ * times 1 + ln(times it occurs).  Both parts are brought to their lengths and stand one behind the other.
+ * Integers only: sums come out the same in any order, by any engine.
+ */
+#include "config.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#define EMBED_X86 1
+#include <immintrin.h>
+#endif
+
+#include "cpu.h"
+#include "embed.h"
+#include "words.h"
+
+#include "banned.h"
+
+#define TEXT_WORDS 2048u /* different words of a text that count */
+#define CACHE_WORDS 6144u
+#define CACHE_SLOTS 16384u /* a power of two, at least twice as many */
+#define PLACES (4 + WORDS_MAX)
+#define TIMES 16 /* of a word in a text that count */
+#define UNIT 8	 /* an idf of 1/16 in the hashed part; an occurrence */
+#define DAMP 21	 /* bits of the factor that brings a part to its length */
+
+/* Sums stay inside 32 bits: 255 * UNIT * (2 + 58/7 * 1.5) < 2^15 a word, * 30 for TIMES, * TEXT_WORDS < 2^31. */
+
+/* 8 (1 + ln n). */
+static const uint8_t times_weight[TIMES + 1] = {0, 8, 14, 17, 19, 21, 22, 24, 25, 26, 26, 27, 28, 29, 29, 30, 30};
+
+struct word {
+	uint64_t hash;
+	const int8_t *row;
+	uint32_t text; /* the last that had it, and how often */
+	uint16_t count;
+	uint16_t value, gram; /* what the word and each 3-gram of it add to their places */
+	uint8_t weight;	      /* of its row */
+	uint8_t len, places, grams;
+	char name[WORDS_MAX];
+	uint16_t place[PLACES]; /* 2 * dim + sign: the word's own first */
+};
+
+/* What one text adds up to. */
+struct sums {
+	int32_t table[EMBED_DIMS] __attribute__((aligned(32)));
+	int32_t hashed[2 * EMBED_DIMS]; /* plus and minus of each dim */
+};
+
+struct embed {
+	const struct model *model;
+	struct model_params params;
+	unsigned row_dims;
+	uint32_t text; /* number of the present one */
+	unsigned n, n_text;
+	bool avx2;
+	uint16_t in_text[TEXT_WORDS]; /* its words */
+	uint16_t slot[CACHE_SLOTS];   /* number of a word + 1, or 0 */
+	struct sums sums;
+	struct word word[CACHE_WORDS];
+};
+
+struct embed *
+embed_new(const struct model *m)
+{
+	struct embed *em = aligned_alloc(64, (sizeof(*em) + 63) & ~(size_t)63);
+
+	if (em == NULL)
+		return (NULL);
+	em->model = m;
+	em->params = *model_params(m);
+	em->row_dims = EMBED_DIMS - em->params.hash_dims;
+	em->text = 0;
+	em->n = em->n_text = 0;
+#ifdef EMBED_X86
+	em->avx2 = cpu_has_avx2();
+#else
+	em->avx2 = false;
+#endif
+	memset(em->slot, 0, sizeof(em->slot));
+	return (em);
+}
+
+void
+embed_free(struct embed *em)
+{
+	free(em);
+}
+
+int
+embed_use(struct embed *em, const char *name)
+{
+	bool avx2 = strcmp(name, "avx2") == 0;
+
+#ifdef EMBED_X86
+	if (avx2 && !cpu_has_avx2())
+		return (-1);
+#else
+	if (avx2)
+		return (-1);
+#endif
+	em->avx2 = avx2;
+	return (avx2 || strcmp(name, "portable") == 0 ? 0 : -1);
+}
+
+static uint64_t
+mix(uint64_t h)
+{
+	h *= UINT64_C(0xff51afd7ed558ccd);
+	h ^= h >> 32;
+	h *= UINT64_C(0xc4ceb9fe1a85ec53);
+	return (h ^ h >> 29);
+}
+
+/* The dim and the sign that a hash gives. */
+static uint16_t
+place_of(uint64_t hash, unsigned dims)
+{
+	return ((uint16_t)((uint32_t)((hash >> 32) * dims >> 32) << 1 | (hash & 1)));
+}
+
+static uint32_t
+isqrt(uint64_t n)
+{
+	uint64_t root = 0, bit = UINT64_C(1) << 62;
+
+	while (bit > n)
+		bit >>= 2;
+	for (; bit > 0; bit >>= 2) {
+		if (n >= root + bit) {
+			n -= root + bit;
+			root = (root >> 1) + bit;
+		} else
+			root >>= 1;
+	}
+	return ((uint32_t)root);
+}
+
+/* The 3-grams of ^word$, each with the places of its hash. */
+static unsigned
+place_grams(const struct embed *em, const char *name, size_t len, uint16_t *place)
+{
+	uint32_t gram = '^' << 8 | (uint8_t)name[0];
+	size_t i;
+
+	for (i = 1; i <= len; i++) {
+		gram = (gram << 8 | (i < len ? (uint8_t)name[i] : '$')) & 0xffffff;
+		place[i - 1] = place_of(mix(gram + UINT64_C(0x9e3779b97f4a7c15)), em->params.hash_dims);
+	}
+	return ((unsigned)len);
+}
+
+/* Learn what a word adds to a text. */
+static void
+fill(const struct embed *em, struct word *w, uint64_t hash, const char *name, size_t len)
+{
+	const struct model_params *p = &em->params;
+	struct model_word known;
+	uint64_t h = hash, all;
+
+	model_find(em->model, hash, (struct span){name, len}, &known);
+	w->hash = hash;
+	w->row = known.row;
+	w->weight = (uint8_t)known.weight;
+	w->text = 0;
+	w->len = (uint8_t)len;
+	memcpy(w->name, name, len);
+	for (w->places = 0; w->places < p->places; w->places++) {
+		h = mix(h + UINT64_C(0x2545f4914f6cdd1d));
+		w->place[w->places] = place_of(h, p->hash_dims);
+	}
+	w->value = (uint16_t)isqrt((uint64_t)known.idf * known.idf * UNIT * UNIT / p->places);
+	w->grams = (uint8_t)place_grams(em, name, len, w->place + w->places);
+	all = (uint64_t)known.idf * UNIT * p->grams;
+	w->gram = (uint16_t)(isqrt(all * all / w->grams) >> 10);
+}
+
+/* The number of a word in the cache, which has room. */
+static unsigned
+look_up(struct embed *em, const char *name, size_t len)
+{
+	uint64_t hash = model_hash((struct span){name, len});
+	unsigned at = (unsigned)hash & (CACHE_SLOTS - 1);
+	struct word *w;
+
+	for (; em->slot[at] != 0; at = (at + 1) & (CACHE_SLOTS - 1)) {
+		w = &em->word[em->slot[at] - 1];
+		if (w->hash == hash && w->len == len && memcmp(w->name, name, len) == 0)
+			return (em->slot[at] - 1u);
+	}
+	fill(em, &em->word[em->n], hash, name, len);
+	em->slot[at] = (uint16_t)++em->n;
+	return (em->n - 1);
+}
+
+/* A new text: whatever words it has, they find room. */
+static void
+text_begin(struct embed *em)
+{
+	unsigned i;
+
+	if (em->n > CACHE_WORDS - TEXT_WORDS) {
+		memset(em->slot, 0, sizeof(em->slot));
+		em->n = 0;
+	}
+	if (++em->text == 0) {
+		for (i = 0; i < em->n; i++)
+			em->word[i].text = 0;
+		em->text = 1;
+	}
+	em->n_text = 0;
+}
+
+static void
+text_add(struct embed *em, struct span text, bool json)
+{
+	struct words words;
+	struct word *w;
+	unsigned n;
+
+	words_begin(&words, text, json);
+	while (words_next(&words)) {
+		n = look_up(em, words.word, words.len);
+		w = &em->word[n];
+		if (w->text == em->text) {
+			w->count += w->count < TIMES;
+			continue;
+		}
+		w->text = em->text;
+		w->count = 1;
+		em->in_text[em->n_text++] = (uint16_t)n;
+		if (em->n_text == TEXT_WORDS)
+			return;
+	}
+}
+
+#ifdef EMBED_X86
+
+__attribute__((target("avx2"))) static void
+add_row_avx2(int32_t *to, const int8_t *row, unsigned dims, int32_t by)
+{
+	const __m256i factor = _mm256_set1_epi32(by);
+	__m256i x;
+	unsigned i;
+
+	for (i = 0; i < dims; i += 8) {
+		x = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(row + i)));
+		x = _mm256_add_epi32(_mm256_mullo_epi32(x, factor), _mm256_load_si256((__m256i *)(void *)(to + i)));
+		_mm256_store_si256((__m256i *)(void *)(to + i), x);
+	}
+}
+
+#endif
+
+static void
+add_row(int32_t *to, const int8_t *row, unsigned dims, int32_t by)
+{
+	unsigned i;
+
+	for (i = 0; i < dims; i++)
+		to[i] += row[i] * by;
+}
+
+/* The words of the text, each as often as it counts. */
+static void
+add_up(struct embed *em)
+{
+	struct sums *s = &em->sums;
+	const struct word *w;
+	unsigned i, j, by;
+
+	memset(s->hashed, 0, 2 * em->params.hash_dims * sizeof(*s->hashed));
+	memset(s->table, 0, em->row_dims * sizeof(*s->table));
+	for (i = 0; i < em->n_text; i++) {
+		w = &em->word[em->in_text[i]];
+		by = times_weight[w->count];
+		for (j = 0; j < w->places; j++)
+			s->hashed[w->place[j]] += (int32_t)(w->value * by);
+		for (; j < (unsigned)w->places + w->grams; j++)
+			s->hashed[w->place[j]] += (int32_t)(w->gram * by);
+		if (w->weight == 0)
+			continue;
+		by *= w->weight;
+#ifdef EMBED_X86
+		if (em->avx2) {
+			add_row_avx2(s->table, w->row, em->row_dims, (int32_t)by);
+			continue;
+		}
+#endif
+		add_row(s->table, w->row, em->row_dims, (int32_t)by);
+	}
+}
+
+/* The sums as numbers of 15 bits and a sign, which keeps their direction.  Return their length, 0 where all are 0. */
+static uint32_t
+settle(int32_t *x, unsigned dims)
+{
+	uint32_t most = 0, a;
+	uint64_t square = 0;
+	unsigned i;
+	int shift;
+
+	for (i = 0; i < dims; i++) {
+		a = (uint32_t)(x[i] < 0 ? -x[i] : x[i]);
+		most |= a;
+	}
+	if (most == 0)
+		return (0);
+	shift = 17 - __builtin_clz(most);
+	for (i = 0; i < dims; i++) {
+		x[i] = shift > 0 ? x[i] >> shift : (int32_t)((uint32_t)x[i] << -shift);
+		square += (uint64_t)((int64_t)x[i] * x[i]);
+	}
+	return (isqrt(square));
+}
+
+/* Bring a part to its length, rounded, at most 127 a dim. */
+static void
+put(const int32_t *x, unsigned dims, uint32_t length, unsigned scale, int8_t *out)
+{
+	int32_t factor = (int32_t)(((uint64_t)scale << DAMP) / length), y;
+	unsigned i;
+
+	for (i = 0; i < dims; i++) {
+		y = (x[i] * factor + (1 << (DAMP - 1))) >> DAMP;
+		out[i] = (int8_t)(y > 127 ? 127 : y < -127 ? -127 : y);
+	}
+}
+
+static void
+text_end(struct embed *em, int8_t *out)
+{
+	const struct model_params *p = &em->params;
+	struct sums *s = &em->sums;
+	uint32_t hashed, table;
+	unsigned i;
+
+	add_up(em);
+	for (i = 0; i < p->hash_dims; i++)
+		s->hashed[i] = s->hashed[2 * i] - s->hashed[2 * i + 1];
+	hashed = settle(s->hashed, p->hash_dims);
+	table = settle(s->table, em->row_dims);
+	memset(out, 0, EMBED_DIMS);
+	if (hashed != 0)
+		put(s->hashed, p->hash_dims, hashed, table != 0 ? p->scale_hash : p->scale, out);
+	if (table != 0)
+		put(s->table, em->row_dims, table, hashed != 0 ? p->scale_table : p->scale, out + p->hash_dims);
+}
+
+void
+embed_event(struct embed *em, struct span element, struct span action, struct span state, int8_t out[EMBED_DIMS])
+{
+	text_begin(em);
+	text_add(em, element, false);
+	if (em->n_text < TEXT_WORDS)
+		text_add(em, action, false);
+	if (em->n_text < TEXT_WORDS)
+		text_add(em, state, true);
+	text_end(em, out);
+}
+
+void
+embed_text(struct embed *em, struct span text, int8_t out[EMBED_DIMS])
+{
+	text_begin(em);
+	text_add(em, text, false);
+	text_end(em, out);
+}

@@ -1,0 +1,337 @@
+/*
+ * The model that ships.  NAME.model, little-endian, written by scripts/train-embedding:
+ *
+ *	offset  bytes
+ *	0       8      "eclmodel"
+ *	8       4      version: 1
+ *	12      4      CRC-32C of all bytes from 16 on
+ *	16      32     SHA-256 of all bytes from 48 on
+ *	48      4      dims: EMBED_DIMS
+ *	52      4      hash_dims, a multiple of 32: the first dims of a vector; the others are the table's
+ *	56      4      n, the number of words
+ *	60      4      scale: the length of a vector of one part alone
+ *	64      4      scale_hash, scale_table (4 bytes at 68): the length of each part where there are both
+ *	72      4      places of a word in the hashed part
+ *	76      4      weight of its 3-grams together, in 1/1024 of the word's own
+ *	80      16     idf of unknown words, 4 bytes each: letters, letters and digits, digits, long hexadecimal
+ *	96      32     zeros
+ *	128     4n     bits 32 to 63 of each word's model_hash(), ascending, no two alike
+ *	        n      idf in 1/16
+ *	        n      weight of its row
+ *	        ...    zeros up to a multiple of 64
+ *	        n * (dims - hash_dims)   rows, int8
+ *
+ * and nothing behind it.  A reader refuses a file whose size is not what n says, whose CRC is another, or whose numbers
+ * are out of bounds; it need not trust the order of the hashes.  A change of what words.c and embed.c make of the same
+ * file is a new version.
+ */
+#include "config.h"
+
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crc32c.h"
+#include "le.h"
+#include "model.h"
+#include "sha256.h"
+
+#include "banned.h"
+
+#define MAGIC "eclmodel"
+#define VERSION 1
+#define CRC_FROM 16
+#define SHA_FROM 48
+#define HEADER 128
+#define WORDS_LIMIT ((size_t)1 << 22)
+#define NAME_LIMIT 64
+#define HEX_LEAST 8 /* digits that make a word of hexadecimal digits a hash or an id */
+
+struct model {
+	uint8_t *map;
+	size_t size;
+	size_t n;
+	const uint8_t *tags, *idf, *weight;
+	const int8_t *rows;
+	size_t row_dims;
+	struct model_params params;
+	unsigned idf_most;
+	struct buf path;
+	char id[NAME_LIMIT + 1 + 2 * SHA256_SIZE + 1];
+};
+
+/* A name is part of a path and of a line of JSON. */
+static bool
+is_name(const char *name)
+{
+	size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.");
+
+	return (n > 0 && n <= NAME_LIMIT && name[n] == '\0' && name[0] != '.');
+}
+
+static int
+map_file(struct model *m, struct err *e)
+{
+	const char *path = buf_cstr(&m->path);
+	struct stat st;
+	int fd;
+
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) == -1) {
+		if (errno == ENOENT)
+			return (err_set(e, "no model '%s': install it, or name its directory in ECL_MODEL_DIR", path));
+		return (err_sys(e, "cannot open model '%s'", path));
+	}
+	if (fstat(fd, &st) != 0) {
+		err_sys(e, "cannot stat model '%s'", path);
+		goto err1;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		err_set(e, "model '%s' is not a regular file", path);
+		goto err1;
+	}
+	if (st.st_size < HEADER || (uintmax_t)st.st_size > SIZE_MAX) {
+		err_set(e, "model '%s' is cut: %jd bytes", path, (intmax_t)st.st_size);
+		goto err1;
+	}
+	m->size = (size_t)st.st_size;
+	m->map = mmap(NULL, m->size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
+	if (m->map == MAP_FAILED) {
+		m->map = NULL;
+		err_sys(e, "cannot map model '%s'", path);
+		goto err1;
+	}
+	close(fd);
+	return (0);
+
+err1:
+	close(fd);
+	return (-1);
+}
+
+static unsigned
+number(const struct model *m, size_t at)
+{
+	return (le32_get(m->map + at));
+}
+
+/* Numbers beyond these could overflow what embed.c adds up. */
+static bool
+params_fit(const struct model_params *p)
+{
+	size_t i;
+
+	for (i = 0; i < MODEL_KINDS; i++)
+		if (p->unknown[i] > 255)
+			return (false);
+	return (p->hash_dims >= 32 && p->hash_dims <= EMBED_DIMS - 32 && p->hash_dims % 32 == 0 &&
+	    p->scale <= 500 && p->scale_hash <= 500 && p->scale_table <= 500 && p->places >= 1 &&
+	    p->places <= 4 && p->grams <= 1536);
+}
+
+static void
+read_params(struct model *m)
+{
+	struct model_params *p = &m->params;
+	size_t i;
+
+	p->hash_dims = number(m, 52);
+	p->scale = number(m, 60);
+	p->scale_hash = number(m, 64);
+	p->scale_table = number(m, 68);
+	p->places = number(m, 72);
+	p->grams = number(m, 76);
+	for (i = 0; i < MODEL_KINDS; i++)
+		p->unknown[i] = number(m, 80 + 4 * i);
+}
+
+/* The tables, where the size of the file is what their header says. */
+static int
+find_tables(struct model *m, struct err *e)
+{
+	const char *path = buf_cstr(&m->path);
+	size_t i, at, n = number(m, 56);
+
+	read_params(m);
+	if (number(m, 48) != EMBED_DIMS || !params_fit(&m->params) || n > WORDS_LIMIT)
+		return (err_set(e, "model '%s' is damaged: its header makes no sense", path));
+	m->n = n;
+	m->row_dims = EMBED_DIMS - m->params.hash_dims;
+	at = (HEADER + 6 * n + 63) & ~(size_t)63;
+	if (m->size != at + n * m->row_dims)
+		return (err_set(e, "model '%s' is cut or damaged: %zu bytes, not %zu", path, m->size,
+		    at + n * m->row_dims));
+	m->tags = m->map + HEADER;
+	m->idf = m->tags + 4 * n;
+	m->weight = m->idf + n;
+	m->rows = (const int8_t *)m->map + at;
+	m->idf_most = m->params.unknown[MODEL_WORD];
+	for (i = 0; i < n; i++)
+		m->idf_most = m->idf[i] > m->idf_most ? m->idf[i] : m->idf_most;
+	return (0);
+}
+
+static int
+check(struct model *m, struct err *e)
+{
+	const char *path = buf_cstr(&m->path);
+	unsigned version = number(m, 8);
+
+	if (memcmp(m->map, MAGIC, 8) != 0)
+		return (err_set(e, "'%s' is not a model of ecl", path));
+	if (version != VERSION)
+		return (err_set(e, "model '%s' has version %u: this ecl reads version %d", path, version, VERSION));
+	if (find_tables(m, e) != 0)
+		return (-1);
+	if (crc32c(0, m->map + CRC_FROM, m->size - CRC_FROM) != number(m, 12))
+		return (err_set(e, "model '%s' is damaged: its checksum is another; install it again", path));
+	return (0);
+}
+
+int
+model_open(const char *name, struct model **ret_model, struct err *e)
+{
+	const char *dir = secure_getenv("ECL_MODEL_DIR");
+	struct buf id = BUF_INIT;
+	struct model *m;
+
+	name = name == NULL ? EMBED_DEFAULT : name;
+	if (!is_name(name))
+		return (err_set(e, "'%s' is not a name of a model", name));
+	if ((m = calloc(1, sizeof(*m))) == NULL)
+		return (err_mem(e));
+	buf_addf(&m->path, "%s/%s%s", dir != NULL && *dir != '\0' ? dir : PKGDATADIR "/model", name, MODEL_SUFFIX);
+	(void)buf_cstr(&m->path);
+	if (m->path.failed) {
+		err_mem(e);
+		goto err1;
+	}
+	if (map_file(m, e) != 0 || check(m, e) != 0)
+		goto err1;
+	buf_adds(&id, name);
+	buf_addc(&id, ':');
+	buf_addhex(&id, m->map + CRC_FROM, SHA256_SIZE);
+	if (id.failed || id.len >= sizeof(m->id)) {
+		err_mem(e);
+		goto err2;
+	}
+	memcpy(m->id, buf_cstr(&id), id.len + 1);
+	buf_release(&id);
+	*ret_model = m;
+	return (0);
+
+err2:
+	buf_release(&id);
+err1:
+	model_free(m);
+	return (-1);
+}
+
+void
+model_free(struct model *m)
+{
+	if (m == NULL)
+		return;
+	if (m->map != NULL)
+		munmap(m->map, m->size);
+	buf_release(&m->path);
+	free(m);
+}
+
+const char *
+model_id(const struct model *m)
+{
+	return (m->id);
+}
+
+int
+model_verify(const struct model *m, struct err *e)
+{
+	uint8_t digest[SHA256_SIZE];
+
+	sha256(m->map + SHA_FROM, m->size - SHA_FROM, digest);
+	if (memcmp(digest, m->map + CRC_FROM, SHA256_SIZE) != 0)
+		return (err_set(e, "model '%s' is not what its SHA-256 says; install it again", m->path.data));
+	return (0);
+}
+
+const struct model_params *
+model_params(const struct model *m)
+{
+	return (&m->params);
+}
+
+uint64_t
+model_hash(struct span word)
+{
+	uint64_t h = word.len * UINT64_C(0x9e3779b97f4a7c15), part;
+	size_t i, n;
+
+	for (i = 0; i < word.len; i += 8) {
+		n = word.len - i < 8 ? word.len - i : 8;
+		part = 0;
+		memcpy(&part, word.p + i, n);
+		h = (h ^ le64toh(part)) * UINT64_C(0xff51afd7ed558ccd);
+		h ^= h >> 32;
+	}
+	h *= UINT64_C(0xc4ceb9fe1a85ec53);
+	return (h ^ h >> 29);
+}
+
+/* What a word is that no text of the model's corpus had. */
+static enum model_kind
+kind_of(struct span word)
+{
+	size_t i, digits = 0, letters = 0;
+	char c;
+
+	for (i = 0; i < word.len; i++) {
+		c = word.p[i];
+		digits += c >= '0' && c <= '9';
+		letters += c >= 'a' && c <= 'f';
+	}
+	if (digits == 0)
+		return (MODEL_WORD);
+	if (digits + letters == word.len && word.len >= HEX_LEAST)
+		return (MODEL_HEX);
+	return (digits == word.len ? MODEL_NUMBER : MODEL_MIXED);
+}
+
+void
+model_find(const struct model *m, uint64_t hash, struct span word, struct model_word *ret)
+{
+	size_t low = 0, high = m->n, mid;
+	uint32_t tag = (uint32_t)(hash >> 32), here;
+
+	while (low < high) {
+		mid = low + (high - low) / 2;
+		here = le32_get(m->tags + 4 * mid);
+		if (here == tag) {
+			ret->idf = m->idf[mid];
+			ret->weight = m->weight[mid];
+			ret->row = m->rows + mid * m->row_dims;
+			return;
+		}
+		if (here < tag)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	ret->idf = m->params.unknown[kind_of(word)];
+	ret->weight = 0;
+	ret->row = NULL;
+}
+
+float
+model_idf(const struct model *m, struct span word)
+{
+	struct model_word found;
+
+	model_find(m, model_hash(word), word, &found);
+	return ((float)(found.row == NULL ? m->idf_most : found.idf) / 16);
+}

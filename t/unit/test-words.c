@@ -1,0 +1,130 @@
+/* Words of a text, of JSON, of any bytes. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "random.h"
+#include "tap.h"
+#include "words.h"
+
+#include "banned.h"
+
+/* The words of a text, each with a space behind it. */
+static const char *
+all(const char *text, bool json)
+{
+	static char out[4096];
+	struct words w;
+	size_t n = 0;
+
+	words_begin(&w, (struct span){text, strlen(text)}, json);
+	while (words_next(&w)) {
+		memcpy(out + n, w.word, w.len);
+		n += w.len;
+		out[n++] = ' ';
+	}
+	out[n] = '\0';
+	return (out);
+}
+
+static void
+has(const char *text, bool json, const char *want)
+{
+	const char *got = all(text, json);
+
+	is_bytes(got, strlen(got), want, text);
+}
+
+static void
+test_parting(void)
+{
+	has("", false, "");
+	has(" -/,", false, "");
+	has("interface:eth0", false, "interfac eth0 ");
+	has("/etc/passwd", false, "etc passwd ");
+	has("CHG-1042 x", false, "chg 1042 x ");
+	has("na\xc3\xafve caf\xc3\xa9s", false, "na\xc3\xafve caf\xc3\xa9s ");
+	has("a\\nb", false, "a nb ");
+	has("{\"a\\nb\":\"c\\\\d\\u001fe\"}", true, "a b c d e ");
+	has("\\u00", true, "");
+	has("x\\", true, "x ");
+	has("\\\"quoted\\\"", true, "quot ");
+}
+
+static void
+test_stems(void)
+{
+	has("libraries library", false, "library library ");
+	has("policies policy bus status glass", false, "policy policy bus status glass ");
+	has("running restarted configures configured", false, "runn restart configur configur ");
+	has("file files ring red bee", false, "file file ring red bee ");
+	has("sha256s v1s", false, "sha256s v1s ");
+	has("Interfaces", false, "interfac ");
+}
+
+static void
+test_places(void)
+{
+	static const char text[] = "Services: re-started";
+	struct words w;
+
+	words_begin(&w, SPAN(text), false);
+	ok(words_next(&w) && w.at.p == text && w.at.len == 8, "a word stands where it stands, whole");
+	ok(words_next(&w) && w.at.p == text + 10 && w.at.len == 2, "and the next");
+	ok(words_next(&w) && w.at.p == text + 13 && w.at.len == 7, "and the last");
+	ok(!words_next(&w) && !words_next(&w), "behind the last is none");
+	words_begin(&w, (struct span){NULL, 0}, true);
+	ok(!words_next(&w), "nothing has no words");
+}
+
+static void
+test_long(void)
+{
+	char text[200];
+	struct words w;
+
+	memset(text, '7', sizeof(text));
+	words_begin(&w, (struct span){text, sizeof(text)}, false);
+	ok(words_next(&w) && w.len == WORDS_MAX && w.at.len == sizeof(text), "a long word is cut, its place is not");
+	ok(!words_next(&w), "and no second one is made of the rest");
+}
+
+/* In memory that ends where the text does: the sanitizers and valgrind see what is read behind it. */
+static void
+test_bounds(void)
+{
+	static const char *const pieces[] = {"\\", "\\u", "u00e9", "\"", "ies", "ing", "\xc3", "\xff", "A", "9", " ", "ss"};
+	struct random rnd = {5};
+	struct words w;
+	size_t i, n, k, bad = 0;
+	char *text;
+
+	for (i = 0; i < 20000; i++) {
+		text = malloc(64);
+		for (n = 0, k = random_below(&rnd, 9); k > 0; k--) {
+			const char *piece = pieces[random_below(&rnd, sizeof(pieces) / sizeof(*pieces))];
+
+			memcpy(text + n, piece, strlen(piece));
+			n += strlen(piece);
+		}
+		text = realloc(text, n + (n == 0));
+		words_begin(&w, (struct span){text, n}, i & 1);
+		for (k = 0; words_next(&w); k++)
+			bad += w.len == 0 || w.len > WORDS_MAX || w.at.p < text || w.at.p + w.at.len > text + n || w.len > w.at.len;
+		bad += k > n;
+		free(text);
+	}
+	ok(bad == 0, "words of any bytes lie inside the text");
+}
+
+int
+main(void)
+{
+	test_parting();
+	test_stems();
+	test_places();
+	test_long();
+	test_bounds();
+	return (tap_done());
+}
