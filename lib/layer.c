@@ -112,6 +112,20 @@ layer_reopen_live(struct layer *l, struct err *e)
 	return (rc);
 }
 
+bool
+layer_may_command(const struct layer *l)
+{
+	struct stat root, ecl, log;
+
+	if (l->bare || l->replica)
+		return (false);
+	if ((l->flags & LAYER_FORCE) != 0)
+		return (true);
+	if (fstat(l->root_fd, &root) != 0 || fstat(l->ecl_fd, &ecl) != 0 || fstatat(l->ecl_fd, "log", &log, AT_SYMLINK_NOFOLLOW) != 0)
+		return (false);
+	return (root.st_uid == geteuid() && ecl.st_uid == root.st_uid && log.st_uid == root.st_uid);
+}
+
 /* Say why ${path} cannot be opened as a root, in words that lead on. */
 static int
 no_root(const char *path, struct err *e)

@@ -82,6 +82,14 @@ bool layer_exchanged(const struct layer *l);
 /** layer_reader_root(l): what log_open() is to be told of the root: a reader goes on in what is live, a writer looks when it takes the lock; -1: nothing. */
 int layer_reader_root(const struct layer *l);
 
+/**
+ * layer_may_command(l):
+ * Whether a command that stands in the log (the embedder's) may be run.  Who can write the log, or hands us one, would run what he
+ * likes as us; so only where ROOT, its `.ecl` and its log belong to the effective user (or LAYER_FORCE), never of a replica, nor of a layer
+ * that stands alone.  Of a block that was opened by its name, ask its root.
+ */
+bool layer_may_command(const struct layer *l);
+
 /** layer_publish(l, e): publish the ledger's index under index.lock (skipped where it is busy). */
 int layer_publish(struct layer *l, struct err *e);
 

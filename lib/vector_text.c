@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base64.h"
+#include "le.h"
 #include "vector_text.h"
 
 #include "banned.h"
@@ -56,62 +57,88 @@ vector_text_fault(struct span token, bool finite)
 	return (NULL);
 }
 
-/* The numbers of the array at ${pos}, as bytes. */
-static int
-read_floats(
-    const char *text, size_t len, size_t pos, locale_t c, struct buf *out, struct json_fault *f)
+size_t
+vector_text_dims(struct span token)
 {
-	uint8_t bytes[4];
-	uint32_t bits;
+	size_t len = token.len - 2, pad = 0;
+
+	while (pad < 2 && token.p[len - pad] == '=')
+		pad++;
+	return ((len / 4 * 3 - pad) / 4);
+}
+
+void
+vector_text_floats(struct span token, float *out)
+{
+	const char *p = token.p + 1;
+	uint8_t bytes[12];
+	size_t i, n, k, dims = vector_text_dims(token);
+
+	for (i = 0; i < dims; i += n, p += GROUP) {
+		n = dims - i < 3 ? dims - i : 3;
+		base64_decode(p, (n * 4 + 2) / 3 * 4, bytes);
+		for (k = 0; k < n; k++)
+			out[i + k] = float_from_bytes(bytes + 4 * k);
+	}
+}
+
+int
+vector_text_numbers(const char *text, size_t len, size_t pos, struct buf *out, struct json_fault *f)
+{
+	locale_t c;
 	float x;
 	char *after;
+	int rc = -1;
 
+	/* Decimal points, whatever the program's locale has. */
+	if ((c = newlocale(LC_ALL_MASK, "C", (locale_t)0)) == (locale_t)0)
+		return (json_fault_set(f, pos, "out of memory"));
 	for (pos = json_space(text, len, pos + 1); text[pos] != ']';) {
-		if (text[pos] != '-' && (text[pos] < '0' || text[pos] > '9'))
-			return (json_fault_set(
-			    f, pos, "member 'vector' has something that is no number"));
+		if (text[pos] != '-' && (text[pos] < '0' || text[pos] > '9')) {
+			json_fault_set(f, pos, "member 'vector' has something that is no number");
+			goto out;
+		}
 		x = strtof_l(text + pos, &after, c);
-		if (!isfinite(x))
-			return (json_fault_set(f, pos, "number is not finite as a float32"));
-		memcpy(&bits, &x, sizeof(bits));
-		bytes[0] = (uint8_t)bits;
-		bytes[1] = (uint8_t)(bits >> 8);
-		bytes[2] = (uint8_t)(bits >> 16);
-		bytes[3] = (uint8_t)(bits >> 24);
-		buf_add(out, bytes, sizeof(bytes));
+		if (!isfinite(x)) {
+			json_fault_set(f, pos, "number is not finite as a float32");
+			goto out;
+		}
+		buf_add(out, &x, sizeof(x));
 		pos = json_space(text, len, (size_t)(after - text));
 		if (text[pos] == ',')
 			pos = json_space(text, len, pos + 1);
 	}
-	return (0);
+	rc = 0;
+out:	freelocale(c);
+	return (rc);
 }
 
 int
 vector_text_from_array(
     const char *text, size_t len, size_t pos, struct buf *out, struct json_fault *f)
 {
-	struct buf bytes = BUF_INIT;
-	locale_t c;
-	int rc;
+	struct buf floats = BUF_INIT;
+	uint32_t bits;
+	size_t i;
+	int rc = -1;
 
-	/* Decimal points, whatever the program's locale has. */
-	if ((c = newlocale(LC_ALL_MASK, "C", (locale_t)0)) == (locale_t)0)
-		return (json_fault_set(f, pos, "out of memory"));
-	if ((rc = read_floats(text, len, pos, c, &bytes, f)) != 0)
+	if (vector_text_numbers(text, len, pos, &floats, f) != 0)
 		goto out;
-	rc = -1;
-	if (bytes.failed || buf_reserve(out, bytes.len / 3 * 4 + 6) != 0)
+	if (floats.failed || buf_reserve(out, floats.len / 3 * 4 + 6) != 0)
 		json_fault_set(f, pos, "out of memory");
-	else if (bytes.len == 0)
+	else if (floats.len == 0)
 		json_fault_set(f, pos, "member 'vector' is empty");
 	else {
+		for (i = 0; i < floats.len; i += sizeof(bits)) {
+			memcpy(&bits, floats.data + i, sizeof(bits));
+			le32_put(floats.data + i, bits);
+		}
 		buf_addc(out, '"');
-		base64_encode(out, (const uint8_t *)bytes.data, bytes.len);
+		base64_encode(out, (const uint8_t *)floats.data, floats.len);
 		buf_addc(out, '"');
 		rc = 0;
 	}
 out:
-	freelocale(c);
-	buf_release(&bytes);
+	buf_release(&floats);
 	return (rc);
 }

@@ -20,4 +20,17 @@ const char *vector_text_fault(struct span token, bool finite);
 int vector_text_from_array(
     const char *text, size_t len, size_t pos, struct buf *out, struct json_fault *f);
 
+/**
+ * vector_text_numbers(text, len, pos, out, f):
+ * Append the numbers of the array that begins at ${pos} and is valid JSON to ${out}, as floats of this machine.  None may be all there are.
+ * Return 0, or -1 with ${f} where one is no number, or none that a float32 can be (out->failed where memory ran out).
+ */
+int vector_text_numbers(const char *text, size_t len, size_t pos, struct buf *out, struct json_fault *f);
+
+/** vector_text_dims(token): how many numbers a token has that vector_text_fault() finds nothing wrong with.  O(1). */
+size_t vector_text_dims(struct span token);
+
+/** vector_text_floats(token, out): write those numbers to ${out}. */
+void vector_text_floats(struct span token, float *out);
+
 #endif
