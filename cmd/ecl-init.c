@@ -17,6 +17,7 @@
 #include "batch.h"
 #include "cli.h"
 #include "durable.h"
+#include "embedder.h"
 #include "io.h"
 #include "subvol.h"
 #include "when.h"
@@ -38,7 +39,8 @@ static const char help[] =
     "\n"
     "      --backend KIND    btrfs, copy, or auto: btrfs where it can (auto)\n"
     "      --origin NAME     the ledger's name in checkpoints (HOST/UUID)\n"
-    "      --embedder NAME   none: events get no vectors (none)\n"
+    "      --embedder NAME   what makes the events' vectors: a model, a command (with a\n"
+    "                        space or a slash in it), or none (the model that ships)\n"
     "      --time TIME       of the genesis, for importing history (now)\n"
     "      --replica         no genesis: a copy of another ledger\n" CLI_HELP_WRITER;
 
@@ -55,8 +57,9 @@ static const struct cli_option options[] = {
 
 struct init {
 	struct cli cli;
-	const char *backend, *origin, *time;
+	const char *backend, *origin, *embedder, *time;
 	bool replica;
+	struct buf token; /* of the embedder */
 	int64_t time_us; /* of the genesis; 0 = now */
 	int root_fd, live_fd, lock_fd;
 };
@@ -77,8 +80,7 @@ parse_options(struct init *in, char **argv)
 			in->origin = cli->value;
 			break;
 		case OPT_EMBEDDER:
-			if (strcmp(cli->value, "none") != 0)
-				return (cli->exit = cli_usage(cli, "unknown embedder '%s'", cli->value), -1);
+			in->embedder = cli->value;
 			break;
 		case OPT_TIME:
 			in->time = cli->value;
@@ -94,8 +96,8 @@ parse_options(struct init *in, char **argv)
 		return (cli_usage(cli, "one ROOT at most"), -1);
 	if (cli->noperands == 1)
 		cli->root = cli->operands[0];
-	if (in->replica && (in->origin != NULL || in->time != NULL))
-		return (cli_usage(cli, "a replica has no genesis of its own: --origin and --time do not go with --replica"), -1);
+	if (in->replica && (in->origin != NULL || in->embedder != NULL || in->time != NULL))
+		return (cli_usage(cli, "a replica has no genesis of its own: --origin, --embedder and --time do not go with --replica"), -1);
 	return (0);
 }
 
@@ -113,6 +115,8 @@ check_values(struct init *in, struct err *e)
 		return (err_set(e, "'%s' is not a time", in->time));
 	if (in->time_us > ((int64_t)now.tv_sec + 60) * 1000000 && !in->cli.force)
 		return (err_set(e, "'%s' is more than a minute ahead of the clock (--force takes it)", in->time));
+	if (in->embedder != NULL && embedder_token(in->embedder, &in->token, e) != 0)
+		return (-1);
 	if (in->origin == NULL)
 		return (0);
 	/* The origin names the key of signed notes: those rules hold from the start. */
@@ -233,20 +237,34 @@ make_uuid(char out[UUID_SIZE], struct err *e)
 	return (0);
 }
 
+/* Without a word of the user: the model that ships, where it is installed. */
+static int
+default_embedder(struct init *in, struct err *e)
+{
+	struct err why = {0, 0, ""};
+
+	if (in->embedder != NULL || embedder_token(NULL, &in->token, &why) == 0)
+		return (0);
+	cli_warn(&in->cli, "events get no vectors: %s ('ecl-index --embedder' can change that)", why.text);
+	return (embedder_token("none", &in->token, e));
+}
+
 /* The state of `ecl:layer` that begins every ledger (DESIGN 3). */
 static int
 genesis_state(struct init *in, struct buf *out, struct err *e)
 {
 	char uuid[UUID_SIZE], host[256] = "localhost", origin[300];
 
-	if (make_uuid(uuid, e) != 0)
+	if (make_uuid(uuid, e) != 0 || default_embedder(in, e) != 0)
 		return (-1);
 	if (gethostname(host, sizeof(host) - 1) != 0 || host[0] == '\0')
 		snprintf(host, sizeof(host), "localhost");
 	snprintf(origin, sizeof(origin), "%s/%s", host, uuid);
 	if (in->origin != NULL)
 		snprintf(origin, sizeof(origin), "%s", in->origin);
-	buf_addf(out, "{\"embedder\":\"none\",\"format\":1,\"hash\":\"sha256\",\"id\":\"%s\",\"origin\":", uuid);
+	buf_adds(out, "{\"embedder\":");
+	json_escape(out, (struct span){in->token.data, in->token.len});
+	buf_addf(out, ",\"format\":1,\"hash\":\"sha256\",\"id\":\"%s\",\"origin\":", uuid);
 	json_escape(out, (struct span){origin, strlen(origin)});
 	buf_addc(out, '}');
 	return (out->failed ? err_mem(e) : 0);
@@ -320,6 +338,24 @@ check_never_used(struct init *in, struct err *e)
 	return (ret);
 }
 
+/* A ledger that is there keeps its embedder. */
+static int
+check_embedder(struct init *in, struct ledger *ledger, struct err *e)
+{
+	struct buf token = BUF_INIT;
+	bool same;
+
+	if (in->embedder == NULL)
+		return (0);
+	if (ledger_embedder(ledger, &token, e) != 0)
+		return (-1);
+	same = span_eq((struct span){token.data, token.len}, (struct span){in->token.data, in->token.len});
+	if (!same)
+		err_set(e, "'%s' is a ledger already, with the embedder '%.200s': 'ecl-index --embedder' changes it", in->cli.root, buf_cstr(&token));
+	buf_release(&token);
+	return (same ? 0 : -1);
+}
+
 /* All under the writer's lock.  Return 1 where something was made, 0 where all was there, or -1. */
 static int
 make_root(struct init *in, struct buf *out, struct err *e)
@@ -334,7 +370,7 @@ make_root(struct init *in, struct buf *out, struct err *e)
 		if (marked != in->replica)
 			err_set(e, marked ? "'%s' is a replica already" : "'%s' is a ledger already, and not a replica", in->cli.root);
 		else
-			ret = 0;
+			ret = check_embedder(in, ledger, e);
 	} else if (check_never_used(in, e) != 0) {
 		ret = -1;
 	} else if (in->replica) {
@@ -382,6 +418,7 @@ main(int argc, char **argv)
 		return (in.cli.exit);
 	if ((made = run(&in, &out, &e)) == -1) {
 		buf_release(&out);
+		buf_release(&in.token);
 		return (cli_error(&in.cli, &e));
 	}
 	if (cli_want_table(&in.cli))
@@ -389,5 +426,6 @@ main(int argc, char **argv)
 	else if (out.len > 0 && !in.cli.quiet)
 		fwrite(out.data, 1, out.len, stdout);
 	buf_release(&out);
+	buf_release(&in.token);
 	return (cli_close_stdout(&in.cli, 0));
 }

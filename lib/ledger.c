@@ -180,9 +180,9 @@ add_head(void *arg, const struct element *el)
 	return (0);
 }
 
-/* What the layer's own element says of the embedder. */
+/* What the layer's own element says of the embedder: a string token. */
 static int
-find_embedder(struct ledger *l, struct summary *ret, struct err *e)
+find_embedder(struct ledger *l, struct buf *out, struct err *e)
 {
 	struct buf scratch = BUF_INIT;
 	struct span state = {NULL, 0}, value = {NULL, 0};
@@ -197,12 +197,24 @@ find_embedder(struct ledger *l, struct summary *ret, struct err *e)
 	}
 	if (state.p == NULL || json_get(state, "embedder", &value) != 1 || value.len < 2 || value.p[0] != '"')
 		value = SPAN("\"none\"");
-	buf_addspan(&ret->embedder_text, value);
+	buf_addspan(out, value);
 	buf_release(&scratch);
-	if (ret->embedder_text.failed)
-		return (err_mem(e));
-	ret->embedder = (struct span){ret->embedder_text.data, ret->embedder_text.len};
-	return (0);
+	return (out->failed ? err_mem(e) : 0);
+}
+
+int
+ledger_embedder(struct ledger *l, struct buf *out, struct err *e)
+{
+	struct buf token = BUF_INIT;
+	int ret;
+
+	if ((ret = find_embedder(l, &token, e)) == 0) {
+		json_unescape((struct span){token.data, token.len}, out);
+		if (out->failed)
+			ret = err_mem(e);
+	}
+	buf_release(&token);
+	return (ret);
 }
 
 int
@@ -220,8 +232,9 @@ ledger_summary(struct ledger *l, struct summary *ret, struct err *e)
 		goto err1;
 	ret->elements = heads.n;
 	merkle_root(&heads.tree, ret->heads);
-	if (ledger_state_hash_at(l, ret->size, ret->state, e) != 0 || find_embedder(l, ret, e) != 0)
+	if (ledger_state_hash_at(l, ret->size, ret->state, e) != 0 || find_embedder(l, &ret->embedder_text, e) != 0)
 		goto err1;
+	ret->embedder = (struct span){ret->embedder_text.data, ret->embedder_text.len};
 	return (0);
 
 err1:	summary_release(ret);

@@ -25,6 +25,9 @@ void ledger_free(struct ledger *l);
 /** ledger_refresh(l, e): see what was appended since. */
 int ledger_refresh(struct ledger *l, struct err *e);
 
+/** ledger_embedder(l, out, e): append the token of the layer's embedder, decoded (embedder.h), as of the ledger's end; `none` where it names none.  Return 0 or -1. */
+int ledger_embedder(struct ledger *l, struct buf *out, struct err *e);
+
 /* What a block header says of the log and the elements (DESIGN 6). */
 struct summary {
 	uint64_t size;
