@@ -1,0 +1,92 @@
+/* Vectors of a ledger's events: int8 rows in columns, FAISS segments, and the manifest that vouches for them (DESIGN 5, SEARCH). */
+#ifndef ECL_VECTORS_H_
+#define ECL_VECTORS_H_
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "err.h"
+#include "log.h"
+
+/*
+ * There are two spaces.  VECTORS_MADE has a row for every event, row = seq: what the ledger's embedder made of it, zeros for events
+ * of ecl itself.  VECTORS_GIVEN has a row for every event that brought its own `vector`, in the order of the log, and a second column
+ * that tells which event that is.  The first such event fixes their dimension; those of another one are counted, and not in the space.
+ *
+ * The manifest of a space is `index/<space>.head`, which is published by a rename after all that it names is on the disk:
+ *   ecl-vectors 1
+ *   seed <8 hex digits>: random, new whenever the space is made anew; its files have it in their names, all checksums begin with it
+ *   space <vectors|given>
+ *   embedder <its token, as a JSON string>: what made the rows; "" of those that were given
+ *   dims <numbers of a vector; 0 where there is no row yet>
+ *   events <N> <hash of event N-1>: those below N are in it
+ *   column <width> <rows> <CRC-32C of the last, partial chunk>: the files `<space>.<seed>-...` (column.h)
+ *   seqs <rows> <CRC-32C of the last, partial chunk>: of the given ones only, `given.seq.<seed>-...`, u64 each
+ *   others <count> <seq of the first>: of the given ones only, where some have another dimension
+ *   ivf <from row> <to row> <number> <bytes> <crc>: the segment `ivf-<space>.<seed>-<number, 12 digits>` (ivf.h); sorted, any number
+ *   crc <CRC-32C of all above, 8 hex digits>
+ * It counts where the log has event N-1 with that hash.  Spaces know nothing of each other, nor of the index's `head`.
+ */
+#define VECTORS_MADE "vectors"
+#define VECTORS_GIVEN "given"
+#define VECTORS_NAME 64 /* bytes of a file's name, with NUL */
+
+struct vectors;
+
+/* A FAISS segment, as the manifest has it. */
+struct vectors_segment {
+	uint64_t from, to; /* rows */
+	uint64_t number, bytes;
+	uint32_t crc;
+};
+
+/**
+ * vectors_open(ecl_fd, log, space, token, ret, e):
+ * Open a space under ${ecl_fd}.  A missing, damaged, cut or foreign manifest is no error: there are no rows then.  Nor are there where they
+ * were made by another embedder than ${token} (decoded; NULL: any will do).  ${log} is refreshed where the manifest is ahead
+ * of it, and must outlive what is opened.  Writes nothing.  To be released with vectors_free().  Return 0, or -1 (memory).  O(1).
+ */
+int vectors_open(int ecl_fd, struct log *log, const char *space, const char *token, struct vectors **ret, struct err *e);
+void vectors_free(struct vectors *v);
+
+/** vectors_clone(v): the same for another thread, or NULL where memory or descriptors ran out.  It may outlive ${v}, but not its log. */
+struct vectors *vectors_clone(const struct vectors *v);
+
+/** vectors_damage(v): why a manifest that is there is not used; NULL where it is.  vectors_other(v): the token of the embedder that made the rows which are not used for that; or NULL. */
+const char *vectors_damage(const struct vectors *v);
+const char *vectors_other(const struct vectors *v);
+
+/** vectors_events(v): the events below this seq are in it.  vectors_rows(v): number of rows. */
+uint64_t vectors_events(const struct vectors *v);
+uint64_t vectors_rows(const struct vectors *v);
+
+/** vectors_dims(v), vectors_width(v): numbers of a vector, and bytes of a row; 0 where there is no row. */
+unsigned vectors_dims(const struct vectors *v);
+unsigned vectors_width(const struct vectors *v);
+
+/** vectors_others(v, ret_first): number of events whose vector is not in the space, since its dimension is another; and the first of them. */
+uint64_t vectors_others(const struct vectors *v, uint64_t *ret_first);
+
+/**
+ * vectors_chunk(v, row, ret, ret_first, ret_n, e):
+ * The rows, vectors_width() bytes each, of the 64 KiB chunk in which ${row} stands, their checksum checked: ${*ret_n} of them from row ${*ret_first} on,
+ * valid until eight more calls were made.  Where the files were made anew meanwhile, the new ones are read.  Return 0; or -1 where they
+ * are damaged, with an error that names the file and what mends it.
+ */
+int vectors_chunk(struct vectors *v, uint64_t row, const int8_t **ret, uint64_t *ret_first, uint64_t *ret_n, struct err *e);
+
+/** vectors_row(v, row, out, e): one row, vectors_width() bytes.  Return as vectors_chunk(). */
+int vectors_row(struct vectors *v, uint64_t row, int8_t *out, struct err *e);
+
+/** vectors_seq(v, row, ret, e): the event whose row that is.  vectors_find(v, seq, ret_row, e): the first row whose event is ${seq} or a later one; vectors_rows() where none is.  O(log n). */
+int vectors_seq(struct vectors *v, uint64_t row, uint64_t *ret, struct err *e);
+int vectors_find(struct vectors *v, uint64_t seq, uint64_t *ret_row, struct err *e);
+
+/** vectors_segments(v, ret): the FAISS segments: sorted, disjoint.  vectors_segment_name(v, s, out): the name of its file in the directory vectors_dir(v), a descriptor (-1: none). */
+size_t vectors_segments(const struct vectors *v, const struct vectors_segment **ret);
+void vectors_segment_name(const struct vectors *v, const struct vectors_segment *s, char out[VECTORS_NAME]);
+int vectors_dir(const struct vectors *v);
+
+#endif
