@@ -1,0 +1,338 @@
+/* The vectors nearest to one, exactly. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bits.h"
+#include "column.h"
+#include "dot.h"
+#include "nearest.h"
+#include "worker.h"
+
+#include "banned.h"
+
+#define THREADS_MAX 64
+#define BLOCK_BYTES COLUMN_FILE /* what a thread takes at a time: one file of the column */
+#define FEW_BYTES (4u << 20)	/* with less to read no thread is worth its start */
+#define ROWS_MAX (COLUMN_CHUNK / 32) /* of a chunk */
+
+/* ---- the best few of many ---- */
+
+void
+nearest_init(struct nearest *b, size_t k)
+{
+	*b = (struct nearest){.k = k};
+}
+
+void
+nearest_release(struct nearest *b)
+{
+	free(b->hit);
+	*b = (struct nearest){0};
+}
+
+static bool
+is_worse(const struct nearest_hit *a, const struct nearest_hit *b)
+{
+	return (a->score != b->score ? a->score < b->score : a->seq < b->seq);
+}
+
+static void
+sift_down(struct nearest *b, struct nearest_hit hit)
+{
+	size_t at = 0, child;
+
+	for (; (child = 2 * at + 1) < b->n; at = child) {
+		if (child + 1 < b->n && is_worse(&b->hit[child + 1], &b->hit[child]))
+			child++;
+		if (!is_worse(&b->hit[child], &hit))
+			break;
+		b->hit[at] = b->hit[child];
+	}
+	b->hit[at] = hit;
+}
+
+int
+nearest_offer(struct nearest *b, double score, uint64_t seq)
+{
+	struct nearest_hit hit = {score, seq}, *more;
+	size_t at, parent, cap;
+
+	if (!nearest_beats(b, score, seq))
+		return (0);
+	if (b->n == b->k) {
+		sift_down(b, hit);
+		return (0);
+	}
+	if (b->n == b->cap) {
+		cap = b->cap == 0 ? 64 : b->cap * 2;
+		cap = cap < b->k ? cap : b->k;
+		if ((more = realloc(b->hit, cap * sizeof(*more))) == NULL)
+			return (-1);
+		b->hit = more;
+		b->cap = cap;
+	}
+	for (at = b->n++; at > 0; at = parent) {
+		parent = (at - 1) / 2;
+		if (!is_worse(&hit, &b->hit[parent]))
+			break;
+		b->hit[at] = b->hit[parent];
+	}
+	b->hit[at] = hit;
+	return (0);
+}
+
+int
+nearest_merge(struct nearest *b, const struct nearest *more)
+{
+	size_t i;
+
+	for (i = 0; i < more->n; i++) {
+		if (nearest_offer(b, more->hit[i].score, more->hit[i].seq) != 0)
+			return (-1);
+	}
+	return (0);
+}
+
+static int
+best_first(const void *a, const void *b)
+{
+	const struct nearest_hit *x = a, *y = b;
+
+	return (is_worse(x, y) ? 1 : is_worse(y, x) ? -1 : 0);
+}
+
+void
+nearest_sort(struct nearest *b)
+{
+	if (b->n > 1)
+		qsort(b->hit, b->n, sizeof(*b->hit), best_first);
+}
+
+/* ---- a scan ---- */
+
+/* What all threads of a scan share. */
+struct scan {
+	const struct nearest_scan *s;
+	unsigned width;
+	int32_t qq;
+	uint64_t block; /* rows that a thread takes at a time */
+	uint64_t next;	/* the first row that nobody took yet */
+};
+
+/* One thread of it. */
+struct part {
+	struct scan *scan;
+	struct vectors *vectors;
+	bool first; /* the calling thread's */
+	struct nearest best;
+	struct nearest_gap *gap;
+	size_t gaps, cap;
+	struct err why;
+	bool failed; /* memory ran out */
+	struct worker worker;
+};
+
+/* The rows from ${row} on, ${n} of them, at ${p}. */
+static int
+score(struct part *p, const int8_t *rows, uint64_t row, size_t n)
+{
+	const struct scan *c = p->scan;
+	struct nearest *b = &p->best;
+	int32_t dot[ROWS_MAX], self[ROWS_MAX];
+	double bar, cosine;
+	size_t i;
+
+	dot_rows_self(c->s->q, rows, n, c->width, dot, self);
+	for (i = 0; i < n; i++) {
+		/* Most are far from good enough, which is seen without a root and a division. */
+		if (b->n == b->k && b->hit[0].score > 0) {
+			bar = b->hit[0].score * b->hit[0].score * 0.999999 * c->qq * self[i];
+			if (dot[i] <= 0 || (double)dot[i] * dot[i] < bar)
+				continue;
+		}
+		cosine = dot_cosine(dot[i], c->qq, self[i]);
+		if (nearest_beats(b, cosine, row + i) && nearest_offer(b, cosine, row + i) != 0)
+			return (-1);
+	}
+	return (0);
+}
+
+static int
+add_gap(struct part *p, uint64_t from, uint64_t to)
+{
+	struct nearest_gap *more;
+	size_t cap;
+
+	if (p->gaps > 0 && p->gap[p->gaps - 1].to == from) {
+		p->gap[p->gaps - 1].to = to;
+		return (0);
+	}
+	if (p->gaps == p->cap) {
+		cap = p->cap == 0 ? 16 : p->cap * 2;
+		if ((more = realloc(p->gap, cap * sizeof(*more))) == NULL)
+			return (-1);
+		p->gap = more;
+		p->cap = cap;
+	}
+	p->gap[p->gaps++] = (struct nearest_gap){from, to};
+	return (0);
+}
+
+/* The wanted rows of [row, to), which stand in one chunk. */
+static int
+scan_chunk(struct part *p, uint64_t row, uint64_t to)
+{
+	const uint8_t *wanted = p->scan->s->wanted;
+	const int8_t *rows;
+	uint64_t first, n, end;
+	struct err why = {0};
+
+	if (wanted != NULL && (row = bits_next(wanted, row, to)) == to)
+		return (0);
+	if (vectors_chunk(p->vectors, row, &rows, &first, &n, &why) != 0 || row < first || to > first + n) {
+		p->why = why;
+		return (add_gap(p, row, to));
+	}
+	for (; row < to; row = wanted == NULL ? to : bits_next(wanted, end, to)) {
+		end = wanted == NULL ? to : bits_run(wanted, row, to);
+		if (score(p, rows + (row - first) * p->scan->width, row, (size_t)(end - row)) != 0)
+			return (-1);
+	}
+	return (0);
+}
+
+static void
+scan_blocks(void *job)
+{
+	struct part *p = job;
+	const struct nearest_scan *s = p->scan->s;
+	uint64_t per = COLUMN_CHUNK / p->scan->width, block = p->scan->block, row, end, to, taken;
+
+	for (;;) {
+		taken = __atomic_fetch_add(&p->scan->next, block, __ATOMIC_RELAXED);
+		if (p->failed || taken >= s->to)
+			return;
+		to = taken + block < s->to ? taken + block : s->to;
+		for (row = taken > s->from ? taken : s->from; row < to; row = end) {
+			end = (row / per + 1) * per;
+			end = end < to ? end : to;
+			p->failed = p->failed || scan_chunk(p, row, end) != 0;
+		}
+		if (p->first && s->step != NULL)
+			s->step(s->arg, to - taken);
+	}
+}
+
+static unsigned
+threads_for(const struct nearest_scan *s, unsigned width)
+{
+	long cores = s->threads != 0 ? (long)s->threads : sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t bytes = (s->to - s->from) * width;
+
+	if (s->threads == 0 && bytes < FEW_BYTES)
+		return (1);
+	if (cores > (long)(bytes / FEW_BYTES) && s->threads == 0)
+		cores = (long)(bytes / FEW_BYTES);
+	return (cores < 1 ? 1 : cores > THREADS_MAX ? THREADS_MAX : (unsigned)cores);
+}
+
+static int
+by_row(const void *a, const void *b)
+{
+	const struct nearest_gap *x = a, *y = b;
+
+	return (x->from < y->from ? -1 : x->from > y->from);
+}
+
+/* What the parts found, and could not read. */
+static int
+gather(struct nearest_scan *s, struct part *part, unsigned n, struct nearest *best)
+{
+	struct nearest_gap *gap;
+	size_t gaps = 0, k;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		if (part[i].failed || nearest_merge(best, &part[i].best) != 0)
+			return (-1);
+		gaps += part[i].gaps;
+	}
+	if (gaps == 0)
+		return (0);
+	if ((gap = malloc(gaps * sizeof(*gap))) == NULL)
+		return (-1);
+	for (i = 0, k = 0; i < n; k += part[i++].gaps) {
+		if (part[i].gaps == 0)
+			continue;
+		memcpy(gap + k, part[i].gap, part[i].gaps * sizeof(*gap));
+		s->why = part[i].why;
+	}
+	qsort(gap, gaps, sizeof(*gap), by_row);
+	for (i = 1, k = 0; i < gaps; i++) {
+		if (gap[i].from == gap[k].to)
+			gap[k].to = gap[i].to;
+		else
+			gap[++k] = gap[i];
+	}
+	s->gap = gap;
+	s->gaps = k + 1;
+	return (0);
+}
+
+int
+nearest_scan(struct nearest_scan *s, struct nearest *best, struct err *e)
+{
+	struct shop shop = SHOP_INIT;
+	struct scan scan = {.s = s, .width = vectors_width(s->vectors)};
+	struct part *part;
+	unsigned i, n;
+	int rc;
+
+	s->gap = NULL;
+	s->gaps = 0;
+	if (s->from >= s->to)
+		return (0);
+	n = threads_for(s, scan.width);
+	if ((part = calloc(n, sizeof(*part))) == NULL)
+		return (err_mem(e));
+	scan.qq = dot_self(s->q, scan.width);
+	scan.block = BLOCK_BYTES / scan.width;
+	/* One part of a file each, rather than a file for one of them. */
+	while (n > 1 && scan.block * scan.width > COLUMN_CHUNK && scan.block * n * 2 > s->to - s->from)
+		scan.block /= 2;
+	scan.next = s->from / scan.block * scan.block;
+	for (i = 0; i < n; i++) {
+		part[i] = (struct part){.scan = &scan, .first = i == 0};
+		nearest_init(&part[i].best, best->k);
+		part[i].vectors = i == 0 ? s->vectors : vectors_clone(s->vectors);
+		worker_init(&part[i].worker, &shop, scan_blocks);
+		/* Without room for it the others do its work. */
+		if (i == 0 || part[i].vectors == NULL)
+			continue;
+		worker_start(&part[i].worker);
+		worker_post(&part[i].worker, &part[i]);
+	}
+	scan_blocks(&part[0]);
+	for (i = 1; i < n; i++)
+		worker_stop(&part[i].worker);
+	rc = gather(s, part, n, best);
+	for (i = 0; i < n; i++) {
+		if (i > 0)
+			vectors_free(part[i].vectors);
+		nearest_release(&part[i].best);
+		free(part[i].gap);
+	}
+	free(part);
+	return (rc == 0 ? 0 : err_mem(e));
+}
+
+void
+nearest_scan_release(struct nearest_scan *s)
+{
+	free(s->gap);
+	s->gap = NULL;
+	s->gaps = 0;
+}
