@@ -11,10 +11,10 @@
 #include "crc32c.h"
 #include "index_impl.h"
 #include "io.h"
+#include "manifest.h"
 
 #include "banned.h"
 
-#define HEAD_MAX (1u << 20)
 #define ID_MAX (ID_UNKNOWN - 1)
 #define TRIES 8 /* manifests that are replaced before what they name is open */
 
@@ -24,12 +24,6 @@ static void
 format_column(struct buf *out, const char *name, unsigned width, const struct head_column *c)
 {
 	buf_addf(out, "column %s %u %" PRIu64 " %08" PRIx32 "\n", name, width, c->rows, c->crc);
-}
-
-static void
-format_crc(struct buf *out)
-{
-	buf_addf(out, "crc %08" PRIx32 "\n", crc32c(0, out->data, out->len));
 }
 
 void
@@ -49,71 +43,20 @@ head_format(const struct head *h, struct buf *out)
 		run_name(h->run[i].number, name);
 		buf_addf(out, "run %s %" PRIu64 " %" PRIu64 "\n", name, h->run[i].bytes, h->run[i].records);
 	}
-	if (!out->failed)
-		format_crc(out);
-}
-
-/* The manifest's numbers as they come; what they mean is checked later. */
-struct text {
-	const char *p, *end;
-};
-
-/* Pass over ${word}. */
-static bool
-take(struct text *t, const char *word)
-{
-	size_t len = strlen(word);
-
-	if ((size_t)(t->end - t->p) < len || memcmp(t->p, word, len) != 0)
-		return (false);
-	t->p += len;
-	return (true);
+	manifest_seal(out);
 }
 
 static bool
-take_number(struct text *t, uint64_t *ret)
-{
-	const char *p = t->p;
-
-	while (p < t->end && *p >= '0' && *p <= '9')
-		p++;
-	if (decimal_parse(t->p, (size_t)(p - t->p), ret) != 0)
-		return (false);
-	t->p = p;
-	return (true);
-}
-
-static bool
-take_hex(struct text *t, size_t n, uint8_t *out)
-{
-	if ((size_t)(t->end - t->p) < 2 * n || hex_decode(t->p, n, out) != 0)
-		return (false);
-	t->p += 2 * n;
-	return (true);
-}
-
-static bool
-take_crc(struct text *t, uint32_t *ret)
-{
-	uint8_t b[4];
-
-	if (!take_hex(t, sizeof(b), b))
-		return (false);
-	*ret = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
-	return (true);
-}
-
-static bool
-take_column(struct text *t, const char *name, unsigned width, struct head_column *ret)
+take_column(struct manifest *t, const char *name, unsigned width, struct head_column *ret)
 {
 	uint64_t w;
 
-	return (take(t, "column ") && take(t, name) && take(t, " ") && take_number(t, &w) && w == width && take(t, " ") &&
-	    take_number(t, &ret->rows) && take(t, " ") && take_crc(t, &ret->crc) && take(t, "\n"));
+	return (manifest_take(t, "column ") && manifest_take(t, name) && manifest_take(t, " ") && manifest_number(t, &w) && w == width && manifest_take(t, " ") &&
+	    manifest_number(t, &ret->rows) && manifest_take(t, " ") && manifest_crc(t, &ret->crc) && manifest_take(t, "\n"));
 }
 
 static bool
-take_run(struct text *t, struct head *h)
+take_run(struct manifest *t, struct head *h)
 {
 	struct head_run *more, run;
 	size_t i;
@@ -125,7 +68,7 @@ take_run(struct text *t, struct head *h)
 	if (decimal_parse(t->p + i, 12 - i, &run.number) != 0)
 		return (false);
 	t->p += 12;
-	if (!take(t, ".run ") || !take_number(t, &run.bytes) || !take(t, " ") || !take_number(t, &run.records) || !take(t, "\n"))
+	if (!manifest_take(t, ".run ") || !manifest_number(t, &run.bytes) || !manifest_take(t, " ") || !manifest_number(t, &run.records) || !manifest_take(t, "\n"))
 		return (false);
 	if ((more = realloc(h->run, (h->runs + 1) * sizeof(run))) == NULL)
 		return (false);
@@ -153,26 +96,23 @@ consistent(const struct head *h)
 int
 head_parse(struct span text, struct head *ret)
 {
-	struct text t = {text.p, text.p + text.len};
-	uint32_t crc;
+	struct manifest t = {text.p, text.p + text.len};
 	size_t i;
 
 	memset(ret, 0, sizeof(*ret));
-	if (!take(&t, "ecl-index 1\nseed ") || !take_crc(&t, &ret->seed) || !take(&t, "\nevents ") ||
-	    !take_number(&t, &ret->events) || !take(&t, " ") || !take_hex(&t, SHA256_SIZE, ret->hash) ||
-	    !take(&t, "\nelements ") || !take_number(&t, &ret->elements) || !take(&t, "\n"))
+	if (!manifest_take(&t, "ecl-index 1\nseed ") || !manifest_crc(&t, &ret->seed) || !manifest_take(&t, "\nevents ") ||
+	    !manifest_number(&t, &ret->events) || !manifest_take(&t, " ") || !manifest_hex(&t, SHA256_SIZE, ret->hash) ||
+	    !manifest_take(&t, "\nelements ") || !manifest_number(&t, &ret->elements) || !manifest_take(&t, "\n"))
 		goto err1;
 	if (!take_column(&t, "rows", ROW_SIZE, &ret->rows) || !take_column(&t, "births", 8, &ret->births))
 		goto err1;
 	for (i = 0; i < TREE_LEVELS; i++)
 		if (!take_column(&t, tree_name[i], SHA256_SIZE, &ret->tree[i]))
 			goto err1;
-	while (take(&t, "run elements-"))
+	while (manifest_take(&t, "run elements-"))
 		if (!take_run(&t, ret))
 			goto err1;
-	i = (size_t)(t.p - text.p);
-	if (!take(&t, "crc ") || !take_crc(&t, &crc) || !take(&t, "\n") || t.p != t.end || crc != crc32c(0, text.p, i) ||
-	    !consistent(ret))
+	if (!manifest_end(&t, text) || !consistent(ret))
 		goto err1;
 	return (0);
 
@@ -314,7 +254,7 @@ index_head_read(int dir_fd, struct buf *out, uint32_t *ret_crc, struct err *e)
 
 	buf_reset(out);
 	*ret_crc = 0;
-	if (io_slurp(dir_fd, "head", HEAD_MAX, out, &why) != 0) {
+	if (io_slurp(dir_fd, "head", MANIFEST_MAX, out, &why) != 0) {
 		buf_reset(out);
 		if (why.sys == ENOENT)
 			return (0);
