@@ -307,17 +307,84 @@ skip_value(const char *p, const char *end)
 	return (end);
 }
 
+/* The state, where there is one.  Return what stands behind it. */
+static const char *
+take_state(struct span line, const struct glance *g, struct span *ret)
+{
+	const char *p = g->action.p + g->action.len + 1, *end = line.p + line.len, *start;
+
+	*ret = (struct span){NULL, 0};
+	if (!SKIP(&p, end, ",\"state\":"))
+		return (p);
+	start = p;
+	p = skip_value(p, end);
+	*ret = (struct span){start, (size_t)(p - start)};
+	return (p);
+}
+
+void
+glance_state(struct span line, const struct glance *g, struct span *ret)
+{
+	(void)take_state(line, g, ret);
+}
+
 int
 glance_actor(struct span line, const struct glance *g, struct span *ret)
 {
-	const char *p = g->action.p + g->action.len + 1, *end = line.p + line.len;
+	const char *p, *end = line.p + line.len;
+	struct span state;
 
+	p = take_state(line, g, &state);
 	*ret = (struct span){NULL, 0};
-	if (SKIP(&p, end, ",\"state\":"))
-		p = skip_value(p, end);
 	if (!SKIP(&p, end, ",\"actor\":"))
 		return (0);
 	return (take_string(&p, end, ret));
+}
+
+/* Moves ${*end} before a number, or `null`, and before ${text} that must stand there. */
+static bool
+skip_back(const char *start, const char **end, const char *text)
+{
+	const char *p = *end;
+	size_t len = strlen(text);
+
+	if (p - start >= 4 && memcmp(p - 4, "null", 4) == 0)
+		p -= 4;
+	while (p > start && p[-1] >= '0' && p[-1] <= '9')
+		p--;
+	if ((size_t)(p - start) < len || memcmp(p - len, text, len) != 0)
+		return (false);
+	*end = p - len;
+	return (true);
+}
+
+static bool
+is_base64(char c)
+{
+	return ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '=');
+}
+
+void
+glance_vector(struct span line, struct span *ret)
+{
+	static const char member[] = ",\"vector\":";
+	const size_t len = sizeof(member) - 1;
+	const char *p, *last;
+
+	*ret = (struct span){NULL, 0};
+	if (line.len < EVENT_TAIL + EVENT_TAIL)
+		return;
+	p = line.p + line.len - EVENT_TAIL - (EVENT_TAIL - 1); /* `,"prev":"<64 hex>"` is one shorter than the tail, which ends the object */
+	if (!skip_back(line.p, &p, ",\"parent\":"))
+		return;
+	(void)skip_back(line.p, &p, ",\"login\":");
+	if (!skip_back(line.p, &p, ",\"uid\":") || p - line.p < 3 || p[-1] != '"')
+		return;
+	/* A quote inside of another string has a backslash before it, and so would those of this name. */
+	for (last = --p; p > line.p && is_base64(p[-1]); p--)
+		;
+	if ((size_t)(p - line.p) > len && p[-1] == '"' && memcmp(p - 1 - len, member, len) == 0)
+		*ret = (struct span){p - 1, (size_t)(last - p) + 2};
 }
 
 struct span
