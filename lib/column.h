@@ -29,7 +29,7 @@ struct column_chunk {
 
 struct column {
 	int dirfd;
-	char name[16];
+	char name[24];
 	unsigned width;	   /* bytes a row: a power of two */
 	uint32_t seed;	   /* of the manifest */
 	uint64_t rows;	   /* that the manifest vouches for */

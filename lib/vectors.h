@@ -89,4 +89,59 @@ size_t vectors_segments(const struct vectors *v, const struct vectors_segment **
 void vectors_segment_name(const struct vectors *v, const struct vectors_segment *s, char out[VECTORS_NAME]);
 int vectors_dir(const struct vectors *v);
 
+/* ---- writing (vectors_write.c) ---- */
+
+/* What is to be brought up to date, and by whom. */
+struct vectors_update {
+	int ecl_fd;
+	const char *dir; /* under it: "index", or that of an index which is made anew */
+	struct log *log;
+	int lock_fd;	   /* ROOT/index.lock, which is skipped where it is busy; -1: the caller holds it */
+	uint64_t size;	   /* the events below this seq, which are durable */
+	uint64_t max;	   /* at most so many events, by who wants it cheap; 0: all of them */
+	const char *token; /* of the ledger's embedder, decoded; "none": there are no rows of VECTORS_MADE; NULL: leave them as they are */
+	unsigned flags;	   /* for embedder_open() */
+	unsigned threads;  /* as for vectorize() */
+	bool anew;	   /* whatever is there */
+	void (*step)(void *arg, uint64_t done, uint64_t total); /* told now and then of how many events are embedded; NULL: nobody asks */
+	void *arg;
+
+	/* What was found. */
+	bool busy;			       /* the lock was: nothing was done */
+	uint64_t rows, given;		       /* of the two spaces, as they are now */
+	char damage[sizeof(((struct err *)0)->text)]; /* why what was there is made anew; "": it is not */
+};
+
+/**
+ * vectors_catch_up(u, e):
+ * Bring both spaces up to date, first the given ones.  Each 262,144 events are published for themselves: what they need is synced, then the
+ * manifest.  What is damaged, foreign, or of another embedder than u->token is made anew, in files of new names.  The embedder is opened
+ * where rows are missing, and only then.  Return 0; or -1, with what was published before still there.
+ */
+int vectors_catch_up(struct vectors_update *u, struct err *e);
+
+/** vectors_sweep(ecl_fd, dir, e): with index.lock held: remove the files of spaces that their manifests do not name: those of spaces that were made anew, and what died.  Return 0 or -1. */
+int vectors_sweep(int ecl_fd, const char *dir, struct err *e);
+
+/** vectors_carry(ecl_fd, dir, e): with index.lock held: what `index` has of VECTORS_MADE is in the directory ${dir} beside it too, where that has none.  Return 0 or -1. */
+int vectors_carry(int ecl_fd, const char *dir, struct err *e);
+
+/* ---- comparing (vectors_check.c) ---- */
+
+struct vectors_check {
+	const char *space;
+	const char *token;  /* of the ledger's embedder, decoded */
+	unsigned threads;   /* as for vectorize() */
+	struct buf *fault;  /* what is wrong is appended to it */
+	void (*step)(void *arg, uint64_t done); /* told now and then of how many rows are done; NULL: nobody asks */
+	void *arg;
+};
+
+/**
+ * vectors_check(ecl_fd, log, c, e):
+ * Read all rows of a space and make them again from the log; of those that a command made, the checksums only.  Rows of another embedder, or none, are
+ * right.  Return 0 where all is, 1 with what is wrong in c->fault, or -1.
+ */
+int vectors_check(int ecl_fd, struct log *log, struct vectors_check *c, struct err *e);
+
 #endif
