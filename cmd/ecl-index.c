@@ -1,4 +1,4 @@
-/* ecl-index: bring the index up to date, make it anew, or check it. */
+/* ecl-index: bring the index and the vectors up to date, make them anew, or check them. */
 #include "config.h"
 
 #include <errno.h>
@@ -10,42 +10,52 @@
 
 #include "cli.h"
 #include "durable.h"
+#include "embedder.h"
 #include "io.h"
 #include "layer.h"
+#include "set_embedder.h"
+#include "vectors.h"
 
 #include "banned.h"
 
 #define STEP 65536	/* events between two looks at the clock */
 #define PUBLISH 262144	/* events held in memory at most */
 
-enum { OPT_CHECK = CLI_LONG, OPT_REBUILD };
+enum { OPT_CHECK = CLI_LONG, OPT_REBUILD, OPT_EMBEDDER };
 
 static const struct cli_option options[] = {
 	{OPT_CHECK, "check", false},
 	{OPT_REBUILD, "rebuild", false},
+	{OPT_EMBEDDER, "embedder", true},
 	{0, NULL, false},
 };
 
 static const char help[] =
     "usage: ecl-index [OPTION...]\n"
     "\n"
-    "  ecl-index             bring the index up to date; for cron\n"
-    "  ecl-index --check     compare it with the log\n"
-    "  ecl-index --rebuild   make it anew\n"
+    "  ecl-index                    bring index and vectors up to date; for cron\n"
+    "  ecl-index --check            compare them with the log\n"
+    "  ecl-index --rebuild          make them anew\n"
+    "  ecl-index --embedder NAME    record another embedder, make its vectors\n"
     "\n"
-    "The index is derived from the log: it makes the other programs fast, and none of\n"
-    "them believes it.  Prints {\"events\":N,\"published\":N,\"elements\":N}.\n"
+    "Index and vectors are derived from the log: they make the other programs fast, and\n"
+    "none of them believes the index.  Prints {\"events\":N,\"published\":N,\"elements\":N,\n"
+    "\"vectors\":N,\"given\":N}.\n"
     "\n"
-    "      --check           exit 1, naming the file, where it differs from the log\n"
-    "      --rebuild         make it anew, beside the present one\n" CLI_HELP_WRITER;
+    "      --check           exit 1, naming the file, where they differ from the log\n"
+    "      --rebuild         make them anew, beside the present ones\n"
+    "      --embedder NAME   what makes vectors of events: a model, 'a command'\n"
+    "                        (with a space or a slash in it), or none\n" CLI_HELP_WRITER;
 
 struct run {
 	struct cli cli;
 	bool check, rebuild;
+	const char *embedder; /* as the user says it; NULL: as it is */
 	struct layer *layer;
 	struct log *log;
 	struct index *ix;
 	int lock_fd;
+	uint64_t rows, given; /* vectors */
 	struct progress progress;
 };
 
@@ -63,13 +73,16 @@ parse_options(struct run *r, char **argv)
 		case OPT_REBUILD:
 			r->rebuild = true;
 			break;
+		case OPT_EMBEDDER:
+			r->embedder = r->cli.value;
+			break;
 		}
 	if (key == -1)
 		return (-1);
 	if (r->cli.noperands > 0)
 		r->cli.exit = cli_usage(&r->cli, "unexpected operand '%s'", r->cli.operands[0]);
-	else if (r->check && r->rebuild)
-		r->cli.exit = cli_usage(&r->cli, "--check and --rebuild do not go together");
+	else if (r->check && (r->rebuild || r->embedder != NULL))
+		r->cli.exit = cli_usage(&r->cli, "--check and --%s do not go together", r->rebuild ? "rebuild" : "embedder");
 	else
 		return (0);
 	return (-1);
@@ -115,17 +128,12 @@ durable_size(struct run *r, uint64_t *ret, struct err *e)
 	return (0);
 }
 
+/* The index, up to event ${size}. */
 static int
-update(struct run *r, struct err *e)
+update_index(struct run *r, uint64_t size, struct err *e)
 {
-	unsigned flags = INDEX_TREE | INDEX_LAZY | (r->rebuild ? INDEX_IGNORE : 0);
-	uint64_t size, left;
+	uint64_t left;
 
-	if (durable_size(r, &size, e) != 0 || index_open(r->layer->ecl_fd, r->log, flags, &r->ix, e) != 0)
-		return (-1);
-	/* The lock is held all the time: others would publish into what is going to be replaced. */
-	if (r->rebuild && index_anew(r->ix, e) != 0)
-		return (-1);
 	if (index_damage(r->ix) != NULL)
 		cli_warn(&r->cli, "the index is made anew: %s", index_damage(r->ix));
 	progress_init(&r->progress, &r->cli, "indexing", "events", size);
@@ -137,12 +145,129 @@ update(struct run *r, struct err *e)
 			return (-1);
 		progress_step(&r->progress, index_size(r->ix));
 	}
-	if (index_compact(r->ix, -1, e) != 0)
-		return (-1);
-	return (r->rebuild ? index_replace(r->ix, e) : 0);
+	progress_end(&r->progress);
+	return (index_compact(r->ix, -1, e));
 }
 
-/* Return 0, 1 where the index is wrong (with ${e}), or -1. */
+/* The token of the embedder; ${ret_run}: whether its vectors are made here. */
+static int
+find_embedder(struct run *r, struct buf *out, bool *ret_run, struct err *e)
+{
+	struct ledger ledger = {.ecl_fd = r->layer->ecl_fd, .log = r->log, .index = r->ix};
+
+	if (ledger_embedder(&ledger, out, e) != 0)
+		return (-1);
+	*ret_run = strncmp(buf_cstr(out), "command:", 8) != 0 || layer_may_command(r->layer);
+	return (0);
+}
+
+static void
+embedding(void *arg, uint64_t done, uint64_t total)
+{
+	struct run *r = arg;
+
+	r->progress.total = total;
+	progress_step(&r->progress, done);
+}
+
+/* The vectors, up to event ${size}, where the index is. */
+static int
+update_vectors(struct run *r, uint64_t size, struct err *e)
+{
+	struct vectors_update u = {.ecl_fd = r->layer->ecl_fd, .dir = r->rebuild ? INDEX_DIR_ANEW : INDEX_DIR, .log = r->log, .lock_fd = -1,
+	    .size = size, .step = embedding, .arg = r};
+	struct buf token = BUF_INIT;
+	bool run = true;
+	int rc = -1;
+
+	if (find_embedder(r, &token, &run, e) != 0)
+		goto out;
+	if (!run)
+		cli_info(&r->cli, "the events get no vectors: the ledger's embedder is a command, and such are not run for a replica");
+	u.token = run ? buf_cstr(&token) : NULL;
+	progress_init(&r->progress, &r->cli, "embedding", "events", 0);
+	rc = vectors_catch_up(&u, e);
+	progress_end(&r->progress);
+	if (u.damage[0] != '\0')
+		cli_warn(&r->cli, "the vectors are made anew: %s", u.damage);
+	r->rows = u.rows;
+	r->given = u.given;
+	if (rc == 0)
+		rc = vectors_sweep(u.ecl_fd, u.dir, e);
+out:	buf_release(&token);
+	return (rc);
+}
+
+static int
+update(struct run *r, struct err *e)
+{
+	unsigned flags = INDEX_TREE | INDEX_LAZY | (r->rebuild ? INDEX_IGNORE : 0);
+	struct err why = {0, 0, ""};
+	uint64_t size;
+	int rc;
+
+	if (durable_size(r, &size, e) != 0 || index_open(r->layer->ecl_fd, r->log, flags, &r->ix, e) != 0)
+		return (-1);
+	/* The lock is held all the time: others would publish into what is going to be replaced. */
+	if (r->rebuild && index_anew(r->ix, e) != 0)
+		return (-1);
+	if (update_index(r, size, e) != 0)
+		return (-1);
+	/* The index is as good without the vectors. */
+	rc = size > 0 ? update_vectors(r, size, &why) : 0;
+	if (r->rebuild && ((size > 0 && vectors_carry(r->layer->ecl_fd, INDEX_DIR_ANEW, e) != 0) || index_replace(r->ix, e) != 0))
+		return (-1);
+	if (rc != 0)
+		*e = why;
+	return (rc);
+}
+
+/* The vectors of one space.  Return 0, 1 with what is wrong, or -1. */
+static int
+check_space(struct run *r, const char *space, const char *token, struct buf *fault, struct err *e)
+{
+	struct vectors_check c = {.space = space, .token = token, .fault = fault, .step = step, .arg = &r->progress};
+	int rc;
+
+	progress_init(&r->progress, &r->cli, "checking vectors", "events", r->log->end.size);
+	rc = vectors_check(r->layer->ecl_fd, r->log, &c, e);
+	progress_end(&r->progress);
+	return (rc);
+}
+
+static int
+check_vectors(struct run *r, struct buf *fault, struct err *e)
+{
+	struct buf token = BUF_INIT;
+	bool run;
+	int rc = -1;
+
+	if (find_embedder(r, &token, &run, e) == 0)
+		rc = check_space(r, VECTORS_GIVEN, buf_cstr(&token), fault, e);
+	if (rc == 0)
+		rc = check_space(r, VECTORS_MADE, buf_cstr(&token), fault, e);
+	buf_release(&token);
+	return (rc);
+}
+
+/* What the vectors have, for who asks how far they are. */
+static int
+count_rows(struct run *r, struct err *e)
+{
+	struct vectors *v;
+
+	if (vectors_open(r->layer->ecl_fd, r->log, VECTORS_MADE, NULL, &v, e) != 0)
+		return (-1);
+	r->rows = vectors_rows(v);
+	vectors_free(v);
+	if (vectors_open(r->layer->ecl_fd, r->log, VECTORS_GIVEN, NULL, &v, e) != 0)
+		return (-1);
+	r->given = vectors_rows(v);
+	vectors_free(v);
+	return (0);
+}
+
+/* Return 0, or -1, also where something is wrong (with ${e}). */
 static int
 check(struct run *r, struct err *e)
 {
@@ -151,11 +276,14 @@ check(struct run *r, struct err *e)
 
 	progress_init(&r->progress, &r->cli, "checking", "events", r->log->end.size);
 	rc = index_check(r->layer->ecl_fd, r->log, step, &r->progress, &fault, e);
-	if (rc == 1)
-		err_no(e, "%s; 'ecl-index --rebuild' makes it anew", buf_cstr(&fault));
-	buf_release(&fault);
+	progress_end(&r->progress);
+	if (rc == 0 && (rc = index_open(r->layer->ecl_fd, r->log, INDEX_NO_HASHES, &r->ix, e)) == 0)
+		rc = check_vectors(r, &fault, e);
 	if (rc == 0)
-		rc = index_open(r->layer->ecl_fd, r->log, INDEX_LAZY, &r->ix, e);
+		rc = count_rows(r, e);
+	if (rc == 1)
+		rc = err_no(e, "%s; 'ecl-index --rebuild' makes it anew", buf_cstr(&fault));
+	buf_release(&fault);
 	return (rc);
 }
 
@@ -173,8 +301,6 @@ lock(struct run *r, bool exclusive, struct err *e)
 static int
 reopen(struct run *r, struct err *e)
 {
-	if (r->progress.cli != NULL)
-		progress_end(&r->progress);
 	index_free(r->ix);
 	log_free(r->log);
 	r->ix = NULL;
@@ -196,9 +322,27 @@ until_settled(struct run *r, struct err *e)
 	return (rc);
 }
 
+/* What --embedder says, in the log; nothing is recorded where it says so already. */
+static int
+record_embedder(struct run *r, struct err *e)
+{
+	struct buf token = BUF_INIT;
+	struct layer *l;
+	int rc = -1;
+
+	if (embedder_token(r->embedder, &token, e) == 0 && layer_open(r->cli.root, LAYER_WRITE | (r->cli.force ? LAYER_FORCE : 0), &l, e) == 0) {
+		rc = set_embedder(l, r->cli.wait_ms, buf_cstr(&token), e);
+		layer_free(l);
+	}
+	buf_release(&token);
+	return (rc);
+}
+
 static int
 run(struct run *r, struct err *e)
 {
+	if (r->embedder != NULL && record_embedder(r, e) == -1)
+		return (-1);
 	if (open_root(r, e) != 0)
 		return (-1);
 	if (!r->check) {
@@ -222,9 +366,11 @@ print(const struct run *r)
 	if (r->cli.quiet)
 		return;
 	if (cli_want_table(&r->cli))
-		printf("%" PRIu64 " of %" PRIu64 " events are in the index, %" PRIu64 " elements\n", published, events, elements);
+		printf("%" PRIu64 " of %" PRIu64 " events are in the index, %" PRIu64 " elements, %" PRIu64 " vectors\n", published, events,
+		    elements, r->rows);
 	else
-		printf("{\"events\":%" PRIu64 ",\"published\":%" PRIu64 ",\"elements\":%" PRIu64 "}\n", events, published, elements);
+		printf("{\"events\":%" PRIu64 ",\"published\":%" PRIu64 ",\"elements\":%" PRIu64 ",\"vectors\":%" PRIu64 ",\"given\":%" PRIu64 "}\n",
+		    events, published, elements, r->rows, r->given);
 }
 
 int

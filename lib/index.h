@@ -218,6 +218,9 @@ uint64_t index_lag(const struct index *ix);
 int index_anew(struct index *ix, struct err *e);
 int index_replace(struct index *ix, struct err *e);
 
+#define INDEX_DIR "index"
+#define INDEX_DIR_ANEW "index.new" /* one that is being made anew */
+
 /** index_remove(ecl_fd, lock_fd, e): delete all index files (for a rebuild), under the lock; EXIT_RETRY where it is busy. */
 int index_remove(int ecl_fd, int lock_fd, struct err *e);
 

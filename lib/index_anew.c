@@ -17,7 +17,7 @@
 #define RENAME_EXCHANGE (1 << 1)
 #endif
 
-#define ANEW "index.new"
+#define ANEW INDEX_DIR_ANEW
 
 const char *
 index_dir_name(const struct index *ix)
