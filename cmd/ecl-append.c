@@ -290,6 +290,15 @@ on_unpublished(void *arg, const struct err *e)
 	r->warned_index = true;
 }
 
+static void
+on_unembedded(void *arg, const struct err *e)
+{
+	struct run *r = arg;
+
+	if (r->cli.verbose)
+		cli_warn(&r->cli, "no vectors were made of the events: %s", e->text);
+}
+
 /* ---- inputs ---- */
 
 static int
@@ -443,6 +452,7 @@ main(int argc, char **argv)
 	r.record.began = on_began;
 	r.record.committed = on_committed;
 	r.record.unpublished = on_unpublished;
+	r.record.unembedded = on_unembedded;
 	if (prepare(&r, &e) != 0)
 		return (fail_early(&r, &e));
 	code = take_all(&r, &e) == 0 ? 0 : e.exit;

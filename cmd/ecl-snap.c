@@ -161,6 +161,28 @@ on_bytes(void *arg, uint64_t bytes)
 	progress_step(arg, bytes);
 }
 
+static void
+on_embedded(void *arg, uint64_t done, uint64_t total)
+{
+	struct progress *p = arg;
+
+	p->total = total;
+	progress_step(p, done);
+}
+
+/* What the header's vector is made of; a block can do without. */
+static void
+embed(struct run *r)
+{
+	struct vectors_update u = {.step = on_embedded, .arg = &r->progress};
+	struct err e = {0, 0, ""};
+
+	progress_init(&r->progress, &r->cli, "embedding", "events", 0);
+	if (layer_vectors(r->layer, &u, &e) != 0)
+		cli_warn(&r->cli, "the vectors are not up to date: %s", e.text);
+	progress_end(&r->progress);
+}
+
 static int
 make(struct run *r, struct present *p, struct err *e)
 {
@@ -197,8 +219,10 @@ run(struct run *r, struct present *p, struct err *e)
 		(write ? LAYER_WRITE | LAYER_TREE : LAYER_ROOT) | (r->cli.force ? LAYER_FORCE : 0),
 		&r->layer, e) != 0)
 		return (-1);
-	if (write)
+	if (write) {
+		embed(r);
 		return (make(r, p, e));
+	}
 	if (realpath(r->layer->path, root) == NULL)
 		return (err_sys(e, "cannot find the path of '%s'", r->layer->path));
 	snprintf(r->snapshots, sizeof(r->snapshots), "%s/.snapshots", root);

@@ -9,6 +9,7 @@
 #include "answer.h"
 #include "event.h"
 #include "json.h"
+#include "layer_vector.h"
 
 #include "banned.h"
 
@@ -357,26 +358,31 @@ int
 answer_layer(struct query *q, struct present *p, struct err *e)
 {
 	struct ledger *l = q->ledger;
-	struct buf state_text = BUF_INIT, root_text = BUF_INIT;
+	struct buf state_text = BUF_INIT, root_text = BUF_INIT, vector = BUF_INIT;
 	uint8_t state[SHA256_SIZE], root[SHA256_SIZE];
 	uint64_t seq = q->size == 0 ? PRESENT_NONE : q->size - 1, time;
 	int rc;
 
 	if (event_time(l->index, seq, &time, e) != 0 ||
 	    ledger_state_hash_at(l, q->size, state, e) != 0 ||
-	    index_root(l->index, q->size, root, e) != 0)
+	    index_root(l->index, q->size, root, e) != 0 ||
+	    layer_vector_token(l, q->size, &vector, e) == -1) {
+		buf_release(&vector);
 		return (-1);
+	}
 	struct cell cells[] = {
 	    NUMBER("seq", seq),
 	    TIME("time", time),
 	    HASH("state", hex_token(state, &state_text)),
 	    HASH("root", hex_token(root, &root_text)),
+	    HASH("vector", ((struct span){vector.len > 0 ? vector.data : NULL, vector.len})),
 	};
 	p->facts = true;
 	rc = state_text.failed || root_text.failed ? -1
 						   : present_answer(p, NULL, cells, COUNT(cells));
 	buf_release(&state_text);
 	buf_release(&root_text);
+	buf_release(&vector);
 	return (finished(rc, e));
 }
 
@@ -389,18 +395,35 @@ count_living(void *arg, const struct element *el)
 	return (0);
 }
 
+/* Rows that a search finds ready. */
+static int
+count_vectors(struct ledger *l, uint64_t *ret, struct err *e)
+{
+	struct buf token = BUF_INIT;
+	struct vectors *v;
+	int rc = -1;
+
+	if (ledger_embedder(l, &token, e) == 0 && vectors_open(l->ecl_fd, l->log, VECTORS_MADE, buf_cstr(&token), &v, e) == 0) {
+		*ret = vectors_rows(v);
+		vectors_free(v);
+		rc = 0;
+	}
+	buf_release(&token);
+	return (rc);
+}
+
 int
 answer_stat(struct query *q, const struct blocks *blocks, struct present *p, struct err *e)
 {
 	struct index *ix = q->ledger->index;
 	struct log *log = q->ledger->log;
 	struct buf head = BUF_INIT;
-	uint64_t n = index_size(ix), first, last, living = 0, bytes = 0, present = 0, size;
+	uint64_t n = index_size(ix), first, last, living = 0, bytes = 0, present = 0, rows = 0, size;
 	size_t i;
 	int rc;
 
 	if (event_time(ix, 0, &first, e) != 0 || event_time(ix, n - 1, &last, e) != 0 ||
-	    index_each(ix, SPAN(""), count_living, &living, e) != 0)
+	    count_vectors(q->ledger, &rows, e) != 0 || index_each(ix, SPAN(""), count_living, &living, e) != 0)
 		return (-1);
 	for (i = 0; i < log->segments; i++, bytes += size)
 		if (log_segment_size(log, i, &size, e) != 0)
@@ -418,6 +441,7 @@ answer_stat(struct query *q, const struct blocks *blocks, struct present *p, str
 	    NUMBER("blocks", present),
 	    HASH("head", n == 0 ? ((struct span){NULL, 0}) : hex_token(log->end.hash, &head)),
 	    NUMBER("index_lag", index_lag(ix)),
+	    NUMBER("vectors", rows),
 	};
 	p->facts = true;
 	rc = head.failed ? -1 : present_answer(p, NULL, cells, COUNT(cells));

@@ -449,22 +449,27 @@ layer_unlock_blocks(struct layer *l)
 		flock(l->blocks_fd, LOCK_UN);
 }
 
-static int
-open_index_lock(struct layer *l, struct err *e)
+int
+layer_index_lock(struct layer *l, int *ret_fd, struct err *e)
 {
 	if (l->index_fd == -1)
 		l->index_fd = io_open_file(l->root_fd, "index.lock", O_RDWR | O_CREAT, 0600, e);
+	*ret_fd = l->index_fd;
 	return (l->index_fd == -1 ? -1 : 0);
 }
 
 int
 layer_publish(struct layer *l, struct err *e)
 {
-	return (open_index_lock(l, e) == 0 ? index_publish(l->ledger->index, l->index_fd, e) : -1);
+	int fd;
+
+	return (layer_index_lock(l, &fd, e) == 0 ? index_publish(l->ledger->index, fd, e) : -1);
 }
 
 int
 layer_publish_begin(struct layer *l, struct publication **ret, struct err *e)
 {
-	return (open_index_lock(l, e) == 0 ? index_publish_begin(l->ledger->index, l->index_fd, ret, e) : -1);
+	int fd;
+
+	return (layer_index_lock(l, &fd, e) == 0 ? index_publish_begin(l->ledger->index, fd, ret, e) : -1);
 }

@@ -11,6 +11,7 @@
 #include "err.h"
 #include "files.h"
 #include "ledger.h"
+#include "vectors.h"
 
 #define LAYER_READ 0u
 #define LAYER_WRITE 1u	  /* refuses a root that the effective user does not own (unless LAYER_FORCE) */
@@ -89,6 +90,16 @@ int layer_reader_root(const struct layer *l);
  * that stands alone.  Of a block that was opened by its name, ask its root.
  */
 bool layer_may_command(const struct layer *l);
+
+/** layer_index_lock(l, ret_fd, e): ROOT/index.lock, open but not locked; the layer's own.  Return 0 or -1. */
+int layer_index_lock(struct layer *l, int *ret_fd, struct err *e);
+
+/**
+ * layer_vectors(l, u, e):
+ * vectors_catch_up() of the ledger as far as it is durable, under index.lock (skipped where it is busy).  The caller sets max, threads, step and arg of ${u},
+ * all else zero.  Rows of an embedder that is a command are left as they are.  Return 0 or -1.
+ */
+int layer_vectors(struct layer *l, struct vectors_update *u, struct err *e);
 
 /** layer_publish(l, e): publish the ledger's index under index.lock (skipped where it is busy). */
 int layer_publish(struct layer *l, struct err *e);

@@ -13,6 +13,7 @@
 #define AHEAD_FROM (256u << 10) /* bytes that come at once make a flood */
 #define BATCH_MIN (2u << 20)	/* bytes of lines that are worth a commit while more are there */
 #define BATCH_MAX (8u << 20)
+#define EMBED_MAX 32768 /* events that get their vectors at the end; a run of more leaves all of them */
 #define GROUP 16 /* lines whose elements are looked for together */
 
 /* The commit of a batch: the job of a worker. */
@@ -83,6 +84,17 @@ end_publication(struct record *r)
 	r->publication = NULL;
 }
 
+/* Nobody waits for an event of ours any more: the next who searches need not make its vector. */
+static void
+embed(struct record *r)
+{
+	struct vectors_update u = {.max = EMBED_MAX};
+	struct err e = {0, 0, ""};
+
+	if (layer_vectors(r->layer, &u, &e) != 0)
+		r->unembedded(r->arg, &e);
+}
+
 void
 record_publish(struct record *r, uint64_t lag)
 {
@@ -93,6 +105,8 @@ record_publish(struct record *r, uint64_t lag)
 		return;
 	if (layer_publish(r->layer, &e) != 0)
 		r->unpublished(r->arg, &e);
+	else if (r->recorded <= EMBED_MAX)
+		embed(r);
 }
 
 static bool

@@ -37,6 +37,8 @@ struct record {
 	void (*committed)(void *arg, const struct batch *b);
 	/* The index could not be published, which costs nothing but time.  Perhaps more than once. */
 	void (*unpublished)(void *arg, const struct err *e);
+	/* Nor were vectors made of the events, which costs whoever searches time.  At most once. */
+	void (*unembedded)(void *arg, const struct err *e);
 
 	/* What it finds. */
 	uint64_t recorded; /* events */
@@ -68,7 +70,11 @@ int record_source(struct record *r, struct source *s, struct err *e);
 /** record_line(r, name, line, e): the same of one line without LF, which ${name} calls in messages. */
 int record_line(struct record *r, const char *name, struct span line, struct err *e);
 
-/** record_publish(r, lag): with all committed: publish the index where more than ${lag} events lie beyond it. */
+/**
+ * record_publish(r, lag):
+ * With all committed: publish the index where more than ${lag} events lie beyond it, and then make vectors, too, of a few thousand events, so that what
+ * was recorded little by little is searched at once.  A flood leaves them to ecl-index.
+ */
 void record_publish(struct record *r, uint64_t lag);
 
 void record_release(struct record *r);

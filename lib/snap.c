@@ -13,6 +13,7 @@
 #include "batch.h"
 #include "files.h"
 #include "io.h"
+#include "layer_vector.h"
 #include "snap.h"
 #include "subvol.h"
 
@@ -31,6 +32,7 @@ struct making {
 	struct summary summary;
 	struct files_table files; /* btrfs only: copies have inodes of their own */
 	struct buf line;
+	struct buf vector; /* what the header's points to */
 };
 
 int
@@ -138,6 +140,7 @@ making_release(struct making *m)
 	files_table_release(&m->files);
 	buf_release(&m->last_text);
 	buf_release(&m->line);
+	buf_release(&m->vector);
 }
 
 /* The first snapshot: what the block will be, and nobody can change any more. */
@@ -192,6 +195,9 @@ describe(struct making *m, struct err *e)
 	memcpy(h->heads, s->heads, SHA256_SIZE);
 	memcpy(h->state, s->state, SHA256_SIZE);
 	h->embedder = s->embedder;
+	/* No evidence: a block without it is as good. */
+	if (layer_vector_token(ledger, h->size, &m->vector, NULL) == 1)
+		h->vector = (struct span){m->vector.data, m->vector.len};
 	if (m->has_last)
 		memcpy(h->prev, m->last.hash, SHA256_SIZE);
 	block_format(h, &m->line);
