@@ -22,7 +22,7 @@
 
 #define PUBLISH 262144	     /* events between two manifests: so much is lost at most */
 #define FLUSH (8u << 20)     /* bytes of rows that are kept in memory */
-#define GIVEN_LAG 32768	     /* events without a vector that readers may scan themselves, for who wants it cheap */
+#define GIVEN_LAG 32768	     /* events without a vector that readers may scan for themselves */
 
 /* A space that is being written. */
 struct writer {
@@ -254,8 +254,8 @@ extend_given(struct vectors_update *u, int dir_fd, struct err *e)
 		next = step_from(&w, at);
 		if (given_scan(u->log, at, next, take_given, &v, e) != 0)
 			rc = -1;
-		else if (u->max != 0 && w.total < GIVEN_LAG && w.rows.rows == before && w.new_rows.len == 0 && w.head.others == others)
-			break;
+		else if (next - w.from < GIVEN_LAG && w.rows.rows == before && w.new_rows.len == 0 && w.head.others == others)
+			break; /* nothing to write down: who has none need not pay */
 		else if (publish(&w, next, e) != 0)
 			rc = -1;
 	}
