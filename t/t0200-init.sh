@@ -15,7 +15,7 @@ for backend in copy btrfs; do
 		test_cmp out log
 		jq -e ".seq == 0 and .element == \"ecl:layer\" and .action == \"create\" and .parent == null" out
 		jq -e ".state.format == 1 and .state.hash == \"sha256\" and .state.origin == \"example.com/log\"" out
-		jq -e ".state.embedder == \"none\" and (.state.id | test(\"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\$\"))" out
+		jq -e "(.state.embedder | test(\"^ecl-en-[0-9]+:[0-9a-f]{64}\$\")) and (.state.id | test(\"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\$\"))" out
 		jq -r .prev out | grep -x "0\{64\}"
 		sed "s/,\"hash\":\"[0-9a-f]*\"}\$//" out | tr -d "\n" | sha256sum | cut -c1-64 >want
 		jq -r .hash out >have
@@ -118,10 +118,62 @@ test_expect_success '--time dates the genesis, and wrong values are named' '
 	test_expect_code 2 ecl-init --origin "a b" new1
 	test_expect_code 2 ecl-init --backend zfs new1 2>err
 	test_grep "zfs" err
-	test_expect_code 2 ecl-init --embedder word2vec new1
+	test_expect_code 2 ecl-init --embedder word2vec new1 2>err
+	test_grep "word2vec" err
+	test_expect_code 2 ecl-init --embedder "" new1
+	test_expect_code 2 ecl-init --embedder " " new1
+	test_expect_code 2 ecl-init --replica --embedder none new1
 	test_expect_code 2 ecl-init --frobnicate new1 2>err
 	test_grep "frobnicate" err
 	test ! -e new1
+'
+
+test_expect_success 'the embedder is kept: none, a model with its hash, a command as it was said' '
+	for e in none "./embed --fast" "embed \"q\" é" /usr/bin/embed; do
+		ecl-init --backend copy --embedder "$e" "emb $e" >out
+		jq -r .state.embedder out >have
+		case $e in
+		none) echo none ;;
+		*) echo "command:$e" ;;
+		esac >want
+		test_cmp want have
+		ecl-verify -q -d "emb $e"
+	done 2>err
+	test_line_count = 0 err
+	ecl-init --backend copy --embedder ecl-en-1 named >out
+	ecl-init --backend copy unnamed >out2
+	test "$(jq -r .state.embedder out)" = "$(jq -r .state.embedder out2)"
+'
+
+test_expect_success 'a ledger that is there keeps its embedder' '
+	ecl-init --backend copy --embedder "./a b" kept >/dev/null
+	ecl-init --embedder "./a b" kept
+	ecl-init kept
+	for e in none ecl-en-1 "./a c"; do
+		test_expect_code 2 ecl-init --embedder "$e" kept 2>err
+		test_grep "ecl-index --embedder" err
+		test_grep "command:./a b" err
+	done
+	ecl-init --backend copy modelled >/dev/null
+	ecl-init --embedder ecl-en-1 modelled
+'
+
+test_expect_success 'where the model is missing or damaged, a ledger is made without, and it is said' '
+	mkdir empty cut
+	head -c 1000 "$ECL_MODEL_DIR/ecl-en-1.model" >cut/ecl-en-1.model
+	for dir in empty cut; do
+		ECL_MODEL_DIR=$PWD/$dir ecl-init --backend copy "without-$dir" >out 2>err
+		test "$(jq -r .state.embedder out)" = none
+		test_line_count = 1 err
+		test_grep "warning: events get no vectors" err
+		test_grep "$dir/ecl-en-1.model" err
+		test_grep "ecl-index --embedder" err
+		test_expect_code 2 env ECL_MODEL_DIR=$PWD/$dir ecl-init --backend copy --embedder ecl-en-1 "asked-$dir" 2>err
+		test_grep "$dir/ecl-en-1.model" err
+		test ! -e "asked-$dir"
+	done
+	ECL_MODEL_DIR=$PWD/empty ecl-init --backend copy --embedder none quiet 2>err >/dev/null
+	test_line_count = 0 err
 '
 
 test_expect_success 'two at once make one ledger' '

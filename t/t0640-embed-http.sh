@@ -54,13 +54,14 @@ test_expect_success 'no input, no request' '
 test_expect_success 'a single question is answered at once, though more may come' '
 	service good
 	coproc talk { ecl-embed-http $url; }
+	pid=$talk_PID
 	echo "{\"text\":\"abc\"}" >&${talk[1]}
 	read -r -t 20 answer <&${talk[0]}
 	test "$answer" = "{\"vector\":[3,97,1.0]}"
 	printf "{\"text\":\"b\"}\n{\"text\":\"\\u00e9\\\\n\"}" >&${talk[1]}
 	eval "exec ${talk[1]}>&-"
 	cat <&${talk[0]} >out
-	wait $talk_PID
+	wait $pid
 	printf "{\"vector\":[1,98,1.0]}\n{\"vector\":[3,233,1.0]}\n" >want
 	test_cmp want out
 '
@@ -238,7 +239,7 @@ test_expect_success MANDOC 'the man page is well-formed, fits on 80 columns, and
 	test_grep ! ".\{81\}" page
 	mandoc -T lint -W style "$man" 2>/dev/null | sed "/referenced manual not found/d" >lint
 	test_cmp /dev/null lint
-	ecl-embed-http --help | grep -o "^ .*--[a-z-]*" | grep -o -e "--[a-z-]*$" | sort >help
+	ecl-embed-http --help | sed -n "s/^  .*  --\([a-z-]*\) .*/--\1/p; s/^  -h, \(--help\).*/\1/p" | sort >help
 	sed -n "s/^\.It .*Fl Fl \([a-z-]*\).*/--\1/p" "$man" | sort >options
 	test_cmp help options
 '
