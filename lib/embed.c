@@ -50,7 +50,7 @@ struct word {
 /* What one text adds up to. */
 struct sums {
 	int32_t table[EMBED_DIMS] __attribute__((aligned(32)));
-	int32_t hashed[2 * EMBED_DIMS]; /* plus and minus of each dim */
+	int32_t hashed[2 * EMBED_DIMS] __attribute__((aligned(32))); /* plus and minus of each dim */
 };
 
 struct embed {
@@ -125,11 +125,20 @@ place_of(uint64_t hash, unsigned dims)
 	return ((uint16_t)((uint32_t)((hash >> 32) * dims >> 32) << 1 | (hash & 1)));
 }
 
+/* The root of a number below 2^52, rounded down: what the processor rounds is exact to a bit behind the point. */
 static uint32_t
-isqrt(uint64_t n)
+isqrt(bool avx2, uint64_t n)
 {
-	uint64_t root = 0, bit = UINT64_C(1) << 62;
+	uint64_t root = 0, bit = UINT64_C(1) << 50;
 
+#ifdef EMBED_X86
+	if (avx2) {
+		__m128d x = _mm_set_sd((double)n);
+
+		return ((uint32_t)_mm_cvttsd_si64(_mm_sqrt_sd(x, x)));
+	}
+#endif
+	(void)avx2;
 	while (bit > n)
 		bit >>= 2;
 	for (; bit > 0; bit >>= 2) {
@@ -175,17 +184,17 @@ fill(const struct embed *em, struct word *w, uint64_t hash, const char *name, si
 		h = mix(h + UINT64_C(0x2545f4914f6cdd1d));
 		w->place[w->places] = place_of(h, p->hash_dims);
 	}
-	w->value = (uint16_t)isqrt((uint64_t)known.idf * known.idf * UNIT * UNIT / p->places);
+	w->value = (uint16_t)isqrt(em->avx2, (uint64_t)known.idf * known.idf * UNIT * UNIT / p->places);
 	w->grams = (uint8_t)place_grams(em, name, len, w->place + w->places);
 	all = (uint64_t)known.idf * UNIT * p->grams;
-	w->gram = (uint16_t)(isqrt(all * all / w->grams) >> 10);
+	w->gram = (uint16_t)(isqrt(em->avx2, all * all / w->grams) >> 10);
 }
 
-/* The number of a word in the cache, which has room. */
+/* The number of a word in the cache, which has room; ${name} is the array of a struct words. */
 static unsigned
 look_up(struct embed *em, const char *name, size_t len)
 {
-	uint64_t hash = model_hash((struct span){name, len});
+	uint64_t hash = model_hash(name, len);
 	unsigned at = (unsigned)hash & (CACHE_SLOTS - 1);
 	struct word *w;
 
@@ -297,36 +306,119 @@ add_up(struct embed *em)
 	}
 }
 
+/* How far to shift a part so that the largest of its numbers has 15 bits. */
+static int
+shift_of(uint32_t most)
+{
+	return (17 - __builtin_clz(most));
+}
+
+/* What brings a part of that length to ${scale}. */
+static int32_t
+factor_of(uint32_t length, unsigned scale)
+{
+	return ((int32_t)(((uint64_t)scale << DAMP) / length));
+}
+
+#ifdef EMBED_X86
+
+__attribute__((target("avx2"))) static uint32_t
+settle_avx2(int32_t *x, unsigned dims)
+{
+	__m256i most = _mm256_setzero_si256(), square = most, y;
+	uint32_t lane[8];
+	uint64_t wide[4];
+	unsigned i;
+	int shift;
+
+	for (i = 0; i < dims; i += 8)
+		most = _mm256_max_epi32(most, _mm256_abs_epi32(_mm256_load_si256((__m256i *)(void *)(x + i))));
+	_mm256_storeu_si256((__m256i *)(void *)lane, most);
+	for (i = 1; i < 8; i++)
+		lane[0] = lane[i] > lane[0] ? lane[i] : lane[0];
+	if (lane[0] == 0)
+		return (0);
+	shift = shift_of(lane[0]);
+	for (i = 0; i < dims; i += 8) {
+		y = _mm256_load_si256((__m256i *)(void *)(x + i));
+		y = shift > 0 ? _mm256_sra_epi32(y, _mm_cvtsi32_si128(shift)) : _mm256_sll_epi32(y, _mm_cvtsi32_si128(-shift));
+		_mm256_store_si256((__m256i *)(void *)(x + i), y);
+		square = _mm256_add_epi64(square, _mm256_mul_epi32(y, y));
+		y = _mm256_srli_epi64(y, 32);
+		square = _mm256_add_epi64(square, _mm256_mul_epi32(y, y));
+	}
+	_mm256_storeu_si256((__m256i *)(void *)wide, square);
+	return (isqrt(true, wide[0] + wide[1] + wide[2] + wide[3]));
+}
+
+__attribute__((target("avx2"))) static inline __m256i
+scaled_avx2(const int32_t *x, __m256i factor)
+{
+	__m256i y = _mm256_mullo_epi32(_mm256_load_si256((const __m256i *)(const void *)x), factor);
+
+	return (_mm256_srai_epi32(_mm256_add_epi32(y, _mm256_set1_epi32(1 << (DAMP - 1))), DAMP));
+}
+
+__attribute__((target("avx2"))) static void
+put_avx2(const int32_t *x, unsigned dims, uint32_t length, unsigned scale, int8_t *out)
+{
+	const __m256i factor = _mm256_set1_epi32(factor_of(length, scale)),
+		      order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+	__m256i a, b;
+	unsigned i;
+
+	for (i = 0; i < dims; i += 32) {
+		a = _mm256_packs_epi32(scaled_avx2(x + i, factor), scaled_avx2(x + i + 8, factor));
+		b = _mm256_packs_epi32(scaled_avx2(x + i + 16, factor), scaled_avx2(x + i + 24, factor));
+		a = _mm256_max_epi8(_mm256_packs_epi16(a, b), _mm256_set1_epi8(-127));
+		_mm256_storeu_si256((__m256i *)(void *)(out + i), _mm256_permutevar8x32_epi32(a, order));
+	}
+}
+
+#endif
+
 /* The sums as numbers of 15 bits and a sign, which keeps their direction.  Return their length, 0 where all are 0. */
 static uint32_t
-settle(int32_t *x, unsigned dims)
+settle(bool avx2, int32_t *x, unsigned dims)
 {
 	uint32_t most = 0, a;
 	uint64_t square = 0;
 	unsigned i;
 	int shift;
 
+#ifdef EMBED_X86
+	if (avx2)
+		return (settle_avx2(x, dims));
+#endif
+	(void)avx2;
 	for (i = 0; i < dims; i++) {
 		a = (uint32_t)(x[i] < 0 ? -x[i] : x[i]);
-		most |= a;
+		most = a > most ? a : most;
 	}
 	if (most == 0)
 		return (0);
-	shift = 17 - __builtin_clz(most);
+	shift = shift_of(most);
 	for (i = 0; i < dims; i++) {
 		x[i] = shift > 0 ? x[i] >> shift : (int32_t)((uint32_t)x[i] << -shift);
 		square += (uint64_t)((int64_t)x[i] * x[i]);
 	}
-	return (isqrt(square));
+	return (isqrt(false, square));
 }
 
 /* Bring a part to its length, rounded, at most 127 a dim. */
 static void
-put(const int32_t *x, unsigned dims, uint32_t length, unsigned scale, int8_t *out)
+put(bool avx2, const int32_t *x, unsigned dims, uint32_t length, unsigned scale, int8_t *out)
 {
-	int32_t factor = (int32_t)(((uint64_t)scale << DAMP) / length), y;
+	int32_t factor = factor_of(length, scale), y;
 	unsigned i;
 
+#ifdef EMBED_X86
+	if (avx2) {
+		put_avx2(x, dims, length, scale, out);
+		return;
+	}
+#endif
+	(void)avx2;
 	for (i = 0; i < dims; i++) {
 		y = (x[i] * factor + (1 << (DAMP - 1))) >> DAMP;
 		out[i] = (int8_t)(y > 127 ? 127 : y < -127 ? -127 : y);
@@ -344,13 +436,13 @@ text_end(struct embed *em, int8_t *out)
 	add_up(em);
 	for (i = 0; i < p->hash_dims; i++)
 		s->hashed[i] = s->hashed[2 * i] - s->hashed[2 * i + 1];
-	hashed = settle(s->hashed, p->hash_dims);
-	table = settle(s->table, em->row_dims);
+	hashed = settle(em->avx2, s->hashed, p->hash_dims);
+	table = settle(em->avx2, s->table, em->row_dims);
 	memset(out, 0, EMBED_DIMS);
 	if (hashed != 0)
-		put(s->hashed, p->hash_dims, hashed, table != 0 ? p->scale_hash : p->scale, out);
+		put(em->avx2, s->hashed, p->hash_dims, hashed, table != 0 ? p->scale_hash : p->scale, out);
 	if (table != 0)
-		put(s->table, em->row_dims, table, hashed != 0 ? p->scale_table : p->scale, out + p->hash_dims);
+		put(em->avx2, s->table, em->row_dims, table, hashed != 0 ? p->scale_table : p->scale, out + p->hash_dims);
 }
 
 void

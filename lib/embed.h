@@ -9,7 +9,7 @@
 
 /*
  * A model at work, with a cache of words: 1.3 MB at most, touched as it fills.  Belongs to one thread at a time.  What is
- * in the cache never changes a vector.
+ * in the cache never changes a vector.  Who keeps vectors asks model_check() after they were made.
  */
 struct embed;
 

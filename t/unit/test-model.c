@@ -44,13 +44,6 @@ refused(const struct buf *b, const char *why, const char *name)
 	model_free(m);
 }
 
-/* The file again, its checksum made to fit. */
-static void
-seal(struct buf *b)
-{
-	le32_put(b->data + 12, crc32c(0, b->data + 16, b->len - 16));
-}
-
 static void
 copy(struct buf *to)
 {
@@ -76,6 +69,48 @@ test_whole(void)
 	model_free(NULL);
 }
 
+/* Where the rows begin, as the head of model.c says. */
+static size_t
+rows_at(void)
+{
+	size_t n = le32_get(file.data + 56);
+
+	return ((128 + 6 * n + 4 * ((n + 63) / 64) + 63) & ~(size_t)63);
+}
+
+/* The file again, its checksum made to fit. */
+static void
+seal(struct buf *b)
+{
+	size_t to = rows_at() < b->len ? rows_at() : b->len;
+
+	le32_put(b->data + 12, crc32c(0, b->data + 16, to - 16));
+}
+
+/* Is the damage at this offset noticed: when the file is opened, or when the row is used? */
+static bool
+is_noticed(struct buf *b, size_t at)
+{
+	size_t dims = EMBED_DIMS - le32_get(file.data + 52), row;
+	struct model_word found;
+	struct model *m;
+	struct err e;
+	bool good;
+
+	m = opened(b->data, b->len, &e);
+	if (at < rows_at())
+		return (m == NULL && e.exit == EXIT_ERROR && strstr(e.text, "t.model") != NULL);
+	if (m == NULL)
+		return (false);
+	row = (at - rows_at()) / dims;
+	good = model_check(m, &e) == 0;
+	model_find(m, (uint64_t)le32_get(file.data + 128 + 4 * row) << 32, SPAN("x"), &found);
+	good = good && found.row == NULL && found.weight == 0 && found.idf > 0;
+	good = good && model_check(m, &e) == -1 && strstr(e.text, "t.model") != NULL && model_verify(m, &e) == -1;
+	model_free(m);
+	return (good);
+}
+
 static void
 test_flips(void)
 {
@@ -83,19 +118,17 @@ test_flips(void)
 	struct buf b = BUF_INIT;
 	struct model *m;
 	struct err e;
-	size_t i, at, bad = 0, tried = 0;
+	size_t i, at, bad = 0;
 
 	copy(&b);
-	for (i = 0; i < 300; i++) {
-		at = i < 132 ? i : random_below(&rnd, (uint32_t)b.len);
+	for (i = 0; i < 400; i++) {
+		at = i < 132 ? i : random_below(&rnd, (uint32_t)(i & 1 ? rows_at() : b.len));
+		at = i == 399 ? b.len - 1 : at;
 		b.data[at] = (char)(b.data[at] ^ 1 << random_below(&rnd, 8));
-		m = opened(b.data, b.len, &e);
-		bad += m != NULL || e.exit != EXIT_ERROR || strstr(e.text, "t.model") == NULL;
-		model_free(m);
+		bad += !is_noticed(&b, at);
 		b.data[at] = file.data[at];
-		tried++;
 	}
-	ok(bad == 0, "one bit of %zu is another: refused each time", tried);
+	ok(bad == 0, "one bit of 400 is another: noticed each time");
 	for (bad = 0, i = 0; i < 40; i++) {
 		at = i < 20 ? i * 8 : random_below(&rnd, (uint32_t)b.len);
 		m = opened(b.data, at, &e);
@@ -106,6 +139,24 @@ test_flips(void)
 	buf_addc(&b, 0);
 	refused(&b, "damaged", "a byte too many");
 	buf_release(&b);
+}
+
+/* Every word of the table is found, and its row is good. */
+static void
+test_rows(void)
+{
+	struct model_word found;
+	struct model *m;
+	struct err e;
+	size_t i, bad = 0, n = le32_get(file.data + 56);
+
+	m = opened(file.data, file.len, &e);
+	for (i = 0; m != NULL && i < n; i++) {
+		model_find(m, (uint64_t)le32_get(file.data + 128 + 4 * i) << 32, SPAN("x"), &found);
+		bad += found.row == NULL;
+	}
+	ok(m != NULL && bad == 0 && model_check(m, &e) == 0, "all %zu words are found", n);
+	model_free(m);
 }
 
 /* Files whose checksum is right, and nothing else. */
@@ -145,7 +196,7 @@ test_header(void)
 		refused(&b, cases[i].why, name);
 	}
 	copy(&b);
-	b.data[b.len - 1] = (char)(b.data[b.len - 1] ^ 1);
+	b.data[rows_at() - 100] = (char)(b.data[rows_at() - 100] ^ 1);
 	seal(&b);
 	m = opened(b.data, b.len, &e);
 	ok(m != NULL && model_verify(m, &e) == -1 && strstr(e.text, "SHA-256") != NULL,
@@ -187,6 +238,7 @@ main(void)
 	close(fd);
 	setenv("ECL_MODEL_DIR", dir, 1);
 	test_whole();
+	test_rows();
 	test_flips();
 	test_header();
 	test_names();
