@@ -29,6 +29,12 @@ cpu_has_avx2(void)
 }
 
 bool
+cpu_has_fma(void)
+{
+	return (cpu_has_avx2() && CPU_FEATURE_ACTIVE(FMA));
+}
+
+bool
 cpu_has_crc32c(void)
 {
 	return (CPU_FEATURE_ACTIVE(SSE4_2) && CPU_FEATURE_ACTIVE(PCLMULQDQ));
@@ -61,6 +67,14 @@ cpu_has_avx2(void)
 }
 
 bool
+cpu_has_fma(void)
+{
+	unsigned a, b, c, d;
+
+	return (cpu_has_avx2() && __get_cpuid(1, &a, &b, &c, &d) && (c & bit_FMA) != 0);
+}
+
+bool
 cpu_has_crc32c(void)
 {
 	unsigned a, b, c, d;
@@ -78,6 +92,12 @@ cpu_has_sha(void)
 
 bool
 cpu_has_avx2(void)
+{
+	return (false);
+}
+
+bool
+cpu_has_fma(void)
 {
 	return (false);
 }

@@ -10,6 +10,9 @@ bool cpu_has_sha(void);
 /** cpu_has_avx2(): AVX2, BMI and BMI2, and a system that keeps the wide registers. */
 bool cpu_has_avx2(void);
 
+/** cpu_has_fma(): AVX2 as above, and fused multiply-add. */
+bool cpu_has_fma(void);
+
 /** cpu_has_crc32c(): SSE 4.2 and PCLMULQDQ. */
 bool cpu_has_crc32c(void);
 
