@@ -8,13 +8,13 @@
 
 #include <immintrin.h>
 #include <math.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "cpu.h"
-#include "faiss_c.h"
+#include "faiss_blas.h"
+#include "ivf_threads.h"
 
 #include "banned.h"
 
@@ -29,11 +29,6 @@
 #define PASTE(a, b) a##b
 #define WRAP(name) PASTE(__wrap_, name)
 #define REAL(name) PASTE(__real_, name)
-
-/* Fortran's: all by reference. */
-#define SGEMM_ARGS                                                                                                              \
-	const char *ta, const char *tb, const int *m, const int *n, const int *k, const float *alpha, const float *a,          \
-	    const int *lda, const float *b, const int *ldb, const float *beta, float *c, const int *ldc
 
 /* faiss::HeapArray<faiss::CMax<float, long>>: where the results go. */
 struct heaps {
@@ -58,8 +53,6 @@ void REAL(NAME_KNN_L2)(const float *x, const float *y, size_t d, size_t nx, size
     const void *selector);
 void WRAP(NAME_KNN_L2)(const float *x, const float *y, size_t d, size_t nx, size_t ny, struct heaps *out, const float *norms,
     const void *selector);
-void __real_sgemm_(SGEMM_ARGS);
-void __wrap_sgemm_(SGEMM_ARGS);
 
 static bool
 have_avx2(void)
@@ -70,41 +63,6 @@ have_avx2(void)
 	if (__atomic_load_n(&have, __ATOMIC_RELAXED) < 0)
 		__atomic_store_n(&have, (signed char)cpu_has_fma(), __ATOMIC_RELAXED);
 	return (__atomic_load_n(&have, __ATOMIC_RELAXED) > 0);
-}
-
-/*
- * Work cut into shares, done by threads that live no longer than it.  FAISS's own parallel loops are told to use one thread
- * (ivf_seal.c): between loops OpenMP's threads wait in a busy loop, which on a loaded machine costs ten times the work.
- */
-struct job {
-	void (*run)(const void *arg, size_t share);
-	const void *arg;
-	size_t shares, next;
-};
-
-static void *
-do_shares(void *arg)
-{
-	struct job *job = arg;
-	size_t share;
-
-	while ((share = __atomic_fetch_add(&job->next, 1, __ATOMIC_RELAXED)) < job->shares)
-		job->run(job->arg, share);
-	return (NULL);
-}
-
-static void
-in_parallel(size_t shares, void (*run)(const void *arg, size_t share), const void *arg)
-{
-	struct job job = {run, arg, shares, 0};
-	pthread_t thread[IVF_THREADS];
-	unsigned n = 0, most = ivf_threads();
-
-	while (n + 1 < most && n + 1 < shares && pthread_create(&thread[n], NULL, do_shares, &job) == 0)
-		n++;
-	do_shares(&job);
-	while (n > 0)
-		pthread_join(thread[--n], NULL);
 }
 
 /* The sums of four registers. */
@@ -206,20 +164,14 @@ multiply_4x3(const float *a, size_t lda, const float *b, size_t ldb, size_t k, f
 }
 
 #define A_ROWS 16  /* that stay in the first cache while those of b pass */
-#define B_ROWS 192 /* one share */
 
-struct product {
-	const float *a, *b;
-	float *c;
-	size_t m, n, k, lda, ldb, ldc;
-};
-
-/* Some rows of b with all of a. */
-static void
-multiply_share(const void *arg, size_t share)
+bool
+faiss_avx2_multiply(const struct product *p, size_t begin, size_t end)
 {
-	const struct product *p = arg;
-	size_t begin = share * B_ROWS, end = begin + B_ROWS < p->n ? begin + B_ROWS : p->n, i0, i, ie, j, q;
+	size_t i0, i, ie, j, q;
+
+	if (p->k % 8 != 0 || !have_avx2())
+		return (false);
 
 	for (i0 = 0; i0 < p->m; i0 = ie) {
 		ie = i0 + A_ROWS < p->m ? i0 + A_ROWS : p->m;
@@ -234,18 +186,7 @@ multiply_share(const void *arg, size_t share)
 			for (i = i0; i < ie; i++)
 				p->c[j * p->ldc + i] = dot(p->a + i * p->lda, p->b + j * p->ldb, p->k);
 	}
-}
-
-/* c = a' b, column by column: how FAISS asks for many inner products at once. */
-void
-__wrap_sgemm_(SGEMM_ARGS)
-{
-	struct product p = {a, b, c, (size_t)*m, (size_t)*n, (size_t)*k, (size_t)*lda, (size_t)*ldb, (size_t)*ldc};
-
-	if (!have_avx2() || *ta != 'T' || *tb != 'N' || *alpha != 1 || *beta != 0 || *k % 8 != 0)
-		__real_sgemm_(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-	else
-		in_parallel((p.n + B_ROWS - 1) / B_ROWS, multiply_share, &p);
+	return (true);
 }
 
 /* The nearest of ${n} vectors; the first of those that are equally near. */
@@ -356,5 +297,5 @@ WRAP(NAME_KNN_L2)(const float *x, const float *y, size_t d, size_t nx, size_t ny
 	for (i = 0; i < WORDS; i++)
 		for (k = 0; k < WORD_DIMS; k++)
 			columns[k * WORDS + i] = y[i * WORD_DIMS + k];
-	in_parallel((nx + X_ROWS - 1) / X_ROWS, assign_share, &p);
+	ivf_parallel((nx + X_ROWS - 1) / X_ROWS, assign_share, &p);
 }

@@ -5,6 +5,8 @@
  * The headers come from FAISS, so the compiler checks that these agree with them.  To be compiled with NDEBUG: else the
  * macros print what they catch.
  */
+#include "config.h"
+
 #include <faiss/Clustering.h>
 #include <faiss/Index.h>
 #include <faiss/IndexIVF.h>
@@ -190,3 +192,30 @@ faiss_Clustering_train(FaissClustering *clustering, idx_t n, const float *x, Fai
 }
 
 DEFINE_DESTRUCTOR(Clustering)
+
+#ifdef HAVE_FAISS_BLAS
+/*
+ * What else the library wants of BLAS and LAPACK belongs to transforms of vectors that we do not use: it is left out
+ * (with the Fortran runtime behind it), and whoever came here would get an exception.
+ */
+#include <faiss/impl/FaissAssert.h>
+
+#define LEFT_OUT(name)                                               \
+	extern "C" void name()                                       \
+	{                                                            \
+		FAISS_THROW_MSG("this build has no function " #name); \
+	}
+
+LEFT_OUT(dgemm_)
+LEFT_OUT(dgesvd_)
+LEFT_OUT(dgetrf_)
+LEFT_OUT(dgetri_)
+LEFT_OUT(dsyev_)
+LEFT_OUT(sgelsd_)
+LEFT_OUT(sgeqrf_)
+LEFT_OUT(sgesvd_)
+LEFT_OUT(sgetrf_)
+LEFT_OUT(sgetri_)
+LEFT_OUT(sorgqr_)
+LEFT_OUT(ssyrk_)
+#endif

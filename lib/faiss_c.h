@@ -13,11 +13,6 @@
 
 #include "err.h"
 
-#define IVF_THREADS 16 /* at most */
-
-/** ivf_threads(): how many threads a long job is worth: one for each processor that this process may use. */
-unsigned ivf_threads(void);
-
 /* OpenMP's, of which not every compiler has the header: what one thread's parallel loops may use. */
 void omp_set_num_threads(int n);
 int omp_get_max_threads(void);

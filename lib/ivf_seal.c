@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -15,6 +14,8 @@
 #include "io.h"
 #include "ivf.h"
 #include "ivf_file.h"
+#include "ivf_impl.h"
+#include "ivf_threads.h"
 
 #include "banned.h"
 
@@ -34,18 +35,6 @@ struct seal {
 	void *arg;
 	FaissIndex *index;
 };
-
-unsigned
-ivf_threads(void)
-{
-	cpu_set_t set;
-	int n;
-
-	if (sched_getaffinity(0, sizeof(set), &set) != 0)
-		return (1);
-	n = CPU_COUNT(&set);
-	return (n < 1 ? 1 : n > IVF_THREADS ? IVF_THREADS : (unsigned)n);
-}
 
 static int
 tell(struct seal *s, uint64_t done, struct err *e)
@@ -380,7 +369,7 @@ err1:	unlinkat(dir_fd, tmp, 0);
 }
 
 int
-ivf_seal(int dir_fd, const char *name, const struct ivf_rows *rows, uint64_t from, uint64_t to, uint32_t seed,
+ivf_impl_seal(int dir_fd, const char *name, const struct ivf_rows *rows, uint64_t from, uint64_t to, uint32_t seed,
     int (*step)(void *arg, uint64_t done, uint64_t total), void *arg, uint64_t *ret_bytes, uint32_t *ret_crc, struct err *e)
 {
 	struct seal s = {rows, from, to, seed, 0, step, arg, NULL};
@@ -389,8 +378,8 @@ ivf_seal(int dir_fd, const char *name, const struct ivf_rows *rows, uint64_t fro
 	if (to < from + IVF_LEAST || to > from + IVF_MAX)
 		return (err_set(e, "cannot make '%s': a segment has %llu to %llu rows", name, (unsigned long long)IVF_LEAST,
 		    (unsigned long long)IVF_MAX));
-#ifdef HAVE_FAISS_WRAP
-	/* What takes long is parallel in faiss_avx2.c. */
+#ifdef HAVE_FAISS_BLAS
+	/* What takes long is parallel in faiss_blas.c and faiss_avx2.c. */
 	omp_set_num_threads(1);
 #endif
 	if (train(&s, e) == 0 && add_rows(&s, e) == 0)
