@@ -15,6 +15,7 @@
 #include "layer.h"
 #include "set_embedder.h"
 #include "vectors.h"
+#include "vectors_seal.h"
 
 #include "banned.h"
 
@@ -33,19 +34,19 @@ static const struct cli_option options[] = {
 static const char help[] =
     "usage: ecl-index [OPTION...]\n"
     "\n"
-    "  ecl-index                    bring index and vectors up to date; for cron\n"
-    "  ecl-index --check            compare them with the log\n"
-    "  ecl-index --rebuild          make them anew\n"
-    "  ecl-index --embedder NAME    record another embedder, make its vectors\n"
+    "  ecl-index                   bring index and vectors up to date; for cron\n"
+    "  ecl-index --check           compare them with the log\n"
+    "  ecl-index --rebuild         make them anew\n"
+    "  ecl-index --embedder NAME   record another embedder, make its vectors\n"
     "\n"
-    "Index and vectors are derived from the log: they make the other programs fast, and\n"
-    "none of them believes the index.  Prints {\"events\":N,\"published\":N,\"elements\":N,\n"
-    "\"vectors\":N,\"given\":N}.\n"
+    "Index and vectors are derived from the log: they make the other programs fast,\n"
+    "and none of them believes the index.  Prints {\"events\":N,\"published\":N,\n"
+    "\"elements\":N,\"vectors\":N,\"given\":N,\"segments\":N}.\n"
     "\n"
     "      --check           exit 1, naming the file, where they differ from the log\n"
     "      --rebuild         make them anew, beside the present ones\n"
-    "      --embedder NAME   what makes vectors of events: a model, 'a command'\n"
-    "                        (with a space or a slash in it), or none\n" CLI_HELP_WRITER;
+    "      --embedder NAME   what makes the vectors: a model, a command (it has a\n"
+    "                        space or a slash in it), or none\n" CLI_HELP_WRITER;
 
 struct run {
 	struct cli cli;
@@ -55,7 +56,7 @@ struct run {
 	struct log *log;
 	struct index *ix;
 	int lock_fd;
-	uint64_t rows, given; /* vectors */
+	uint64_t rows, given, segments; /* vectors, and those of FAISS */
 	struct progress progress;
 };
 
@@ -170,6 +171,24 @@ embedding(void *arg, uint64_t done, uint64_t total)
 	progress_step(&r->progress, done);
 }
 
+/* The segments that make searches fast. */
+static int
+seal(struct run *r, const char *dir, struct err *e)
+{
+	static const char *const space[] = {VECTORS_MADE, VECTORS_GIVEN};
+	uint64_t n;
+	size_t i;
+	int rc = 0;
+
+	progress_init(&r->progress, &r->cli, "sealing", "vectors", 0);
+	for (i = 0; i < sizeof(space) / sizeof(space[0]) && rc == 0; i++) {
+		rc = vectors_seal(r->layer->ecl_fd, dir, space[i], embedding, r, &n, e);
+		r->segments += n;
+	}
+	progress_end(&r->progress);
+	return (rc);
+}
+
 /* The vectors, up to event ${size}, where the index is. */
 static int
 update_vectors(struct run *r, uint64_t size, struct err *e)
@@ -192,6 +211,8 @@ update_vectors(struct run *r, uint64_t size, struct err *e)
 		cli_warn(&r->cli, "the vectors are made anew: %s", u.damage);
 	r->rows = u.rows;
 	r->given = u.given;
+	if (rc == 0)
+		rc = seal(r, u.dir, e);
 	if (rc == 0)
 		rc = vectors_sweep(u.ecl_fd, u.dir, e);
 out:	buf_release(&token);
@@ -230,7 +251,8 @@ check_space(struct run *r, const char *space, const char *token, struct buf *fau
 	int rc;
 
 	progress_init(&r->progress, &r->cli, "checking vectors", "events", r->log->end.size);
-	rc = vectors_check(r->layer->ecl_fd, r->log, &c, e);
+	if ((rc = vectors_check(r->layer->ecl_fd, r->log, &c, e)) == 0)
+		rc = vectors_seal_check(r->layer->ecl_fd, r->log, space, fault, e);
 	progress_end(&r->progress);
 	return (rc);
 }
@@ -252,17 +274,15 @@ check_vectors(struct run *r, struct buf *fault, struct err *e)
 
 /* What the vectors have, for who asks how far they are. */
 static int
-count_rows(struct run *r, struct err *e)
+count_rows(struct run *r, const char *space, uint64_t *ret, struct err *e)
 {
+	const struct vectors_segment *seg;
 	struct vectors *v;
 
-	if (vectors_open(r->layer->ecl_fd, r->log, VECTORS_MADE, NULL, &v, e) != 0)
+	if (vectors_open(r->layer->ecl_fd, r->log, space, NULL, &v, e) != 0)
 		return (-1);
-	r->rows = vectors_rows(v);
-	vectors_free(v);
-	if (vectors_open(r->layer->ecl_fd, r->log, VECTORS_GIVEN, NULL, &v, e) != 0)
-		return (-1);
-	r->given = vectors_rows(v);
+	*ret = vectors_rows(v);
+	r->segments += vectors_segments(v, &seg);
 	vectors_free(v);
 	return (0);
 }
@@ -277,12 +297,14 @@ check(struct run *r, struct err *e)
 	progress_init(&r->progress, &r->cli, "checking", "events", r->log->end.size);
 	rc = index_check(r->layer->ecl_fd, r->log, step, &r->progress, &fault, e);
 	progress_end(&r->progress);
+	if (rc == 1)
+		buf_adds(&fault, "; 'ecl-index --rebuild' makes it anew");
 	if (rc == 0 && (rc = index_open(r->layer->ecl_fd, r->log, INDEX_NO_HASHES, &r->ix, e)) == 0)
 		rc = check_vectors(r, &fault, e);
-	if (rc == 0)
-		rc = count_rows(r, e);
+	if (rc == 0 && (rc = count_rows(r, VECTORS_MADE, &r->rows, e)) == 0)
+		rc = count_rows(r, VECTORS_GIVEN, &r->given, e);
 	if (rc == 1)
-		rc = err_no(e, "%s; 'ecl-index --rebuild' makes it anew", buf_cstr(&fault));
+		rc = err_no(e, "%s", buf_cstr(&fault));
 	buf_release(&fault);
 	return (rc);
 }
@@ -369,8 +391,9 @@ print(const struct run *r)
 		printf("%" PRIu64 " of %" PRIu64 " events are in the index, %" PRIu64 " elements, %" PRIu64 " vectors\n", published, events,
 		    elements, r->rows);
 	else
-		printf("{\"events\":%" PRIu64 ",\"published\":%" PRIu64 ",\"elements\":%" PRIu64 ",\"vectors\":%" PRIu64 ",\"given\":%" PRIu64 "}\n",
-		    events, published, elements, r->rows, r->given);
+		printf("{\"events\":%" PRIu64 ",\"published\":%" PRIu64 ",\"elements\":%" PRIu64 ",\"vectors\":%" PRIu64 ",\"given\":%" PRIu64
+		       ",\"segments\":%" PRIu64 "}\n",
+		    events, published, elements, r->rows, r->given, r->segments);
 }
 
 int

@@ -132,7 +132,7 @@ struct vectors_check {
 	const char *space;
 	const char *token;  /* of the ledger's embedder, decoded */
 	unsigned threads;   /* as for vectorize() */
-	struct buf *fault;  /* what is wrong is appended to it */
+	struct buf *fault;  /* what is wrong is appended to it, and what mends it */
 	void (*step)(void *arg, uint64_t done); /* told now and then of how many rows are done; NULL: nobody asks */
 	void *arg;
 };

@@ -22,7 +22,8 @@ struct check {
 static int
 differs(struct check *k, uint64_t row, uint64_t seq)
 {
-	buf_addf(k->c->fault, "the column '%s' of the vectors differs from the log in row %" PRIu64 " (event %" PRIu64 ")", k->c->space, row, seq);
+	buf_addf(k->c->fault, "the column '%s' of the vectors differs from the log in row %" PRIu64 " (event %" PRIu64
+	    "); 'ecl-index --rebuild' makes them anew", k->c->space, row, seq);
 	return (1);
 }
 
@@ -143,7 +144,7 @@ vectors_check(int ecl_fd, struct log *log, struct vectors_check *c, struct err *
 	if (vectors_open(ecl_fd, log, c->space, given ? NULL : c->token, &k.v, e) != 0)
 		return (-1);
 	if (vectors_damage(k.v) != NULL) {
-		buf_adds(c->fault, vectors_damage(k.v));
+		buf_addf(c->fault, "%s; 'ecl-index' makes the vectors anew", vectors_damage(k.v));
 		rc = 1;
 	} else if (vectors_events(k.v) > 0)
 		rc = given ? check_given(&k, log, e) : check_made(&k, log, e);

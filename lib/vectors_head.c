@@ -186,6 +186,20 @@ vectors_head_load(int dir_fd, const char *space, struct vectors_head *ret, struc
 	return (rc);
 }
 
+int
+vectors_head_publish(const struct vectors_head *h, int dir_fd, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	char name[VECTORS_NAME];
+	int rc;
+
+	vectors_head_format(h, &text);
+	vectors_head_file(h->space, name);
+	rc = text.failed ? err_mem(e) : io_publish(dir_fd, name, text.data, text.len, 0640, true, e);
+	buf_release(&text);
+	return (rc);
+}
+
 bool
 vectors_head_made_by(const struct vectors_head *h, const char *token)
 {

@@ -47,6 +47,9 @@ void vectors_head_release(struct vectors_head *h);
 /** vectors_head_load(dir_fd, space, ret, e): Return 1, 0 where there is none, or -1 with why it cannot be used. */
 int vectors_head_load(int dir_fd, const char *space, struct vectors_head *ret, struct err *e);
 
+/** vectors_head_publish(h, dir_fd, e): its text in place of the one before; what it names is on the disk.  Return 0 or -1. */
+int vectors_head_publish(const struct vectors_head *h, int dir_fd, struct err *e);
+
 /** vectors_head_made_by(h, token): whether by that embedder (decoded). */
 bool vectors_head_made_by(const struct vectors_head *h, const char *token);
 

@@ -131,22 +131,15 @@ flush(struct writer *w, struct err *e)
 static int
 publish(struct writer *w, uint64_t size, struct err *e)
 {
-	struct buf text = BUF_INIT;
-	char name[VECTORS_NAME];
-	int rc;
-
 	if (flush(w, e) != 0 || vectors_event_hash(w->u->log, size - 1, w->head.hash, e) != 0)
 		return (-1);
 	w->head.events = size;
 	w->head.rows = (struct vectors_column){w->rows.rows, w->rows.tail_crc};
 	w->head.seqs = (struct vectors_column){w->seqs.rows, w->seqs.tail_crc};
-	vectors_head_format(&w->head, &text);
-	vectors_head_file(w->head.space, name);
-	rc = text.failed ? err_mem(e) : io_publish(w->dir_fd, name, text.data, text.len, 0640, true, e);
-	buf_release(&text);
-	if (rc == 0)
-		w->published = true;
-	return (rc);
+	if (vectors_head_publish(&w->head, w->dir_fd, e) != 0)
+		return (-1);
+	w->published = true;
+	return (0);
 }
 
 /* The first row tells how wide they are. */
