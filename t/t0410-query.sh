@@ -264,7 +264,7 @@ test_expect_success '--stat' '
 	test "$(jq -r .head out)" = "$(tail -n 1 all | jq -r .hash)" &&
 	test "$(jq -r .first out)" = "$(head -n 1 all | jq -r .time)" &&
 	test "$(jq -r .last out)" = "$(tail -n 1 all | jq -r .time)" &&
-	test "$(jq -c keys_unsorted out)" = "[\"events\",\"elements\",\"living\",\"first\",\"last\",\"size\",\"segments\",\"blocks\",\"head\",\"index_lag\"]"
+	test "$(jq -c keys_unsorted out)" = "[\"events\",\"elements\",\"living\",\"first\",\"last\",\"size\",\"segments\",\"blocks\",\"head\",\"index_lag\",\"vectors\"]"
 '
 
 test_expect_success '--names, for completion' '
@@ -345,7 +345,7 @@ test_expect_success 'an empty log: a replica that got nothing yet' '
 	for question in "" --elements --blocks --stat "--format state" "--names elements"; do
 		ecl-query -d empty $question >out
 	done
-	test "$(ecl-query -d empty --stat)" = "{\"events\":0,\"elements\":0,\"living\":0,\"first\":null,\"last\":null,\"size\":0,\"segments\":0,\"blocks\":0,\"head\":null,\"index_lag\":0}"
+	test "$(ecl-query -d empty --stat)" = "{\"events\":0,\"elements\":0,\"living\":0,\"first\":null,\"last\":null,\"size\":0,\"segments\":0,\"blocks\":0,\"head\":null,\"index_lag\":0,\"vectors\":0}"
 	test_expect_code 1 ecl-query -d empty --history
 	test_expect_code 2 ecl-query -d empty --at 0
 '

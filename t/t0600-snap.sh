@@ -208,7 +208,7 @@ for backend in btrfs copy; do
 			ecl-replay -d "$K" >log
 			test "$(grep -cxFf acked log)" = $(wc -l <acked)
 			echo "# $hit of $i places"
-			test $hit -gt $((i / 3))
+			test $hit -gt $((i / 4)) # vectors that cannot be made are no error
 		'
 	done
 done
