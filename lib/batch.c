@@ -11,6 +11,7 @@
 #include "batch.h"
 #include "glob.h"
 #include "io.h"
+#include "vector_text.h"
 
 #include "banned.h"
 
@@ -59,6 +60,7 @@ begin(struct batch *b, struct ledger *ledger, const struct batch_rules *rules, c
 	b->chain.n = 0;
 	b->n_pieces = 0;
 	b->events = 0;
+	b->dims = 0;
 	b->behind_us = 0;
 	b->now_us = (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 	if (b->end.size > 0 && b->now_us < b->end.time_us)
@@ -74,7 +76,10 @@ batch_begin(struct batch *b, struct ledger *ledger, const struct batch_rules *ru
 void
 batch_follow(struct batch *b, const struct batch *before)
 {
+	unsigned dims = before->dims;
+
 	begin(b, before->ledger, before->rules, &before->end);
+	b->dims = dims;
 }
 
 void
@@ -93,6 +98,7 @@ batch_abandon(struct batch *b, struct err *e)
 	b->chain.n = 0;
 	b->n_pieces = 0;
 	b->events = 0;
+	b->dims = 0;
 	b->end = b->ledger->log->end;
 	return (index_rollback(b->ledger->index, b->end.size, e));
 }
@@ -254,6 +260,20 @@ event_time(struct batch *b, const struct input *in, int64_t *ret, struct json_fa
 	return (0);
 }
 
+/* Vectors of one ledger can be compared only where all have as many numbers.  Return 0, -1 with ${f}, or -2 with ${e}. */
+static int
+check_vector(struct batch *b, const struct input *in, struct json_fault *f, struct err *e)
+{
+	struct ledger *l = b->ledger;
+	size_t dims = vector_text_dims(in->vector);
+
+	if (b->dims == 0 && given_dims(&l->given, l->ecl_fd, l->log, l->index, &b->dims, e) != 0)
+		return (-2);
+	if (b->dims == 0 || dims == b->dims)
+		return (0);
+	return (json_fault_set(f, in->vector_at, "member 'vector' has %zu numbers, those of this ledger have %u", dims, b->dims));
+}
+
 int
 batch_observe(struct batch *b, const struct input *in, uint64_t *ret_id, struct json_fault *f, struct err *e)
 {
@@ -262,6 +282,8 @@ batch_observe(struct batch *b, const struct input *in, uint64_t *ret_id, struct 
 	size_t len;
 	int known, n;
 
+	if (in->vector.p != NULL && (n = check_vector(b, in, f, e)) != 0)
+		return (n);
 	if ((known = index_lookup(b->ledger->index, in->element, &el, e)) == -1)
 		return (-2);
 	*ret_id = known == 1 ? el.id : EVENT_NONE;
@@ -282,6 +304,8 @@ batch_observe(struct batch *b, const struct input *in, uint64_t *ret_id, struct 
 		return (-1);
 	if (chain(b, &ev, e) != 0)
 		return (-2);
+	if (ev.vector.p != NULL)
+		b->dims = (unsigned)vector_text_dims(ev.vector);
 	if (known == 0)
 		*ret_id = index_elements(b->ledger->index) - 1;
 	return (1);

@@ -30,6 +30,7 @@ struct batch {
 	struct log_piece *pieces;
 	size_t n_pieces, cap_pieces;
 	uint64_t events; /* in the batch */
+	unsigned dims;	 /* of the vectors in it, or in batches that it follows; 0: none, the log is to be asked */
 	int64_t now_us;
 	int64_t behind_us;  /* how far the clock is behind the last event, 0 where it is not */
 	struct buf scratch; /* an element's state, read from the log */
@@ -64,7 +65,7 @@ int batch_abandon(struct batch *b, struct err *e);
  * batch_observe(b, in, ret_id, f, e):
  * Record what ${in} says: an event, or none where it has no action and the state is what the ledger has.  ${*ret_id} becomes the
  * element's number, EVENT_NONE where there never was one.
- * Return 1 where an event was added, 0 where nothing changed, -1 with ${f} where the line is refused (the batch is
+ * A vector must have as many numbers as the first one of the ledger (given.h).  Return 1 where an event was added, 0 where nothing changed, -1 with ${f} where the line is refused (the batch is
  * as it was), -2 with ${e} where the ledger could not be read.
  */
 int batch_observe(struct batch *b, const struct input *in, uint64_t *ret_id, struct json_fault *f, struct err *e);

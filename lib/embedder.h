@@ -9,8 +9,9 @@
 #include "buf.h"
 #include "embed.h"
 #include "err.h"
+#include "vector_text.h"
 
-#define EMBEDDER_DIMS_MAX 65536u /* of any vector that is searched */
+#define EMBEDDER_DIMS_MAX VECTOR_DIMS_MAX
 #define EMBEDDER_WIDTH_MIN 32u	 /* bytes of a row */
 #define EMBEDDER_TEXT_MAX 8192u	 /* bytes of an event's text that a command gets: what stands behind is cut off */
 #define EMBEDDER_COMMAND_MAX 4096u

@@ -365,7 +365,7 @@ get_change(struct reader *r, struct span *action, struct span *state)
 
 /* A vector as a canonical token, from base64 or an array. */
 static int
-get_vector(struct reader *r, struct span *ret)
+get_vector(struct reader *r, struct span *ret, size_t *ret_at)
 {
 	const char *fault;
 	struct span token;
@@ -375,18 +375,20 @@ get_vector(struct reader *r, struct span *ret)
 	if (ret->p == NULL)
 		return (0);
 	token = r->v[M_VECTOR].token;
+	*ret_at = offset(r, token);
 	if (token.p[0] == '"') {
 		if ((fault = vector_text_fault(*ret, true)) != NULL)
-			return (json_fault_set(r->f, offset(r, token), "member 'vector' %s", fault));
-		return (0);
-	}
-	if (token.p[0] != '[')
+			return (json_fault_set(r->f, *ret_at, "member 'vector' %s", fault));
+	} else if (token.p[0] == '[') {
+		from = r->scratch->len;
+		if (vector_text_from_array(r->text, r->len, *ret_at, r->scratch, r->f) != 0)
+			return (-1);
+		ret->p = r->scratch->data + from;
+		ret->len = r->scratch->len - from;
+	} else
 		return (fault_at(r, token, "member 'vector' is neither base64 nor an array of numbers"));
-	from = r->scratch->len;
-	if (vector_text_from_array(r->text, r->len, offset(r, token), r->scratch, r->f) != 0)
-		return (-1);
-	ret->p = r->scratch->data + from;
-	ret->len = r->scratch->len - from;
+	if (vector_text_dims(*ret) > VECTOR_DIMS_MAX)
+		return (json_fault_set(r->f, *ret_at, "member 'vector' has %zu numbers, more than %u", vector_text_dims(*ret), VECTOR_DIMS_MAX));
 	return (0);
 }
 
@@ -434,7 +436,7 @@ get_event(struct reader *r, bool keep_time, struct input *ret)
 	if (get_string(r, M_ACTOR, &ret->actor) != 0 || get_string(r, M_CAUSE, &ret->cause) != 0)
 		return (-1);
 	ret->meta = get_value(r, M_META);
-	if (get_vector(r, &ret->vector) != 0 || get_time(r, keep_time, ret) != 0)
+	if (get_vector(r, &ret->vector, &ret->vector_at) != 0 || get_time(r, keep_time, ret) != 0)
 		return (-1);
 	size = ret->element.len + ret->action.len + ret->state.len + ret->actor.len +
 	    ret->cause.len + ret->meta.len + ret->vector.len;

@@ -24,6 +24,7 @@ struct input {
 	struct span cause;
 	struct span meta;
 	struct span vector; /* canonical base64 string token with quotes */
+	size_t vector_at;   /* where it stands in the line */
 	bool has_time;
 	int64_t time_us;
 	struct span glob; /* INPUT_COMPLETE: the pattern itself */

@@ -3,6 +3,7 @@
 #define ECL_LEDGER_H_
 
 #include "err.h"
+#include "given.h"
 #include "index.h"
 #include "log.h"
 
@@ -10,6 +11,7 @@ struct ledger {
 	int ecl_fd;
 	struct log *log;
 	struct index *index;
+	struct given given; /* what is known of the dimension of the vectors in the log */
 	void (*step)(void *arg, uint64_t done, uint64_t total); /* told now and then of how many elements the states are read; NULL: nobody asks */
 	void *step_arg;
 };

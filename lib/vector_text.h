@@ -5,6 +5,8 @@
 #include "buf.h"
 #include "json.h"
 
+#define VECTOR_DIMS_MAX 65536u /* numbers of a vector: a row of a byte each fits into a chunk of a column */
+
 /**
  * vector_text_fault(token, finite):
  * Why a string ${token} (with its quotes) is not a vector, or NULL where it is: canonical base64, one number
