@@ -254,6 +254,7 @@ test_good(void)
 	/* Both pipes full at the same time: 16 MB of questions to one that answers none before it has a hundred, and then much for each. */
 	rc = run("perl -ne 'BEGIN { $| = 1; $v = qq({\"vector\":[) . q(0.25,) x 1999 . qq(1]}\\n) } print $v x 100 if $. % 100 == 0'", 2000, 8000, 60000, &dims, &e);
 	ok(rc == 0 && dims == 2000, "both sides have much to say: no deadlock: %s", e.text);
+	ok(run("while read l; do sleep 0.3; echo '{\"vector\":[1]}'; done", 6, 0, 1200, &dims, &e) == 0, "one that is slow, but goes on: %s", e.text);
 	ok(run("exit 3", 0, 0, 1000, &dims, &e) == 0, "nothing asked, nothing run");
 }
 
