@@ -127,7 +127,7 @@ test_expect_success 'tables and tsv have a column more' '
 	test_cmp expect actual &&
 	ecl-query --roots R --table --stat >out &&
 	test_line_count = 8 out &&
-	test_grep "index_lag *root$" out &&
+	test_grep "vectors *root$" out &&
 	test_grep "odd \"name$" out &&
 	ecl-query --roots R --table --history --limit 500 "interface:*" >out &&
 	test_grep "^ *seq *time .*root *state" out &&
