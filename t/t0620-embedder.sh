@@ -157,7 +157,7 @@ test_expect_success 'it does not outlive who asked it' '
 		kill -0 $command 2>/dev/null || break
 		sleep 0.1
 	done
-	! kill -0 $command
+	test_must_fail kill -0 $command
 	command_is good
 	ecl-index -q -d killed
 '

@@ -86,8 +86,8 @@ done
 
 test_expect_success 'the manifest is asked, not all of the log' '
 	ledger seven
-	with 1 "[1,2,3,4]" | ecl-append -q -d seven
 	seq 200000 | sed "s/.*/{\"element\":\"n:&\",\"state\":&}/" | ecl-append -q -d seven
+	with 1 "[1,2,3,4]" | ecl-append -q -d seven
 	ecl-index -q -d seven
 	size=$(stat -c %s seven/live/.ecl/log/*0.ndjson)
 	with 2 "[4,3,2,1]" >in
@@ -124,6 +124,15 @@ test_expect_success 'a flood: vectors in batches that follow one another' '
 	test "$(ecl-replay -d nine | wc -l)" = 60001
 	test_expect_code 1 ecl-append -q -d nine --rejects bad in 2>err
 	test_line_count = 1 bad
+'
+
+test_expect_success 'a flood: one in a batch that is still on its way fixes the dimension of the next' '
+	ledger nine
+	with 0 "[1,2,3]" >in
+	seq 100000 | awk "{ printf \"{\\\"element\\\":\\\"e:%d\\\",\\\"state\\\":%d%s}\\n\", \$1, \$1, \$1 % 50 == 0 ? \",\\\"vector\\\":[1,2]\" : \"\" }" >>in
+	test_expect_code 1 ecl-append -q -d nine --rejects bad in 2>err
+	test_line_count = 2000 bad
+	test "$(ecl-replay -d nine | grep -c vector)" = 1
 '
 
 test_expect_success 'a dry run says the same, and fixes nothing' '
