@@ -1,7 +1,6 @@
 /* A command that answers lines: one line in, one line out, in order, many of them under way at a time. */
 #include "config.h"
 
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -30,6 +29,7 @@
 struct coprocess {
 	pid_t pid;
 	int to, from;	      /* our ends; -1: closed */
+	int life;	      /* closed when nobody is left to answer to */
 	struct buf out, in;   /* not yet written; read */
 	size_t sent, taken;   /* bytes of them that are done with */
 	size_t looked;	      /* bytes of in, from taken on, that have no LF */
@@ -90,25 +90,27 @@ close_others(void)
 }
 
 /* Between fork() and exec() of a program that may have threads: system calls only. */
-static void __attribute__((noreturn))
-run_child(const char *command, int in, int out, pid_t parent)
+static void
+default_signals(void)
 {
-	char *const argv[] = {(char *)(uintptr_t)"sh", (char *)(uintptr_t)"-c", (char *)(uintptr_t)"--", (char *)(uintptr_t)command, NULL};
 	struct sigaction sa;
-	sigset_t none;
 	int s;
 
-	setpgid(0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(127);
-	/* Our handlers are not the command's; what is ignored stays ignored (nohup), but for SIGPIPE. */
+	/* Our handlers are not the command's; what is ignored stays ignored (nohup), but for SIGPIPE and SIGCHLD. */
 	for (s = 1; s < NSIG; s++)
-		if (sigaction(s, NULL, &sa) == 0 && sa.sa_handler != SIG_DFL && (sa.sa_handler != SIG_IGN || s == SIGPIPE)) {
+		if (sigaction(s, NULL, &sa) == 0 && sa.sa_handler != SIG_DFL && (sa.sa_handler != SIG_IGN || s == SIGPIPE || s == SIGCHLD)) {
 			memset(&sa, 0, sizeof(sa));
 			sa.sa_handler = SIG_DFL;
 			sigaction(s, &sa, NULL);
 		}
+}
+
+static void __attribute__((noreturn))
+run_command(const char *command, int in, int out)
+{
+	char *const argv[] = {(char *)(uintptr_t)"sh", (char *)(uintptr_t)"-c", (char *)(uintptr_t)"--", (char *)(uintptr_t)command, NULL};
+	sigset_t none;
+
 	if (dup2(in, 0) == -1 || dup2(out, 1) == -1)
 		_exit(127);
 	close_others();
@@ -116,6 +118,62 @@ run_child(const char *command, int in, int out, pid_t parent)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execv("/bin/sh", argv);
 	_exit(127);
+}
+
+/* End as the command did. */
+static void __attribute__((noreturn))
+end_as(int status)
+{
+	const struct rlimit no_core = {0, 0};
+	sigset_t none;
+
+	if (WIFSIGNALED(status)) {
+		setrlimit(RLIMIT_CORE, &no_core);
+		kill(getpid(), WTERMSIG(status));
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+	}
+	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 127);
+}
+
+static void
+wake(int s)
+{
+	(void)s;
+}
+
+/*
+ * The child.  It makes one more, which becomes the command, and stays to end as that does, and to kill the group when our end of the pipe
+ * ${life} is closed, which the kernel does however we end: a parent's death signal would reach the shell alone, not what it runs.
+ */
+static void __attribute__((noreturn))
+keep(const char *command, int in, int out, int life)
+{
+	struct sigaction sa = {.sa_handler = wake};
+	struct pollfd p = {0, POLLIN, 0};
+	sigset_t none;
+	pid_t pid;
+	int status;
+
+	setpgid(0, 0);
+	default_signals();
+	sigaction(SIGCHLD, &sa, NULL);
+	if ((pid = fork()) == -1)
+		_exit(127);
+	if (pid == 0)
+		run_command(command, in, out);
+	/* Its pipes are its own. */
+	if (dup2(life, 0) == -1)
+		kill(0, SIGKILL);
+	close(1);
+	close_others();
+	sigemptyset(&none);
+	for (;;) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			end_as(status);
+		if (ppoll(&p, 1, NULL, &none) == 1)
+			kill(0, SIGKILL);
+	}
 }
 
 static int
@@ -130,8 +188,7 @@ int
 coprocess_start(const char *command, struct coprocess **ret, struct err *e)
 {
 	struct coprocess *c;
-	int to[2], from[2];
-	pid_t parent = getpid();
+	int to[2], from[2], life[2];
 	sigset_t all, before;
 
 	if ((c = calloc(1, sizeof(*c))) == NULL)
@@ -144,29 +201,37 @@ coprocess_start(const char *command, struct coprocess **ret, struct err *e)
 		err_sys(e, "cannot make a pipe");
 		goto err2;
 	}
+	if (make_pipe(life) != 0) {
+		err_sys(e, "cannot make a pipe");
+		goto err3;
+	}
 	if (set_nonblocking(to[1]) != 0 || set_nonblocking(from[0]) != 0) {
 		err_sys(e, "cannot set up a pipe");
-		goto err3;
+		goto err4;
 	}
 	/* None of our handlers is to run in the child. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	if ((c->pid = fork()) == 0)
-		run_child(command, to[0], from[1], parent);
+		keep(command, to[0], from[1], life[0]);
 	if (c->pid == -1)
 		err_sys(e, "cannot start a process");
 	else
 		setpgid(c->pid, c->pid); /* whoever is first */
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (c->pid == -1)
-		goto err3;
+		goto err4;
 	close(to[0]);
 	close(from[1]);
+	close(life[0]);
 	c->to = to[1];
 	c->from = from[0];
+	c->life = life[1];
 	*ret = c;
 	return (0);
 
+err4:	close(life[0]);
+	close(life[1]);
 err3:	close(from[0]);
 	close(from[1]);
 err2:	close(to[0]);
@@ -231,6 +296,7 @@ coprocess_free(struct coprocess *c)
 	}
 	while (waitpid(c->pid, NULL, 0) == -1 && errno == EINTR)
 		;
+	close_end(&c->life);
 	buf_release(&c->out);
 	buf_release(&c->in);
 	free(c);

@@ -66,8 +66,7 @@ unsigned embedder_width(unsigned dims);
 /**
  * embedder_events(em, in, n, out, e):
  * Write the rows of ${n} events to ${out}, embedder_width() bytes each, zeros behind the vector; those of ecl's own elements are all zeros.  The dims
- * must be known: embedder_probe().  One thread at a time; a command lives no longer than the thread that asked it first.  Return 0, or
- * -1 with ${out} undefined; a command is then started anew where it is asked again.
+ * must be known: embedder_probe().  One thread at a time.  Return 0, or -1 with ${out} undefined; a command is then started anew where it is asked again.
  */
 int embedder_events(struct embedder *em, const struct embed_input *in, size_t n, int8_t *out, struct err *e);
 
