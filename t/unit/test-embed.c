@@ -153,6 +153,36 @@ test_limits(void)
 	ok(!is_zero(v), "one word very often");
 }
 
+/* t/data/embed/golden: the id of a model, then a line a text.  Where it fails and should, a model of another name is due. */
+static void
+test_golden(void)
+{
+	const char *top = getenv("top_srcdir");
+	static char line[8192];
+	int8_t v[EMBED_DIMS];
+	size_t i, n = 0, bad = 0;
+	char *p;
+	FILE *f;
+
+	snprintf(line, sizeof(line), "%s/t/data/embed/golden", top != NULL ? top : ".");
+	if (!ok((f = fopen(line, "re")) != NULL, "there are golden vectors"))
+		return;
+	while (fgets(line, sizeof(line), f) != NULL && line[0] == '#')
+		;
+	line[strcspn(line, "\n")] = '\0';
+	ok(strcmp(line, model_id(model)) == 0, "they are of the model that ships");
+	while (fgets(line, sizeof(line), f) != NULL) {
+		p = line + strcspn(line, "\t");
+		embed_text(em, (struct span){line, (size_t)(p - line)}, v);
+		for (i = 0; i < EMBED_DIMS && *p != '\0'; i++)
+			bad += strtol(p + 1, &p, 10) != v[i];
+		bad += i != EMBED_DIMS || *p != '\n';
+		n++;
+	}
+	fclose(f);
+	ok(bad == 0 && n >= 10, "%zu texts have the vectors that they always had", n);
+}
+
 int
 main(void)
 {
@@ -170,6 +200,9 @@ main(void)
 	test_events();
 	test_engines();
 	test_limits();
+	test_golden();
+	embed_use(em, "portable");
+	test_golden();
 	embed_free(em);
 	embed_free(NULL);
 	model_free(model);
