@@ -12,6 +12,7 @@
 #include <faiss/IndexIVF.h>
 #include <faiss/index_factory.h>
 #include <faiss/index_io.h>
+#include <faiss/utils/distances.h>
 
 #include <faiss/c_api/Clustering_c.h>
 #include <faiss/c_api/IndexIVF_c.h>
@@ -20,8 +21,10 @@
 #include <faiss/c_api/index_factory_c.h>
 #include <faiss/c_api/index_io_c.h>
 #include <faiss/c_api/macros_impl.h>
+#include <faiss/c_api/utils/distances_c.h>
 
 #include <string>
+#include <vector>
 
 thread_local std::exception_ptr faiss_last_exception;
 
@@ -61,7 +64,6 @@ faiss_get_last_error()
 
 DEFINE_DESTRUCTOR(Index)
 DEFINE_GETTER(Index, int, d)
-DEFINE_GETTER(Index, idx_t, ntotal)
 DEFINE_INDEX_DOWNCAST(IndexIVF)
 DEFINE_GETTER(IndexIVF, size_t, nlist)
 DEFINE_SETTER(IndexIVF, size_t, nprobe)
@@ -191,7 +193,22 @@ faiss_Clustering_train(FaissClustering *clustering, idx_t n, const float *x, Fai
 	CATCH_AND_HANDLE
 }
 
+void
+faiss_Clustering_centroids(FaissClustering *clustering, float **ret, size_t *ret_n)
+{
+	std::vector<float> &centroids = reinterpret_cast<faiss::Clustering *>(clustering)->centroids;
+
+	*ret = centroids.data();
+	*ret_n = centroids.size();
+}
+
 DEFINE_DESTRUCTOR(Clustering)
+
+void
+faiss_fvec_inner_products_ny(float *ip, const float *x, const float *y, size_t d, size_t ny)
+{
+	faiss::fvec_inner_products_ny(ip, x, y, d, ny);
+}
 
 #ifdef HAVE_FAISS_BLAS
 /*

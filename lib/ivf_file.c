@@ -130,8 +130,29 @@ find_parts(int fd, struct ivf_file *f, struct err *e)
 	return (0);
 }
 
+/* The centroids stand in the index as they are: so a query finds the nearest lists before FAISS has read anything. */
+static int
+find_centroids(int fd, struct ivf_file *f, const float *centroids, struct err *e)
+{
+	size_t len = f->nlist * (size_t)f->width * sizeof(float);
+	uint8_t *head, *at;
+	int rc = 0;
+
+	if ((head = malloc(f->head + 1)) == NULL)
+		return (err_mem(e));
+	if (io_pread(fd, head, f->head, 0) != (ssize_t)f->head)
+		rc = err_sys(e, "cannot read what FAISS wrote");
+	else if ((at = memmem(head, f->head, centroids, len)) == NULL)
+		rc = err_set(e, "FAISS wrote its centroids in a way that this program does not know");
+	else
+		f->centroids = (uint64_t)(at - head);
+	free(head);
+	return (rc);
+}
+
 int
-ivf_file_finish(int fd, struct ivf_file *f, uint64_t *ret_bytes, uint32_t *ret_crc, struct err *e)
+ivf_file_finish(int fd, struct ivf_file *f, const float *centroids, uint64_t *ret_bytes, uint32_t *ret_crc,
+    struct err *e)
 {
 	size_t len = f->nlist * (size_t)8 + IVF_TAIL;
 	uint8_t *block, *table, *p;
@@ -144,7 +165,8 @@ ivf_file_finish(int fd, struct ivf_file *f, uint64_t *ret_bytes, uint32_t *ret_c
 		err_mem(e);
 		goto err1;
 	}
-	if (find_parts(fd, f, e) != 0 || sum(fd, 0, f->data, block, &f->crc, e) != 0)
+	if (find_parts(fd, f, e) != 0 || find_centroids(fd, f, centroids, e) != 0 ||
+	    sum(fd, 0, f->data, block, &f->crc, e) != 0)
 		goto err1;
 	for (i = 0, end = f->data, p = table; i < f->nlist; i++, p += 8) {
 		if (sum(fd, f->list[i].at, ivf_file_list_bytes(f, i), block, &f->list[i].crc, e) != 0)
@@ -155,15 +177,16 @@ ivf_file_finish(int fd, struct ivf_file *f, uint64_t *ret_bytes, uint32_t *ret_c
 	}
 	le64_put(p, f->from);
 	le64_put(p + 8, f->to);
-	le64_put(p + 16, f->head);
-	le64_put(p + 24, f->data);
-	le32_put(p + 32, f->width);
-	le32_put(p + 36, f->code);
-	le32_put(p + 40, f->nlist);
-	le32_put(p + 44, f->crc);
-	memcpy(p + 48, MAGIC, 8);
+	le64_put(p + 16, f->centroids);
+	le64_put(p + 24, f->head);
+	le64_put(p + 32, f->data);
+	le32_put(p + 40, f->width);
+	le32_put(p + 44, f->code);
+	le32_put(p + 48, f->nlist);
+	le32_put(p + 52, f->crc);
+	memcpy(p + 56, MAGIC, 8);
 	*ret_crc = crc32c(0, table, len - 4);
-	le32_put(p + 56, *ret_crc);
+	le32_put(p + 64, *ret_crc);
 	*ret_bytes = end + len;
 	if (io_pwrite(fd, table, len, end) != 0) {
 		err_sys(e, "cannot write");
@@ -182,18 +205,20 @@ err1:	free(table);
 static int
 parse_tail(const uint8_t *p, uint64_t bytes, uint32_t crc, struct ivf_file *f, struct err *e)
 {
-	if (memcmp(p + 48, MAGIC, 8) != 0 || le32_get(p + 56) != crc)
+	if (memcmp(p + 56, MAGIC, 8) != 0 || le32_get(p + 64) != crc)
 		return (err_set(e, "it is damaged, or another than the manifest knows"));
 	f->from = le64_get(p);
 	f->to = le64_get(p + 8);
-	f->head = le64_get(p + 16);
-	f->data = le64_get(p + 24);
-	f->width = le32_get(p + 32);
-	f->code = le32_get(p + 36);
-	f->nlist = le32_get(p + 40);
-	f->crc = le32_get(p + 44);
+	f->centroids = le64_get(p + 16);
+	f->head = le64_get(p + 24);
+	f->data = le64_get(p + 32);
+	f->width = le32_get(p + 40);
+	f->code = le32_get(p + 44);
+	f->nlist = le32_get(p + 48);
+	f->crc = le32_get(p + 52);
 	if (f->nlist == 0 || f->nlist > NLIST_MAX || f->code == 0 || f->code > CODE_MAX || f->to <= f->from || f->data > bytes ||
-	    f->head > f->data || bytes - f->data < IVF_TAIL + 8 * (uint64_t)f->nlist)
+	    f->head > f->data || f->centroids > f->head ||
+	    f->head - f->centroids < f->nlist * (uint64_t)f->width * sizeof(float) || bytes - f->data < IVF_TAIL + 8 * (uint64_t)f->nlist)
 		return (err_set(e, "its table is damaged"));
 	return (0);
 }

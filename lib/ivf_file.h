@@ -8,13 +8,13 @@
 
 /*
  * Bytes 0 to data - 1: the FAISS index up to its lists, in which [head, data) is FAISS's own table of them
- * ("ilar", see ivf_file.c).  Then list by list rows * code bytes of codes and rows * 8 of ids; then our table,
+ * ("ilar", see ivf_file.c) and the centroids, nlist * width floats, begin at centroids.  Then list by list rows * code bytes of codes and rows * 8 of ids; then our table,
  * little-endian:
  *   nlist times:  u32 rows, u32 CRC-32C of the list's bytes
- *   u64 from, u64 to, u64 head, u64 data, u32 width, u32 code, u32 nlist, u32 CRC-32C of bytes 0 to data - 1
+ *   u64 from, u64 to, u64 centroids, u64 head, u64 data, u32 width, u32 code, u32 nlist, u32 CRC-32C of bytes 0 to data - 1
  *   "eclivf01", u32 CRC-32C of the table up to here: the one that stands in the manifest
  */
-#define IVF_TAIL 60u
+#define IVF_TAIL 68u
 #define IVF_ID 8u /* bytes */
 
 struct ivf_list {
@@ -23,7 +23,7 @@ struct ivf_list {
 };
 
 struct ivf_file {
-	uint64_t from, to, head, data;
+	uint64_t from, to, centroids, head, data;
 	uint32_t width, code, nlist, crc; /* crc: of what stands before data */
 	struct ivf_list *list;
 };
@@ -32,11 +32,12 @@ struct ivf_file {
 void ivf_file_release(struct ivf_file *f);
 
 /**
- * ivf_file_finish(fd, f, ret_bytes, ret_crc, e):
- * FAISS wrote an index to ${fd}, whose from, to, width, code, nlist and lists' rows ${f} tells: find its parts,
- * compute the checksums, write the table behind it.  Return 0 or -1.
+ * ivf_file_finish(fd, f, centroids, ret_bytes, ret_crc, e):
+ * FAISS wrote an index with these ${centroids} to ${fd}, whose from, to, width, code, nlist and lists' rows ${f} tells: find
+ * its parts, compute the checksums, write the table behind it.  Return 0 or -1.
  */
-int ivf_file_finish(int fd, struct ivf_file *f, uint64_t *ret_bytes, uint32_t *ret_crc, struct err *e);
+int ivf_file_finish(int fd, struct ivf_file *f, const float *centroids, uint64_t *ret_bytes, uint32_t *ret_crc,
+    struct err *e);
 
 /** ivf_file_read(fd, bytes, crc, ret, e): read the table of a file of that size and checksum.  To be released.  Return 0 or -1. */
 int ivf_file_read(int fd, uint64_t bytes, uint32_t crc, struct ivf_file *ret, struct err *e);

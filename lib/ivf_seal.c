@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "faiss_c.h"
@@ -19,7 +20,8 @@
 
 #include "banned.h"
 
-#define ROWS_PER_LIST 1024
+#define LISTS_MIN 64
+#define LISTS_PER_ROOT 4 /* as many lists as the root of the number of rows, divided by this */
 #define DIMS_PER_CODE 8	    /* a byte of code stands for so many dims */
 #define TRAIN_PER_LIST 64   /* rows */
 #define TRAIN_CODES IVF_LEAST /* rows: FAISS wants 39 for each of 256 code words */
@@ -34,6 +36,7 @@ struct seal {
 	int (*step)(void *arg, uint64_t done, uint64_t total);
 	void *arg;
 	FaissIndex *index;
+	float *centroids;
 };
 
 static int
@@ -93,6 +96,21 @@ err1:	free(row);
 	return (NULL);
 }
 
+static int
+keep_centroids(struct seal *s, FaissClustering *c, struct err *e)
+{
+	float *x;
+	size_t n;
+
+	faiss_Clustering_centroids(c, &x, &n);
+	if (n != s->nlist * (size_t)s->rows->width)
+		return (err_set(e, "FAISS made %zu numbers of centroids in place of %zu", n, s->nlist * (size_t)s->rows->width));
+	if ((s->centroids = malloc(n * sizeof(*x))) == NULL)
+		return (err_mem(e));
+	memcpy(s->centroids, x, n * sizeof(*x));
+	return (0);
+}
+
 /* The centroids of the lists. */
 static int
 train_lists(struct seal *s, size_t n, const float *x, struct err *e)
@@ -111,8 +129,16 @@ train_lists(struct seal *s, size_t n, const float *x, struct err *e)
 		return (faiss_failed(e, "train"));
 	if (faiss_Clustering_train(c, (int64_t)n, x, faiss_IndexIVF_quantizer(faiss_IndexIVF_cast(s->index))) != 0)
 		rc = faiss_failed(e, "train");
+	else
+		rc = keep_centroids(s, c, e);
 	faiss_Clustering_free(c);
 	return (rc);
+}
+
+static uint64_t
+square(uint64_t n)
+{
+	return (n * n);
 }
 
 static int
@@ -124,7 +150,7 @@ train(struct seal *s, struct err *e)
 	float *x;
 	int rc;
 
-	for (s->nlist = 16; s->nlist * (uint64_t)ROWS_PER_LIST < total && s->nlist * (size_t)TRAIN_PER_LIST < most;)
+	for (s->nlist = LISTS_MIN; square(2 * s->nlist * LISTS_PER_ROOT) <= total && s->nlist * (size_t)TRAIN_PER_LIST < most;)
 		s->nlist *= 2;
 	snprintf(what, sizeof(what), "IVF%u,PQ%zunp", s->nlist, width / DIMS_PER_CODE);
 	if (faiss_index_factory(&s->index, (int)width, what, METRIC_INNER_PRODUCT) != 0)
@@ -328,7 +354,7 @@ write_file(const struct seal *s, int fd, uint64_t *ret_bytes, uint32_t *ret_crc,
 		return (err_mem(e));
 	for (i = 0; i < f.nlist; i++)
 		f.list[i].rows = (uint32_t)faiss_IndexIVF_get_list_size(v, i);
-	if (write_index(s, fd, e) == 0 && ivf_file_finish(fd, &f, ret_bytes, ret_crc, e) == 0)
+	if (write_index(s, fd, e) == 0 && ivf_file_finish(fd, &f, s->centroids, ret_bytes, ret_crc, e) == 0)
 		rc = io_fsync(fd) == 0 ? 0 : err_sys(e, "cannot sync");
 	ivf_file_release(&f);
 	return (rc);
@@ -372,7 +398,7 @@ int
 ivf_impl_seal(int dir_fd, const char *name, const struct ivf_rows *rows, uint64_t from, uint64_t to, uint32_t seed,
     int (*step)(void *arg, uint64_t done, uint64_t total), void *arg, uint64_t *ret_bytes, uint32_t *ret_crc, struct err *e)
 {
-	struct seal s = {rows, from, to, seed, 0, step, arg, NULL};
+	struct seal s = {rows, from, to, seed, 0, step, arg, NULL, NULL};
 	int threads = omp_get_max_threads(), rc = -1;
 
 	if (to < from + IVF_LEAST || to > from + IVF_MAX)
@@ -385,6 +411,7 @@ ivf_impl_seal(int dir_fd, const char *name, const struct ivf_rows *rows, uint64_
 	if (train(&s, e) == 0 && add_rows(&s, e) == 0)
 		rc = publish(&s, dir_fd, name, ret_bytes, ret_crc, e);
 	omp_set_num_threads(threads);
+	free(s.centroids);
 	if (s.index != NULL)
 		faiss_Index_free(s.index);
 	return (rc);

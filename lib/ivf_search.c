@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "buf.h"
+#include "crc32c.h"
 #include "faiss_c.h"
 #include "io.h"
 #include "ivf.h"
@@ -17,33 +17,40 @@
 #include "banned.h"
 
 /* Of the lists, so many are probed: at least MIN_PROBES, else one of PROBE_PART; with filters up to MORE_PROBES times as many. */
-#define MIN_PROBES 16
+#define MIN_PROBES 8
 #define PROBE_PART 16
 #define MORE_PROBES 4
+
+#define ALIGNMENT 16
 
 struct ivf {
 	int fd;
 	char name[64];
 	struct ivf_file file;
-	uint8_t *head;	    /* the file's bytes before data */
-	FaissIndex *coarse; /* the index without its lists */
+	void *memory;
+	uint8_t *head; /* the file's bytes before data, so placed in memory that the centroids are aligned */
 };
 
-/* What one query read of a list. */
+/* A list that a query probes. */
 struct probed {
 	uint32_t list, rows; /* rows: those that are wanted */
-	uint8_t *data;	     /* their codes, then their ids */
+	uint8_t *data;	     /* their codes, then their ids; NULL: all that the file has */
 };
 
-/* A stream of pieces of memory, for FAISS to read an index from. */
+/* What FAISS reads as if it were a file: pieces of memory, or of the segment. */
 struct piece {
-	const uint8_t *p;
+	const uint8_t *p; /* NULL: in the file */
+	uint64_t at;
 	size_t len;
+	uint32_t crc, want; /* of what was read of the file, and of the whole piece */
 };
 
 struct stream {
+	const struct ivf *x;
 	struct piece *piece;
 	size_t n, first;
+	struct err *e;
+	bool failed;
 };
 
 int
@@ -67,6 +74,26 @@ damaged(const struct ivf *x, struct err *e)
 	return (-1);
 }
 
+/* The next ${n} bytes of the segment's file, which are the piece's first. */
+static int
+read_from_file(struct stream *s, struct piece *piece, char *out, size_t n)
+{
+	ssize_t got = io_pread(s->x->fd, out, n, piece->at);
+
+	if (got < 0)
+		err_sys(s->e, "cannot read");
+	else if ((size_t)got != n)
+		err_set(s->e, "it is cut");
+	else {
+		piece->crc = crc32c(piece->crc, out, n);
+		if (n < piece->len || piece->crc == piece->want)
+			return (0);
+		err_set(s->e, "the checksum of a list is wrong");
+	}
+	s->failed = true;
+	return (-1);
+}
+
 static ssize_t
 read_pieces(void *cookie, char *out, size_t len)
 {
@@ -77,8 +104,14 @@ read_pieces(void *cookie, char *out, size_t len)
 	while (done < len && s->first < s->n) {
 		piece = &s->piece[s->first];
 		n = piece->len < len - done ? piece->len : len - done;
-		memcpy(out + done, piece->p, n);
-		piece->p += n;
+		if (piece->p == NULL) {
+			if (read_from_file(s, piece, out + done, n) != 0)
+				return (-1);
+			piece->at += n;
+		} else {
+			memcpy(out + done, piece->p, n);
+			piece->p += n;
+		}
 		piece->len -= n;
 		done += n;
 		if (piece->len == 0)
@@ -87,58 +120,69 @@ read_pieces(void *cookie, char *out, size_t len)
 	return ((ssize_t)done);
 }
 
-/* An index of these lists of ${x}, as if the others were empty. */
 static int
-make_index(const struct ivf *x, const struct probed *probed, uint32_t n, FaissIndex **ret, struct err *e)
+read_index(struct stream *s, FaissIndex **ret, struct err *e)
 {
-	struct stream s = {0};
-	uint32_t *chosen, *rows, i;
-	uint8_t *lists;
 	FILE *f;
-	int rc = -1;
+	int rc = 0;
 
-	chosen = malloc((n + 1) * sizeof(*chosen));
-	rows = malloc((n + 1) * sizeof(*rows));
-	lists = malloc(IVF_LISTS(n));
-	s.piece = malloc((n + 2) * sizeof(*s.piece));
-	if (chosen == NULL || rows == NULL || lists == NULL || s.piece == NULL) {
-		err_mem(e);
-		goto err1;
-	}
-	s.piece[s.n++] = (struct piece){x->head, x->file.head};
-	s.piece[s.n++] = (struct piece){lists, IVF_LISTS(n)};
-	for (i = 0; i < n; i++) {
-		chosen[i] = probed[i].list;
-		rows[i] = probed[i].rows;
-		s.piece[s.n++] = (struct piece){probed[i].data, probed[i].rows * (size_t)(x->file.code + IVF_ID)};
-	}
-	ivf_file_lists(&x->file, chosen, rows, n, lists);
-	if ((f = fopencookie(&s, "r", (cookie_io_functions_t){.read = read_pieces})) == NULL) {
-		err_mem(e);
-		goto err1;
-	}
-	if (faiss_read_index(f, 0, ret) == 0)
-		rc = 0;
-	else
-		faiss_failed(e, "read a segment");
+	if ((f = fopencookie(s, "r", (cookie_io_functions_t){.read = read_pieces})) == NULL)
+		return (err_mem(e));
+	if (faiss_read_index(f, 0, ret) != 0)
+		rc = s->failed ? damaged(s->x, e) : faiss_failed(e, "read a segment");
 	fclose(f);
-err1:	free(s.piece);
-	free(lists);
-	free(rows);
-	free(chosen);
 	return (rc);
 }
 
 /* FAISS's own idea of what it read: what we rely on. */
 static int
-check_coarse(const struct ivf *x, struct err *e)
+check_index(const struct ivf *x, FaissIndex *index, struct err *e)
 {
-	FaissIndexIVF *v = faiss_IndexIVF_cast(x->coarse);
+	FaissIndexIVF *v = faiss_IndexIVF_cast(index);
 
-	if (v == NULL || faiss_Index_d(x->coarse) != (int)x->file.width || faiss_IndexIVF_nlist(v) != x->file.nlist ||
-	    faiss_Index_ntotal(faiss_IndexIVF_quantizer(v)) != (int64_t)x->file.nlist)
-		return (err_set(e, "it is not of the kind that this program makes"));
-	return (0);
+	if (v != NULL && faiss_Index_d(index) == (int)x->file.width && faiss_IndexIVF_nlist(v) == x->file.nlist)
+		return (0);
+	err_set(e, "it is not of the kind that this program makes");
+	return (damaged(x, e));
+}
+
+/* An index of these lists of ${x}, as if the others were empty. */
+static int
+make_index(const struct ivf *x, const struct probed *probed, uint32_t n, FaissIndex **ret, struct err *e)
+{
+	struct stream s = {.x = x, .e = e};
+	uint32_t *chosen, *rows, i;
+	struct piece *piece;
+	uint8_t *lists;
+	int rc = -1;
+
+	chosen = malloc((n + 1) * sizeof(*chosen));
+	rows = malloc((n + 1) * sizeof(*rows));
+	lists = malloc(IVF_LISTS(n));
+	s.piece = calloc(n + 2, sizeof(*s.piece));
+	if (chosen == NULL || rows == NULL || lists == NULL || s.piece == NULL) {
+		err_mem(e);
+		goto err1;
+	}
+	s.piece[s.n++] = (struct piece){.p = x->head, .len = x->file.head};
+	s.piece[s.n++] = (struct piece){.p = lists, .len = IVF_LISTS(n)};
+	for (i = 0; i < n; i++) {
+		chosen[i] = probed[i].list;
+		rows[i] = probed[i].rows;
+		piece = &s.piece[s.n++];
+		piece->p = probed[i].data;
+		piece->at = x->file.list[probed[i].list].at;
+		piece->len = probed[i].rows * (size_t)(x->file.code + IVF_ID);
+		piece->want = x->file.list[probed[i].list].crc;
+	}
+	ivf_file_lists(&x->file, chosen, rows, n, lists);
+	if (read_index(&s, ret, e) == 0 && (rc = check_index(x, *ret, e)) != 0)
+		faiss_Index_free(*ret);
+err1:	free(s.piece);
+	free(lists);
+	free(rows);
+	free(chosen);
+	return (rc);
 }
 
 int
@@ -160,12 +204,12 @@ ivf_impl_open(int dir_fd, const char *name, uint64_t from, uint64_t to, unsigned
 		err_set(e, "it holds other rows than the manifest says");
 		goto err1;
 	}
-	if ((x->head = malloc(x->file.data)) == NULL) {
+	if ((x->memory = malloc(x->file.data + ALIGNMENT)) == NULL) {
 		err_mem(e);
 		goto err2;
 	}
-	if (ivf_file_part(x->fd, 0, x->file.data, x->file.crc, x->head, e) != 0 || make_index(x, NULL, 0, &x->coarse, e) != 0 ||
-	    check_coarse(x, e) != 0)
+	x->head = (uint8_t *)x->memory + (ALIGNMENT - x->file.centroids % ALIGNMENT) % ALIGNMENT;
+	if (ivf_file_part(x->fd, 0, x->file.data, x->file.crc, x->head, e) != 0)
 		goto err1;
 	*ret = x;
 	return (0);
@@ -180,10 +224,8 @@ ivf_impl_free(struct ivf *x)
 {
 	if (x == NULL)
 		return;
-	if (x->coarse != NULL)
-		faiss_Index_free(x->coarse);
 	ivf_file_release(&x->file);
-	free(x->head);
+	free(x->memory);
 	close(x->fd);
 	free(x);
 }
@@ -196,38 +238,49 @@ is_wanted(const struct ivf *x, const struct ivf_query *q, int64_t id)
 	return (row >= q->lo && row < q->hi && (q->wanted == NULL || (q->wanted[id >> 3] >> (id & 7) & 1) != 0));
 }
 
-/* Read list ${i} and keep what is wanted of it. */
+/* Read list ${i}, checked. */
 static int
-read_list(const struct ivf *x, uint32_t i, const struct ivf_query *q, bool all, struct probed *ret, struct err *e)
+read_list(const struct ivf *x, uint32_t i, uint8_t **ret, struct err *e)
 {
 	const struct ivf_list *list = &x->file.list[i];
-	uint64_t n = x->file.to - x->file.from;
-	uint32_t k, kept = 0, code = x->file.code;
-	uint8_t *data, *ids;
+
+	if ((*ret = malloc(ivf_file_list_bytes(&x->file, i))) == NULL)
+		return (err_mem(e));
+	if (ivf_file_part(x->fd, list->at, ivf_file_list_bytes(&x->file, i), list->crc, *ret, e) == 0)
+		return (0);
+	free(*ret);
+	return (damaged(x, e));
+}
+
+static int64_t
+id_of(const uint8_t *ids, uint32_t k)
+{
 	int64_t id;
 
-	if ((data = malloc(ivf_file_list_bytes(&x->file, i))) == NULL)
-		return (err_mem(e));
-	if (ivf_file_part(x->fd, list->at, ivf_file_list_bytes(&x->file, i), list->crc, data, e) != 0) {
-		damaged(x, e);
-		free(data);
-		return (-1);
-	}
-	*ret = (struct probed){i, list->rows, data};
-	if (all)
-		return (0);
-	ids = data + list->rows * (size_t)code;
-	for (k = 0; k < list->rows; k++) {
-		memcpy(&id, ids + k * (size_t)IVF_ID, sizeof(id));
+	memcpy(&id, ids + k * (size_t)IVF_ID, sizeof(id));
+	return (id);
+}
+
+/* Keep what is wanted of a list's codes and ids.  Return the number. */
+static uint32_t
+keep_wanted(const struct ivf *x, const struct ivf_query *q, uint8_t *data, uint32_t rows)
+{
+	uint64_t n = x->file.to - x->file.from;
+	size_t code = x->file.code;
+	uint8_t *ids = data + rows * code;
+	uint32_t k, kept = 0;
+	int64_t id;
+
+	for (k = 0; k < rows; k++) {
+		id = id_of(ids, k);
 		if (id < 0 || (uint64_t)id >= n || !is_wanted(x, q, id))
 			continue;
-		memmove(data + kept * (size_t)code, data + k * (size_t)code, code);
+		memmove(data + kept * code, data + k * code, code);
 		memcpy(ids + kept * (size_t)IVF_ID, &id, sizeof(id));
 		kept++;
 	}
-	memmove(data + kept * (size_t)code, ids, kept * (size_t)IVF_ID);
-	ret->rows = kept;
-	return (0);
+	memmove(data + kept * code, ids, kept * (size_t)IVF_ID);
+	return (kept);
 }
 
 static int
@@ -238,51 +291,73 @@ by_list(const void *pa, const void *pb)
 	return ((a->list > b->list) - (a->list < b->list));
 }
 
-/* The lists nearest to the query, nearest first, no more than ${n}. */
-static int
-nearest_lists(const struct ivf *x, const float *q, size_t n, int64_t *list, struct err *e)
-{
-	float *score;
-	int rc = 0;
+struct near {
+	float score;
+	uint32_t list;
+};
 
-	if ((score = malloc(n * sizeof(*score))) == NULL)
-		return (err_mem(e));
-	if (faiss_Index_search(faiss_IndexIVF_quantizer(faiss_IndexIVF_cast(x->coarse)), 1, q, (int64_t)n, score, list) != 0)
-		rc = faiss_failed(e, "search");
-	free(score);
-	return (rc);
+static int
+nearer(const void *pa, const void *pb)
+{
+	const struct near *a = pa, *b = pb;
+
+	return (a->score > b->score ? -1 : a->score < b->score ? 1 : (a->list > b->list) - (a->list < b->list));
 }
 
-/* Read the lists to be probed.  ret[] has room for ${most}. */
+/* All lists, those nearest to the query first, as FAISS's own quantizer would have them. */
+static struct near *
+nearest_lists(const struct ivf *x, const float *q)
+{
+	const float *centroids = (const float *)(const void *)(x->head + x->file.centroids);
+	uint32_t n = x->file.nlist, i;
+	struct near *near;
+	float *score;
+
+	score = malloc(n * sizeof(*score));
+	near = malloc(n * sizeof(*near));
+	if (score != NULL && near != NULL) {
+		faiss_fvec_inner_products_ny(score, q, centroids, x->file.width, n);
+		for (i = 0; i < n; i++)
+			near[i] = (struct near){score[i], i};
+		qsort(near, n, sizeof(*near), nearer);
+	} else {
+		free(near);
+		near = NULL;
+	}
+	free(score);
+	return (near);
+}
+
+/* Choose the lists to be probed; with a filter, read them, and keep what is wanted.  ret[] has room for ${most}. */
 static int
 probe(const struct ivf *x, const struct ivf_query *query, const float *q, size_t least, size_t most, struct probed *ret,
     uint32_t *ret_n, struct err *e)
 {
 	bool all = query->wanted == NULL && query->lo <= x->file.from && query->hi >= x->file.to;
 	uint64_t rows = 0, enough = least * (x->file.to - x->file.from) / x->file.nlist;
-	int64_t *list;
+	struct near *near;
+	struct probed *p;
 	size_t i;
 
-	if ((list = malloc(most * sizeof(*list))) == NULL)
+	if ((near = nearest_lists(x, q)) == NULL)
 		return (err_mem(e));
-	if (nearest_lists(x, q, most, list, e) != 0)
-		goto err1;
 	for (i = 0; i < most && (i < least || (!all && rows < enough)); i++) {
-		if (list[i] < 0 || list[i] >= (int64_t)x->file.nlist || x->file.list[list[i]].rows == 0)
-			continue;
-		if (read_list(x, (uint32_t)list[i], query, all, &ret[*ret_n], e) != 0)
-			goto err1;
-		rows += ret[*ret_n].rows;
-		if (ret[*ret_n].rows == 0)
-			free(ret[*ret_n].data);
-		else
-			(*ret_n)++;
+		p = &ret[*ret_n];
+		*p = (struct probed){near[i].list, x->file.list[near[i].list].rows, NULL};
+		if (p->rows != 0 && !all) {
+			if (read_list(x, p->list, &p->data, e) != 0)
+				goto err1;
+			if ((p->rows = keep_wanted(x, query, p->data, p->rows)) == 0)
+				free(p->data);
+		}
+		rows += p->rows;
+		*ret_n += p->rows != 0;
 	}
-	free(list);
+	free(near);
 	qsort(ret, *ret_n, sizeof(*ret), by_list);
 	return (0);
 
-err1:	free(list);
+err1:	free(near);
 	return (-1);
 }
 
@@ -355,35 +430,37 @@ err1:	free(probed);
 static int
 check_list(const struct ivf *x, uint32_t i, uint8_t *seen, struct err *e)
 {
-	const struct ivf_query every = {.lo = 0, .hi = UINT64_MAX};
-	struct probed got;
-	uint32_t k;
+	uint32_t k, rows = x->file.list[i].rows;
+	uint8_t *data;
 	int64_t id;
 	int rc = 0;
 
-	if (read_list(x, i, &every, true, &got, e) != 0)
+	if (read_list(x, i, &data, e) != 0)
 		return (-1);
-	for (k = 0; k < got.rows && rc == 0; k++) {
-		memcpy(&id, got.data + got.rows * (size_t)x->file.code + k * (size_t)IVF_ID, sizeof(id));
+	for (k = 0; k < rows && rc == 0; k++) {
+		id = id_of(data + rows * (size_t)x->file.code, k);
 		if (id < 0 || (uint64_t)id >= x->file.to - x->file.from || (seen[id >> 3] >> (id & 7) & 1) != 0) {
 			err_set(e, "its lists are not those of its rows");
 			rc = damaged(x, e);
 		} else
 			seen[id >> 3] |= (uint8_t)(1 << (id & 7));
 	}
-	free(got.data);
+	free(data);
 	return (rc);
 }
 
 int
 ivf_impl_check(struct ivf *x, struct err *e)
 {
+	FaissIndex *index;
 	uint8_t *seen;
 	uint32_t i;
-	int rc = 0;
+	int rc;
 
 	if ((seen = calloc((x->file.to - x->file.from + 7) / 8, 1)) == NULL)
 		return (err_mem(e));
+	if ((rc = make_index(x, NULL, 0, &index, e)) == 0)
+		faiss_Index_free(index);
 	for (i = 0; i < x->file.nlist && rc == 0; i++)
 		if (x->file.list[i].rows != 0)
 			rc = check_list(x, i, seen, e);

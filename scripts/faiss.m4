@@ -8,10 +8,10 @@ dnl
 dnl Results: $faiss, $faiss_note; FAISS_LIBS, FAISS_LDFLAGS, FAISS_CXXFLAGS; the conditionals FAISS, FAISS_CXX, FAISS_BLAS and FAISS_WRAP.
 
 dnl The functions that lib/ivf_*.c call.
-m4_define([ECL_FAISS_FUNCTIONS], [faiss_Clustering_free, faiss_Clustering_new_with_params, faiss_Clustering_train,
-	faiss_ClusteringParameters_init, faiss_IndexIVF_cast, faiss_IndexIVF_get_list_size, faiss_IndexIVF_merge_from,
+m4_define([ECL_FAISS_FUNCTIONS], [faiss_Clustering_centroids, faiss_Clustering_free, faiss_Clustering_new_with_params, faiss_Clustering_train,
+	faiss_ClusteringParameters_init, faiss_fvec_inner_products_ny, faiss_IndexIVF_cast, faiss_IndexIVF_get_list_size, faiss_IndexIVF_merge_from,
 	faiss_IndexIVF_nlist, faiss_IndexIVF_quantizer, faiss_IndexIVF_set_nprobe, faiss_Index_add_with_ids, faiss_Index_d,
-	faiss_Index_free, faiss_Index_ntotal, faiss_Index_search, faiss_Index_train, faiss_get_last_error,
+	faiss_Index_free, faiss_Index_search, faiss_Index_train, faiss_get_last_error,
 	faiss_index_factory, faiss_read_index, faiss_write_index])
 
 dnl What FAISS wants of BLAS and LAPACK, as far as faiss_blas.c and faiss_c.cc have it.
