@@ -39,8 +39,8 @@ static const char help[] =
     "\n"
     "      --backend KIND    btrfs, copy, or auto: btrfs where it can (auto)\n"
     "      --origin NAME     the ledger's name in checkpoints (HOST/UUID)\n"
-    "      --embedder NAME   what makes vectors of events: a model, 'a command' with a\n"
-    "                        space or slash in it, or none (the model that ships)\n"
+    "      --embedder NAME   what makes vectors of events: a model, 'a command' with\n"
+    "                        a space or slash in it, or none (the model that ships)\n"
     "      --time TIME       of the genesis, for importing history (now)\n"
     "      --replica         no genesis: a copy of another ledger\n" CLI_HELP_WRITER;
 
