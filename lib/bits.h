@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 static inline bool
 bits_get(const uint8_t *bits, uint64_t n)
@@ -21,8 +22,15 @@ bits_set(uint8_t *bits, uint64_t n)
 static inline uint64_t
 bits_next(const uint8_t *bits, uint64_t from, uint64_t to)
 {
-	while (from < to && !bits_get(bits, from))
-		from = from % 8 == 0 && bits[from / 8] == 0 ? from + 8 : from + 1;
+	uint64_t word, n;
+
+	for (; from < to && !bits_get(bits, from); from += n) {
+		n = from % 8 == 0 && bits[from / 8] == 0 ? 8 : 1;
+		if (from % 64 == 0 && from + 64 <= to) {
+			memcpy(&word, bits + from / 8, sizeof(word));
+			n = word == 0 ? 64 : n;
+		}
+	}
 	return (from < to ? from : to);
 }
 

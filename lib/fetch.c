@@ -15,9 +15,11 @@
 #define GROUP_MAX 262144
 #define LINES_MAX (16u << 20) /* bytes of lines that are held at a time */
 
+#define ANY SIZE_MAX
+
 struct fetch_want {
 	uint64_t seq;
-	size_t name; /* offset in names */
+	size_t name; /* offset in names, or ANY */
 	size_t line; /* offset in lines */
 	uint32_t name_len, length;
 };
@@ -56,7 +58,7 @@ by_seq(const void *a, const void *b)
 static int
 visit_one(struct fetch *f, const struct fetch_want *w, struct err *e)
 {
-	struct span name = {f->names.data + w->name, w->name_len};
+	struct span name = {w->name == ANY ? NULL : f->names.data + w->name, w->name_len};
 	struct json_fault fault = {0, "it is another event"};
 	struct event ev;
 
@@ -64,7 +66,7 @@ visit_one(struct fetch *f, const struct fetch_want *w, struct err *e)
 	    ev.seq != w->seq)
 		return (err_set(e, "the log is corrupt at seq %" PRIu64 ": %s; run 'ecl-verify'",
 		    w->seq, fault.what));
-	if (!span_eq(ev.element, name))
+	if (name.p != NULL && !span_eq(ev.element, name))
 		return (err_set(e,
 		    "the index has event %" PRIu64 " as one of '%.*s'; run 'ecl-index --rebuild'",
 		    w->seq, (int)name.len, name.p));
@@ -146,7 +148,7 @@ fetch_add(struct fetch *f, struct span name, uint64_t seq, struct err *e)
 	if (f->n == f->cap && more_room(f, e) != 0)
 		return (-1);
 	f->want[f->n++] = (struct fetch_want){
-	    .seq = seq, .name = f->names.len, .name_len = (uint32_t)name.len};
+	    .seq = seq, .name = name.p == NULL ? ANY : f->names.len, .name_len = (uint32_t)name.len};
 	buf_addspan(&f->names, name);
 	if (f->names.failed)
 		return (err_mem(e));

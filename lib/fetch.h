@@ -28,7 +28,7 @@ void fetch_release(struct fetch *f);
 
 /**
  * fetch_add(f, name, seq, e), fetch_flush(f, e):
- * Event ${seq}, of element ${name}, is wanted; it is visited now or later, at the latest by
+ * Event ${seq}, of element ${name} (p NULL: of any), is wanted; it is visited now or later, at the latest by
  * fetch_flush(), after those that were asked for before.  Return 0, what the visitor said, or -1
  * with ${e}: an event that cannot be read, or is one of another element.
  * Memory: about 100 bytes for each of up to 262,144 events, and 16 MiB for their lines.
