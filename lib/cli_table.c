@@ -393,8 +393,8 @@ fix_widths(struct table *t)
 	set_widths(t);
 	for (i = 0; i < t->ncolumns; i++) {
 		c = &t->columns[i];
-		if (c->art == NULL || (c->flags & TABLE_BELOW) != 0 || c->hidden ||
-		    c->width >= STATE_LEAST)
+		if (c->art == NULL || (c->flags & TABLE_STATE) == 0 || (c->flags & TABLE_BELOW) != 0 ||
+		    c->hidden || c->width >= STATE_LEAST)
 			continue;
 		measure(t);
 		c->under = c->width >= STATE_LEAST;

@@ -7,6 +7,7 @@
 
 #include "change.h"
 #include "event.h"
+#include "excerpt.h"
 #include "json.h"
 #include "present.h"
 
@@ -34,6 +35,7 @@ is_absent(const struct cell *c)
 	case CELL_TIME:
 		return (c->n == PRESENT_NONE);
 	case CELL_FLAG:
+	case CELL_SCORE:
 		return (false);
 	case CELL_CHANGE:
 		return (c->text.p == NULL && c->before.p == NULL);
@@ -64,6 +66,10 @@ add_json(struct buf *b, const struct cell *c)
 		break;
 	case CELL_FLAG:
 		buf_adds(b, c->n != 0 ? "true" : "false");
+		break;
+	case CELL_SCORE:
+		/* What rounds to nothing has no sign. */
+		buf_addf(b, "%.4f", c->score > -.00005 && c->score < 0 ? 0 : c->score);
 		break;
 	default:
 		buf_addspan(b, c->text);
@@ -254,6 +260,8 @@ start_table(struct present *p, const struct cell *cells, size_t n)
 	    [CELL_JSON] = TABLE_STATE,
 	    [CELL_TEXT] = TABLE_TEXT,
 	    [CELL_NUMBER] = TABLE_RIGHT,
+	    [CELL_SCORE] = TABLE_RIGHT,
+	    [CELL_FOUND] = TABLE_NAME,
 	    [CELL_CHANGE] = TABLE_STATE,
 	};
 	const struct cell *c;
@@ -267,9 +275,14 @@ start_table(struct present *p, const struct cell *cells, size_t n)
 	p->columns = n;
 	for (k = 0; k < n; k++) {
 		c = &cells[p->order[k]];
-		cli_table_column(p->table, k, flags[c->kind] | (c->kind == CELL_CHANGE && p->below ? TABLE_BELOW : 0));
+		cli_table_column(p->table, k,
+		    c->kind == CELL_FOUND && c->state
+			? TABLE_STATE
+			: flags[c->kind] | (c->kind == CELL_CHANGE && p->below ? TABLE_BELOW : 0));
 		if (c->kind == CELL_CHANGE)
 			cli_table_draw(p->table, k, &change_art);
+		else if (c->kind == CELL_FOUND)
+			cli_table_draw(p->table, k, &excerpt_art);
 	}
 	return (0);
 }
@@ -322,6 +335,8 @@ add_row(struct present *p, const struct cell *cells, size_t n)
 		buf_reset(&p->text);
 		if (c->kind == CELL_CHANGE)
 			pack_change(&p->text, c);
+		else if (c->kind == CELL_FOUND)
+			excerpt_pack(c->text, c->mark, c->marks, &p->text);
 		else
 			add_shown(&p->text, c, false, p->now_us);
 		if (p->text.failed || (p->reverse && keep(p) != 0))
@@ -367,10 +382,12 @@ add_line(struct present *p, const struct span *line, const struct cell *cells, s
 
 	if (p->format == PRESENT_JSON && line != NULL) {
 		buf_addspan(b, *line);
-		if (p->root.p != NULL) {
+		for (i = 0; i < n; i++) {
+			if (cells[i].kind != CELL_SCORE && (p->root.p == NULL || i < n - 1))
+				continue;
 			b->len--; /* the brace */
 			buf_addc(b, ',');
-			add_member(b, &cells[n - 1]);
+			add_member(b, &cells[i]);
 			buf_addc(b, '}');
 		}
 	} else if (p->format == PRESENT_JSON) {
