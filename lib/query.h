@@ -9,6 +9,8 @@
 #include "event.h"
 #include "filter.h"
 #include "ledger.h"
+#include "nearest.h"
+#include "similar.h"
 
 /* What is asked for. */
 struct query {
@@ -93,5 +95,15 @@ int query_count(struct query *q, enum query_key key, bool local, int (*visit)(vo
  * in ${ev}.  Return 1, 0 where there is none, -1 on an error: also where several hashes begin so.  O(1) for a seq, O(bytes of the log) for a hash.
  */
 int query_event(struct query *q, const char *what, struct buf *out, struct event *ev, struct err *e);
+
+/**
+ * query_similar(q, t, k, ret, e):
+ * The ${k} events that pass and resemble ${t} most, in the order of their scores, the best first; of equal ones the newest first.  Names, actions and the range
+ * are looked at inside the search: there are ${k} where so many pass.  The score of an event, or a vector, is the cosine; the event itself is left out.
+ * Of a text it is the mean of the cosine (0 at least) and lexical_score(), of those with the greatest cosines; and where the text has identifiers (lexical.h), half of that,
+ * and a half more for the events of elements whose names hold one: all these elements are found, though not near.  Return 0 or -1;
+ * release with nearest_release().
+ */
+int query_similar(struct query *q, const struct similar_target *t, size_t k, struct nearest *ret, struct err *e);
 
 #endif

@@ -1,0 +1,383 @@
+/* The events nearest to a vector: by segments and rows. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "ivf.h"
+#include "similar_impl.h"
+#include "worker.h"
+
+#include "banned.h"
+
+#define THREADS_MAX 16
+#define FEW 50000u /* wanted rows that are compared one by one though there are segments */
+
+/* A search of rows: those wanted, by row, and the best of them so far. */
+struct search {
+	struct similar *s;
+	uint64_t from, to;
+	const uint8_t *wanted;
+	struct nearest best;
+	bool damaged; /* of given ones: something could not be read */
+};
+
+static uint64_t
+count_wanted(const struct search *r, uint64_t from, uint64_t to)
+{
+	return (r->wanted == NULL ? to - from : bits_count(r->wanted, from, to));
+}
+
+static void
+on_rows(void *arg, uint64_t rows)
+{
+	similar_step(arg, rows);
+}
+
+/* Every row of [from, to); what is damaged by the log. */
+static int
+scan_rows(struct search *r, uint64_t from, uint64_t to, struct err *e)
+{
+	struct similar *s = r->s;
+	struct nearest_scan scan = {.vectors = s->vectors,
+	    .q = s->q,
+	    .from = from,
+	    .to = to,
+	    .wanted = r->wanted,
+	    .step = on_rows,
+	    .arg = s};
+	size_t i;
+	int rc = nearest_scan(&scan, &r->best, e);
+
+	if (scan.gaps > 0)
+		similar_damaged(s, &scan.why);
+	r->damaged = r->damaged || scan.gaps > 0;
+	for (i = 0; rc == 0 && !s->given && i < scan.gaps; i++)
+		rc = similar_scan_log(s, scan.gap[i].from, scan.gap[i].to, &r->best, e);
+	nearest_scan_release(&scan);
+	return (rc);
+}
+
+/* ---- segments ---- */
+
+/* What is asked of one of them. */
+struct part {
+	const struct vectors_segment *seg;
+	uint64_t from, to;
+	struct nearest rough; /* its candidates, with its own scores */
+	bool told;	      /* it could tell */
+	bool failed;	      /* memory ran out */
+	struct err why;	      /* it could not: it is damaged; or text "": it did not look at enough */
+};
+
+/* What several threads do together: they take one part after the other. */
+struct team {
+	struct search *r;
+	void (*work)(struct team *t, size_t part);
+	size_t parts, next;
+	struct part *part;
+};
+
+/* It looks into the lists nearest to the query only: with a filter the wanted ones may be in others. */
+static void
+ask_segment(struct team *t, size_t i)
+{
+	struct part *p = &t->part[i];
+	struct similar *s = t->r->s;
+	struct ivf_query q = {.q = s->q, .k = p->rough.k, .lo = p->from, .hi = p->to};
+	char name[VECTORS_NAME];
+	uint64_t *row = calloc(q.k, sizeof(*row));
+	float *score = calloc(q.k, sizeof(*score));
+	struct ivf *x = NULL;
+	size_t n = 0, k;
+
+	if (t->r->wanted != NULL)
+		q.wanted = t->r->wanted + p->seg->from / 8;
+	vectors_segment_name(s->vectors, p->seg, name);
+	if (row == NULL || score == NULL)
+		p->failed = true;
+	else if (ivf_open(vectors_dir(s->vectors), name, p->seg->from, p->seg->to, s->width, p->seg->bytes, p->seg->crc, &x, &p->why) == 0 &&
+	    ivf_search(x, &q, row, score, &n, &p->why) == 0)
+		p->told = n == q.k || n >= count_wanted(t->r, p->from, p->to);
+	for (k = 0; p->told && k < n; k++)
+		p->failed = p->failed || nearest_offer(&p->rough, score[k], row[k]) != 0;
+	ivf_free(x);
+	free(row);
+	free(score);
+}
+
+static void
+work(void *arg)
+{
+	struct team *t = arg;
+	size_t i;
+
+	while ((i = __atomic_fetch_add(&t->next, 1, __ATOMIC_RELAXED)) < t->parts)
+		t->work(t, i);
+}
+
+/* All parts, by as many threads as there are processors. */
+static void
+work_together(struct team *t)
+{
+	struct worker worker[THREADS_MAX];
+	struct shop shop = SHOP_INIT;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t n = cores < 1 ? 1 : (size_t)cores, i;
+
+	n = n < t->parts ? n : t->parts;
+	n = n < THREADS_MAX ? n : THREADS_MAX;
+	for (i = 1; i < n; i++) {
+		worker_init(&worker[i], &shop, work);
+		worker_start(&worker[i]);
+		if (worker[i].threaded)
+			worker_post(&worker[i], t);
+	}
+	work(t);
+	for (i = 1; i < n; i++)
+		worker_stop(&worker[i]);
+}
+
+static size_t
+candidates(const struct search *r)
+{
+	return (r->best.k > IVF_CANDIDATES ? r->best.k : IVF_CANDIDATES);
+}
+
+/* The segments that are worth asking, each with room for its candidates. */
+static int
+choose_parts(struct search *r, struct team *t, struct err *e)
+{
+	const struct vectors_segment *seg;
+	size_t n = vectors_segments(r->s->vectors, &seg), i, k = candidates(r);
+	uint64_t from, to;
+
+	*t = (struct team){.r = r, .work = ask_segment};
+	if ((t->part = calloc(n, sizeof(*t->part))) == NULL)
+		return (err_mem(e));
+	for (i = 0; i < n; i++) {
+		from = seg[i].from > r->from ? seg[i].from : r->from;
+		to = seg[i].to < r->to ? seg[i].to : r->to;
+		/* Few rows are compared as fast, and bits are shared by eights. */
+		if (from >= to || count_wanted(r, from, to) <= k || seg[i].from % 8 != 0)
+			continue;
+		t->part[t->parts] = (struct part){.seg = &seg[i], .from = from, .to = to};
+		nearest_init(&t->part[t->parts++].rough, k);
+	}
+	return (0);
+}
+
+static void
+want_all(const struct search *r, uint64_t from, uint64_t to, uint8_t *bits)
+{
+	for (; from < to; from++) {
+		if (r->wanted == NULL || bits_get(r->wanted, from))
+			bits_set(bits, from);
+	}
+}
+
+static void
+say_damage(struct similar *s, const struct err *why)
+{
+	struct err e = *why;
+
+	if (why->sys == ENOENT)
+		err_set(&e, "%.600s; 'ecl-index' makes it again", why->text);
+	similar_damaged(s, &e);
+}
+
+/*
+ * The rows that are to be compared: the best candidates of all segments, what the segments do not cover, and those of the segments that could
+ * not tell.
+ */
+static int
+gather(struct search *r, struct team *t, uint8_t *bits)
+{
+	struct nearest rough;
+	uint64_t at = r->from;
+	struct part *p;
+	size_t i;
+	int rc = 0;
+
+	nearest_init(&rough, candidates(r));
+	for (i = 0; rc == 0 && i < t->parts; i++) {
+		p = &t->part[i];
+		if (p->failed || nearest_merge(&rough, &p->rough) != 0)
+			rc = -1;
+		if (!p->told && p->why.text[0] != '\0')
+			say_damage(r->s, &p->why);
+		if (!p->told)
+			continue;
+		want_all(r, at, p->from, bits);
+		at = p->to;
+	}
+	want_all(r, at, r->to, bits);
+	for (i = 0; i < rough.n; i++)
+		bits_set(bits, rough.hit[i].seq);
+	nearest_release(&rough);
+	return (rc);
+}
+
+static int
+search_segments(struct search *r, struct err *e)
+{
+	const uint8_t *wanted = r->wanted;
+	uint8_t *bits = calloc(r->to / 8 + 1, 1);
+	struct team t = {0};
+	size_t i;
+	int rc = -1;
+
+	if (bits == NULL)
+		err_mem(e);
+	else if (choose_parts(r, &t, e) == 0) {
+		work_together(&t);
+		rc = gather(r, &t, bits) == 0 ? 0 : err_mem(e);
+	}
+	if (rc == 0) {
+		r->wanted = bits;
+		rc = scan_rows(r, r->from, r->to, e);
+		r->wanted = wanted;
+	}
+	for (i = 0; i < t.parts; i++)
+		nearest_release(&t.part[i].rough);
+	free(t.part);
+	free(bits);
+	return (rc);
+}
+
+/* What is asked last loads FAISS. */
+static bool
+by_segments(const struct similar *s, uint64_t wanted)
+{
+	const struct vectors_segment *seg;
+
+	return (!s->exact && wanted > FEW && vectors_segments(s->vectors, &seg) > 0 && ivf_available());
+}
+
+bool
+similar_by_segments(const struct similar *s)
+{
+	uint64_t have = vectors_events(s->vectors), edge = s->to < have ? s->to : have;
+
+	if (s->from >= edge)
+		return (false);
+	return (by_segments(s, s->wanted == NULL ? edge - s->from : bits_count(s->wanted, s->from, edge)));
+}
+
+static int
+search_rows(struct search *r, struct err *e)
+{
+	bool segments = by_segments(r->s, count_wanted(r, r->from, r->to));
+
+	return (segments ? search_segments(r, e) : scan_rows(r, r->from, r->to, e));
+}
+
+/* ---- both spaces ---- */
+
+static int
+nearest_made(struct similar *s, size_t k, struct nearest *best, struct err *e)
+{
+	uint64_t have = vectors_events(s->vectors), edge = s->to < have ? s->to : have;
+	struct search r = {.s = s, .from = s->from, .to = edge, .wanted = s->wanted};
+	int rc = 0;
+
+	nearest_init(&r.best, k);
+	if (r.from < r.to)
+		rc = search_rows(&r, e);
+	if (rc == 0)
+		rc = similar_scan_log(s, s->from > edge ? s->from : edge, s->to, &r.best, e);
+	if (rc == 0 && nearest_merge(best, &r.best) != 0)
+		rc = err_mem(e);
+	nearest_release(&r.best);
+	return (rc);
+}
+
+/* The bits of events as those of rows.  Return 1, 0 where the rows' events cannot be read, or -1. */
+static int
+bits_of_rows(struct search *r, uint8_t **ret, struct err *e)
+{
+	struct similar *s = r->s;
+	struct err why;
+	uint64_t row, seq;
+
+	*ret = NULL;
+	if (s->wanted == NULL)
+		return (1);
+	if ((*ret = calloc(r->to / 8 + 1, 1)) == NULL)
+		return (err_mem(e));
+	for (row = r->from; row < r->to; row++) {
+		if (vectors_seq(s->vectors, row, &seq, &why) != 0) {
+			similar_damaged(s, &why);
+			return (0);
+		}
+		/* Rows end where the events do that are looked at. */
+		if (seq >= s->to)
+			break;
+		if (bits_get(s->wanted, seq))
+			bits_set(*ret, row);
+	}
+	r->wanted = *ret;
+	return (1);
+}
+
+/* By rows what they have.  Return 1, 0 where they are damaged, or -1. */
+static int
+given_by_rows(struct similar *s, uint64_t edge, size_t k, struct nearest *best, struct err *e)
+{
+	struct search r = {.s = s};
+	struct err why = {0};
+	uint8_t *wanted = NULL;
+	uint64_t seq;
+	size_t i;
+	int rc = 0;
+
+	nearest_init(&r.best, k);
+	if (vectors_find(s->vectors, s->from, &r.from, &why) != 0 || vectors_find(s->vectors, edge, &r.to, &why) != 0)
+		similar_damaged(s, &why);
+	else if ((rc = bits_of_rows(&r, &wanted, e)) == 1 && r.from < r.to)
+		rc = search_rows(&r, e) != 0 ? -1 : !r.damaged;
+	for (i = 0; rc == 1 && i < r.best.n; i++) {
+		if (vectors_seq(s->vectors, r.best.hit[i].seq, &seq, &why) != 0) {
+			similar_damaged(s, &why);
+			rc = 0;
+		} else if (nearest_offer(best, r.best.hit[i].score, seq) != 0)
+			rc = err_mem(e);
+	}
+	nearest_release(&r.best);
+	free(wanted);
+	return (rc);
+}
+
+static int
+nearest_given(struct similar *s, size_t k, struct nearest *best, struct err *e)
+{
+	uint64_t have = vectors_events(s->vectors), edge = s->to < have ? s->to : have;
+	struct nearest found;
+	int rc = 1;
+
+	nearest_init(&found, k);
+	if (vectors_rows(s->vectors) > 0 && s->from < edge)
+		rc = given_by_rows(s, edge, k, &found, e);
+	else
+		edge = s->from < edge ? edge : s->from;
+	/* Rows that are damaged count for nothing: their events cannot be told. */
+	if (rc == 0) {
+		nearest_release(&found);
+		nearest_init(&found, k);
+		edge = s->from;
+	}
+	if (rc != -1)
+		rc = similar_scan_log(s, edge, s->to, &found, e);
+	if (rc == 0 && nearest_merge(best, &found) != 0)
+		rc = err_mem(e);
+	nearest_release(&found);
+	return (rc);
+}
+
+int
+similar_nearest(struct similar *s, size_t k, struct nearest *best, struct err *e)
+{
+	s->done = 0;
+	return (s->given ? nearest_given(s, k, best, e) : nearest_made(s, k, best, e));
+}
