@@ -15,6 +15,8 @@
 
 #include "banned.h"
 
+#define K_MAX 10000u
+#define K_DEFAULT 10u
 #define OUT_SIZE (64u << 10) /* bytes of output that go in one write */
 
 enum {
@@ -27,6 +29,7 @@ enum {
 	OPT_DIFF,
 	OPT_ELEMENTS,
 	OPT_EVENT,
+	OPT_EXACT,
 	OPT_FORMAT,
 	OPT_HISTORY,
 	OPT_LAYER,
@@ -34,7 +37,9 @@ enum {
 	OPT_NAMES,
 	OPT_REVERSE,
 	OPT_ROOTS,
+	OPT_SIMILAR,
 	OPT_SINCE,
+	OPT_SPACE,
 	OPT_STAT,
 	OPT_UNTIL
 };
@@ -49,6 +54,7 @@ static const struct cli_option options[] = {
 	{OPT_DIFF, "diff", true},
 	{OPT_ELEMENTS, "elements", false},
 	{OPT_EVENT, "event", true},
+	{OPT_EXACT, "exact", false},
 	{OPT_FORMAT, "format", true},
 	{OPT_HISTORY, "history", false},
 	{OPT_LAYER, "layer", false},
@@ -56,9 +62,12 @@ static const struct cli_option options[] = {
 	{OPT_NAMES, "names", true},
 	{OPT_REVERSE, "reverse", false},
 	{OPT_ROOTS, "roots", true},
+	{OPT_SIMILAR, "similar", true},
 	{OPT_SINCE, "since", true},
+	{OPT_SPACE, "space", true},
 	{OPT_STAT, "stat", false},
 	{OPT_UNTIL, "until", true},
+	{'k', NULL, true},
 	{0, NULL, false},
 };
 
@@ -71,6 +80,7 @@ static const char help[] =
     "  ecl-query --history --since 1h          what happened in the last hour\n"
     "  ecl-query --diff 1h                     what changed in the last hour\n"
     "  ecl-query --event 42                    one event\n"
+    "  ecl-query --similar 'disk full'         when something like this happened\n"
     "  ecl-query --format state | sha256sum    the state hash, as blocks have it\n"
     "\n"
     "Answers from the ledger.  Without a question: the state of the living elements\n"
@@ -79,6 +89,8 @@ static const char help[] =
     "      --history         the events, oldest first\n"
     "      --diff A [B]      what differs between two moments, A and B (now)\n"
     "      --event SEQ|HASH  one event\n"
+    "      --similar TEXT    the events that resemble a text, or event 42, or a\n"
+    "                        vector, [0.1,...]\n"
     "      --elements        the elements that ever were: first and last seq, events\n"
     "      --count-by KEY    events by element, kind, action, actor, hour or day\n"
     "      --blocks          the blocks, also those pruned\n"
@@ -92,6 +104,9 @@ static const char help[] =
     "      --until WHEN      only events up to then\n"
     "      --action NAME     only events with this action\n"
     "      --actor TEXT      only events of this actor\n"
+    "  -k N                  of --similar: N events, 1 to 10000 (10)\n"
+    "      --exact           of --similar: compare with every event\n"
+    "      --space NAME      of --similar: vectors, or given (events brought them)\n"
     "      --limit N         at most N answers\n"
     "      --reverse         the last one first\n"
     "      --roots DIR       ask every ledger directly under DIR\n"
@@ -107,6 +122,7 @@ static const char help[] =
 #define TAKES_FORMAT 16u
 #define TAKES_STATE 32u /* --format state */
 #define TAKES_BLOCK 64u
+#define TAKES_SIMILAR 128u /* -k, --exact, --space */
 
 /* The questions, their options, and what goes with them. */
 static const struct question {
@@ -120,6 +136,7 @@ static const struct question {
 	{ASK_DIFF, OPT_DIFF, "--diff", TAKES_GLOBS | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT | TAKES_BLOCK},
 	{ASK_COUNTS, OPT_COUNT_BY, "--count-by", TAKES_GLOBS | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT | TAKES_BLOCK},
 	{ASK_EVENT, OPT_EVENT, "--event", TAKES_FORMAT | TAKES_BLOCK},
+	{ASK_SIMILAR, OPT_SIMILAR, "--similar", TAKES_GLOBS | TAKES_AT | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT | TAKES_BLOCK | TAKES_SIMILAR},
 	{ASK_ELEMENTS, OPT_ELEMENTS, "--elements", TAKES_GLOBS | TAKES_ORDER | TAKES_FORMAT | TAKES_BLOCK},
 	{ASK_BLOCKS, OPT_BLOCKS, "--blocks", TAKES_ORDER | TAKES_FORMAT},
 	{ASK_LAYER, OPT_LAYER, "--layer", TAKES_AT | TAKES_FORMAT | TAKES_BLOCK},
@@ -135,6 +152,7 @@ struct run {
 	const char *action, *actor;
 	const char *format;
 	uint64_t limit; /* 0: none */
+	uint64_t k;	/* 0: not said */
 	struct present present;
 	struct progress progress; /* of a long scan */
 };
@@ -207,6 +225,18 @@ set_option(struct run *r, int key)
 			return (cli_usage(
 			    &r->cli, "option '--limit' takes a number from 1 on, not '%s'", value));
 		break;
+	case 'k':
+		if (decimal_parse(value, strlen(value), &r->k) != 0 || r->k == 0 || r->k > K_MAX)
+			return (cli_usage(&r->cli, "option '-k' takes a number from 1 to %u, not '%s'", K_MAX, value));
+		break;
+	case OPT_EXACT:
+		r->ask.exact = true;
+		break;
+	case OPT_SPACE:
+		if (strcmp(value, VECTORS_MADE) != 0 && strcmp(value, VECTORS_GIVEN) != 0)
+			return (cli_usage(&r->cli, "option '--space' takes vectors or given, not '%s'", value));
+		r->ask.space = value;
+		break;
 	case OPT_COUNT_BY:
 		for (r->ask.key = 0; answer_keys[r->ask.key] != NULL && strcmp(value, answer_keys[r->ask.key]) != 0; r->ask.key++)
 			;
@@ -224,6 +254,7 @@ set_option(struct run *r, int key)
 		return (set_question(r, key));
 	case OPT_EVENT:
 	case OPT_NAMES:
+	case OPT_SIMILAR:
 		r->ask.value = value;
 		return (set_question(r, key));
 	default:
@@ -251,6 +282,9 @@ check_takes(struct run *r)
 	    {r->ask.reverse, TAKES_ORDER, "'--reverse'"},
 	    {r->format != NULL, TAKES_FORMAT, "'--format'"},
 	    {r->roots != NULL, TAKES_FORMAT, "'--roots'"},
+	    {r->k != 0, TAKES_SIMILAR, "'-k'"},
+	    {r->ask.exact, TAKES_SIMILAR, "'--exact'"},
+	    {r->ask.space != NULL, TAKES_SIMILAR, "'--space'"},
 	};
 	bool ended = r->cli.noperands > 0 && strcmp(r->cli.operands[-1], "--") == 0;
 	size_t i;
@@ -268,6 +302,8 @@ check_takes(struct run *r)
 	}
 	if (r->roots != NULL && r->cli.root_given)
 		return (cli_usage(&r->cli, "'--roots' does not go with '--root'"));
+	if (r->roots != NULL && r->question->what == ASK_SIMILAR && ask_is_seq(r->ask.value))
+		return (cli_usage(&r->cli, "event %s is another one in each ledger: '--similar' takes a text with '--roots'", r->ask.value));
 	return (0);
 }
 
@@ -358,7 +394,7 @@ asked(const struct run *r)
 	if (r->ask.what == ASK_DIFF)
 		return (false);
 	return (r->cli.noperands > 0 || !filter_empty(&r->ask.filter) || r->ask.since != NULL ||
-	    r->ask.until != NULL || r->ask.what == ASK_HISTORY || r->ask.what == ASK_EVENT);
+	    r->ask.until != NULL || r->ask.what == ASK_HISTORY || r->ask.what == ASK_EVENT || r->ask.what == ASK_SIMILAR);
 }
 
 int
@@ -379,6 +415,7 @@ main(int argc, char **argv)
 	}
 	r.ask.cli = &r.cli;
 	r.ask.what = r.question->what;
+	r.ask.k = r.k != 0 ? (size_t)r.k : K_DEFAULT;
 	r.ask.now_us = cli_now_us();
 	r.ask.present = &r.present;
 	r.ask.progress = r.present.progress = &r.progress;

@@ -4,6 +4,7 @@
 
 #include "blocks.h"
 #include "err.h"
+#include "lexical.h"
 #include "present.h"
 #include "query.h"
 
@@ -24,6 +25,14 @@ int answer_history(struct query *q, struct present *p, struct err *e);
  */
 int answer_before(struct index *ix, const struct event *ev, struct buf *scratch, struct span *ret, struct err *e);
 int answer_line(struct present *p, struct span line, struct span before, struct err *e);
+
+/**
+ * answer_similar(q, t, k, p, e), answer_scored(p, line, score, words, e):
+ * The events that resemble ${t}, each with its score; one event with a score, for who has it from elsewhere: in tables the words that it shares with ${words}
+ * (NULL: none) are highlighted.  The second returns 0, 1 where no more are wanted, or -1.
+ */
+int answer_similar(struct query *q, const struct similar_target *t, size_t k, struct present *p, struct err *e);
+int answer_scored(struct present *p, struct span line, double score, const struct lexical *words, struct err *e);
 
 /** answer_event(q, what, p, e): one event by seq or hash. */
 int answer_event(struct query *q, const char *what, struct present *p, struct err *e);

@@ -28,6 +28,7 @@ open_block(const struct ask *a, const char *path, const char *block, struct plac
 	if (layer_open(path, LAYER_READ | LAYER_NO_INDEX | LAYER_ROOT, &root, e) != 0)
 		return (-1);
 	snprintf(ret->block, sizeof(ret->block), "%s", block);
+	ret->may_command = layer_may_command(root);
 	rc = layer_open_block(root, block, layer_flags(a), &ret->layer, e);
 	layer_free(root);
 	return (rc);
@@ -49,6 +50,7 @@ set_query(const struct ask *a, struct place *p, struct err *e)
 	struct query *q = &p->query;
 
 	p->ask = a;
+	p->may_command = p->may_command || layer_may_command(p->layer);
 	q->ledger = p->layer->ledger;
 	q->size = q->until = index_size(q->ledger->index);
 	q->reverse = a->reverse && a->what == ASK_HISTORY;
@@ -181,12 +183,47 @@ answer_all_blocks(struct place *p, struct err *e)
 	return (answer_blocks(&p->blocks, snapshots, p->ask->present, e));
 }
 
+static void
+say(void *arg, bool damage, const char *text)
+{
+	const struct ask_target *t = arg;
+	const char *root = t->root == NULL ? "" : t->root;
+
+	(damage ? cli_warn : cli_info)(t->ask->cli, "%s%s%s%s", *root != '\0' ? "root '" : "", root, *root != '\0' ? "': " : "", text);
+}
+
+bool
+ask_is_seq(const char *text)
+{
+	uint64_t seq;
+
+	return (decimal_parse(text, strlen(text), &seq) == 0);
+}
+
+void
+ask_target(const struct place *p, const char *root, struct ask_target *ret)
+{
+	const struct ask *a = p->ask;
+
+	*ret = (struct ask_target){.ask = a, .root = root};
+	ret->target = (struct similar_target){.text = a->value, .space = a->space, .say = say, .arg = ret};
+	if (ask_is_seq(a->value)) {
+		ret->target.text = NULL;
+		decimal_parse(a->value, strlen(a->value), &ret->target.seq);
+	}
+	if (a->exact)
+		ret->target.flags |= SIMILAR_EXACT;
+	if (!p->may_command)
+		ret->target.flags |= SIMILAR_NO_COMMAND;
+}
+
 int
 ask_answer(struct place *p, struct err *e)
 {
 	const struct ask *a = p->ask;
 	struct present *out = a->present;
 	struct query *q = &p->query;
+	struct ask_target target;
 
 	switch (a->what) {
 	case ASK_STATES:
@@ -205,6 +242,9 @@ ask_answer(struct place *p, struct err *e)
 		return (answer_all_blocks(p, e));
 	case ASK_LAYER:
 		return (answer_layer(q, out, e));
+	case ASK_SIMILAR:
+		ask_target(p, NULL, &target);
+		return (answer_similar(q, &target.target, a->k, out, e));
 	case ASK_STAT:
 		return (know_blocks(p, e) != 0 ? -1 : answer_stat(q, &p->blocks, out, e));
 	case ASK_NAMES:

@@ -23,6 +23,7 @@ enum ask_what {
 	ASK_BLOCKS,
 	ASK_LAYER,
 	ASK_STAT,
+	ASK_SIMILAR,
 	ASK_NAMES
 };
 
@@ -30,10 +31,13 @@ enum ask_what {
 struct ask {
 	struct cli *cli; /* for warnings and progress */
 	enum ask_what what;
-	const char *value;  /* of ASK_DIFF: WHEN; of ASK_EVENT: a seq or a hash; of ASK_NAMES: elements or blocks */
+	const char *value;  /* of ASK_DIFF: WHEN; of ASK_EVENT: a seq or a hash; of ASK_NAMES: elements or blocks; of ASK_SIMILAR: a text or a seq */
 	const char *second; /* of ASK_DIFF: WHEN; NULL: now */
 	enum query_key key; /* of ASK_COUNTS */
 	const char *prefix; /* of ASK_NAMES */
+	const char *space;  /* of ASK_SIMILAR, as are these two */
+	size_t k;
+	bool exact;
 	const char *at, *since, *until; /* WHEN */
 	const char *block;		/* WHEN: ask the last block at or before it */
 	struct filter filter;		/* not settled: each ledger has its own names */
@@ -48,6 +52,7 @@ struct place {
 	const struct ask *ask;
 	struct layer *layer; /* of a block: that alone */
 	char block[BLOCK_NAME_SIZE]; /* "": none */
+	bool may_command; /* layer_may_command() of the root */
 	struct query query;
 	uint64_t from; /* of ASK_DIFF: the size at the first point */
 	struct blocks blocks;
@@ -75,10 +80,23 @@ int ask_answer(struct place *p, struct err *e);
 /** ask_root(a, path, e): all of these.  Return 0 or -1. */
 int ask_root(const struct ask *a, const char *path, struct err *e);
 
+/* What is looked for by ASK_SIMILAR, and to whom that is said which makes it slow. */
+struct ask_target {
+	struct similar_target target;
+	const struct ask *ask;
+	const char *root; /* of several: its name; NULL: there is one only */
+};
+
+/** ask_target(p, root, ret): as the user put it, for the ledger of ${p}; ${ret} stays where it is. */
+void ask_target(const struct place *p, const char *root, struct ask_target *ret);
+
+/** ask_is_seq(text): whether it means an event: digits only. */
+bool ask_is_seq(const char *text);
+
 /**
  * ask_roots(a, dir, ret_lost, e):
  * The same of all roots directly under ${dir}: one after the other in the byte order of their names, each answer with the name of its root; a
- * history by time.  What cannot be answered gets a warning: ${*ret_lost} is the number of such roots.  Return 0, or -1 where there is
+ * history by time, what is similar by score.  What cannot be answered gets a warning: ${*ret_lost} is the number of such roots.  Return 0, or -1 where there is
  * none, or memory ran out.
  */
 int ask_roots(const struct ask *a, const char *dir, size_t *ret_lost, struct err *e);

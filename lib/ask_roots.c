@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ask.h"
+#include "ranking.h"
 #include "roots.h"
 #include "timeline.h"
 
@@ -86,6 +87,36 @@ by_time(const struct ask *a, const char *dir, const struct roots *roots, size_t 
 	return (rc);
 }
 
+static int
+by_score(const struct ask *a, const char *dir, const struct roots *roots, size_t *lost,
+    struct err *e)
+{
+	char path[PATH_MAX];
+	struct ranking *r;
+	struct err why;
+	size_t i;
+	int rc = 0;
+
+	if ((r = ranking_new(a)) == NULL)
+		return (err_mem(e));
+	for (i = 0; rc == 0 && i < roots->n; i++) {
+		if (!is_whole(a, &roots->entry[i], lost))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, roots->entry[i].name);
+		why = (struct err){0};
+		if ((rc = ranking_add(r, roots->entry[i].name, path, &why)) == 1) {
+			cli_warn(a->cli, "root '%s': %s", roots->entry[i].name, why.text);
+			++*lost;
+			rc = 0;
+		} else if (rc == -1)
+			err_mem(e);
+	}
+	if (rc == 0)
+		rc = ranking_answer(r, e);
+	ranking_free(r);
+	return (rc);
+}
+
 int
 ask_roots(const struct ask *a, const char *dir, size_t *ret_lost, struct err *e)
 {
@@ -101,6 +132,8 @@ ask_roots(const struct ask *a, const char *dir, size_t *ret_lost, struct err *e)
 		rc = err_set(e, "no ledger directly under '%s'", dir);
 	else if (a->what == ASK_HISTORY)
 		rc = by_time(a, dir, &roots, ret_lost, e);
+	else if (a->what == ASK_SIMILAR)
+		rc = by_score(a, dir, &roots, ret_lost, e);
 	else
 		rc = one_after_the_other(a, dir, &roots, ret_lost);
 	roots_release(&roots);

@@ -8,20 +8,23 @@ command -v mandoc >/dev/null && test_set_prereq MANDOC
 # table FILE NAME, help FILE, manual FILE: the options there, sorted, one a line: `-x --name ARG', with what applies.
 table()
 {
-	sed -n "/cli_option $2\[\] = {/,/^};/s/^[[:space:]]*{\(.*\), \"\(.*\)\", \(.*\)},\$/\1 --\2 \3/p" "$1" |
+	sed -n "/cli_option $2\[\] = {/,/^};/{
+		s/^[[:space:]]*{\(.*\), \"\(.*\)\", \(.*\)},\$/\1 --\2 \3/p
+		s/^[[:space:]]*{'\(.\)', NULL, \(.*\)},\$/-\1 \2/p
+	}" "$1" |
 		sed "s/^'\(.\)' /-\1 /; s/^[A-Z_]* //; s/ true\$/ ARG/; s/ false\$//" | LC_ALL=C sort
 }
 
 help()
 {
-	sed -n 's/^  \(-[a-zA-Z]\), --/\1 --/p; s/^      --/--/p' "$1" | sed 's/  .*//; s/ [A-Z].*/ ARG/' | LC_ALL=C sort
+	sed -n 's/^  \(-[a-zA-Z]\), --/\1 --/p; s/^      --/--/p; s/^  \(-[a-zA-Z] [A-Z] \)/\1/p' "$1" | sed 's/  .*//; s/ [A-Z].*/ ARG/' | LC_ALL=C sort
 }
 
 manual()
 {
-	sed -n '/^\.Sh DESCRIPTION/,/^\.Sh ENV/s/^\.It \(.*Fl Fl .*\)/\1/p' "$1" |
+	sed -n '/^\.Sh DESCRIPTION/,/^\.Sh ENV/s/^\.It \(.*Fl Fl .*\|Fl [a-zA-Z] Ar .*\)/\1/p' "$1" |
 		sed 's/^Op \(.*\)/\1/; s/^Fl Fl \([a-z-]*\) , Fl Fl \([a-z-]*\)$/Fl Fl \1\n\2/' | sed 's/^[a-z]/Fl Fl &/' |
-		sed 's/Fl Fl /--/; s/^Fl \(.\) , /-\1 /; s/ \(Ar\|Cm\) .*/ ARG/' | LC_ALL=C sort
+		sed 's/Fl Fl /--/; s/^Fl \(.\) , /-\1 /; s/^Fl \([a-zA-Z]\) Ar/-\1 Ar/; s/ \(Ar\|Cm\) .*/ ARG/' | LC_ALL=C sort
 }
 
 for p in $programs; do
