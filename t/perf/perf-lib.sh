@@ -156,7 +156,7 @@ build()
 	shift
 	test $# = 0 || flags=$(pkg-config --cflags --libs "$@" 2>/dev/null) || return 1
 	# shellcheck disable=SC2086 # they are lists
-	${CC:-cc} -O2 -std=c11 -D_GNU_SOURCE -Wall -o "$tmp/$name" "$perf/$name.c" $flags || die "cannot compile $name.c"
+	${CC:-cc} -O2 -std=c11 -D_GNU_SOURCE -Wall -o "$tmp/$name" "$perf/$name.c" $flags -lm || die "cannot compile $name.c"
 }
 
 # Timing.
