@@ -8,6 +8,7 @@
 
 #include "dot.h"
 #include "json.h"
+#include "made.h"
 #include "similar.h"
 #include "vector_text.h"
 #include "vectorize.h"
@@ -33,36 +34,16 @@ say_damage(const struct similar *s)
 static int
 open_made(struct similar *s, struct err *e)
 {
-	struct ledger *l = s->ledger;
-	struct buf token = BUF_INIT;
-	unsigned flags = (s->target->flags & SIMILAR_NO_COMMAND) != 0 ? EMBEDDER_NO_COMMAND : 0;
-	int rc = -1;
+	struct made m;
 
-	if (ledger_embedder(l, &token, e) != 0)
-		goto out;
-	buf_addc(&token, '\0');
-	if (token.failed) {
-		err_mem(e);
-		goto out;
-	}
-	if (vectors_open(l->ecl_fd, l->log, VECTORS_MADE, token.data, &s->vectors, e) != 0)
-		goto out;
-	if (strcmp(token.data, "none") != 0 && vectors_other(s->vectors) != NULL) {
-		err_set(e, "the vectors are of the embedder '%s', not of the ledger's, '%s': run 'ecl-index --rebuild'",
-		    vectors_other(s->vectors), token.data);
-		goto out;
-	}
-	if (embedder_open(token.data, vectors_dims(s->vectors), flags, &s->em, e) != 0)
-		goto out;
+	if (made_open(s->ledger, (s->target->flags & SIMILAR_NO_COMMAND) != 0 ? EMBEDDER_NO_COMMAND : 0, &m, e) != 0)
+		return (-1);
+	s->em = m.em;
+	s->vectors = m.vectors;
+	s->dims = m.dims;
+	buf_release(&m.token);
 	say_damage(s);
-	s->dims = vectors_dims(s->vectors);
-	if (s->dims == 0 && embedder_probe(s->em, e) != 0)
-		goto out;
-	if (s->dims == 0)
-		s->dims = embedder_dims(s->em);
-	rc = 0;
-out:	buf_release(&token);
-	return (rc);
+	return (0);
 }
 
 static int
