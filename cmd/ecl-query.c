@@ -33,6 +33,7 @@ enum {
 	OPT_FORMAT,
 	OPT_HISTORY,
 	OPT_LAYER,
+	OPT_LIKE,
 	OPT_LIMIT,
 	OPT_NAMES,
 	OPT_REVERSE,
@@ -41,6 +42,7 @@ enum {
 	OPT_SINCE,
 	OPT_SPACE,
 	OPT_STAT,
+	OPT_UNUSUAL,
 	OPT_UNTIL
 };
 
@@ -58,6 +60,7 @@ static const struct cli_option options[] = {
 	{OPT_FORMAT, "format", true},
 	{OPT_HISTORY, "history", false},
 	{OPT_LAYER, "layer", false},
+	{OPT_LIKE, "like", true},
 	{OPT_LIMIT, "limit", true},
 	{OPT_NAMES, "names", true},
 	{OPT_REVERSE, "reverse", false},
@@ -67,6 +70,7 @@ static const struct cli_option options[] = {
 	{OPT_SPACE, "space", true},
 	{OPT_STAT, "stat", false},
 	{OPT_UNTIL, "until", true},
+	{OPT_UNUSUAL, "unusual", false},
 	{'k', NULL, true},
 	{0, NULL, false},
 };
@@ -81,6 +85,8 @@ static const char help[] =
     "  ecl-query --diff 1h                     what changed in the last hour\n"
     "  ecl-query --event 42                    one event\n"
     "  ecl-query --similar 'disk full'         when something like this happened\n"
+    "  ecl-query --unusual --since 1d          what was new in the last day\n"
+    "  ecl-query --like 1h                     when all looked as an hour ago\n"
     "  ecl-query --format state | sha256sum    the state hash, as blocks have it\n"
     "\n"
     "Answers from the ledger.  Without a question: the state of the living elements\n"
@@ -91,6 +97,8 @@ static const char help[] =
     "      --event SEQ|HASH  one event\n"
     "      --similar TEXT    the events that resemble a text, or event 42, or a\n"
     "                        vector, [0.1,...]\n"
+    "      --unusual         the events least like anything before them\n"
+    "      --like WHEN       the blocks that resemble that moment, what differs\n"
     "      --elements        the elements that ever were: first and last seq, events\n"
     "      --count-by KEY    events by element, kind, action, actor, hour or day\n"
     "      --blocks          the blocks, also those pruned\n"
@@ -104,7 +112,7 @@ static const char help[] =
     "      --until WHEN      only events up to then\n"
     "      --action NAME     only events with this action\n"
     "      --actor TEXT      only events of this actor\n"
-    "  -k N                  of --similar: N events, 1 to 10000 (10)\n"
+    "  -k N                  of --similar, --unusual, --like: N answers (10)\n"
     "      --exact           of --similar: compare with every event\n"
     "      --space NAME      of --similar: vectors, or given (events brought them)\n"
     "      --limit N         at most N answers\n"
@@ -122,7 +130,8 @@ static const char help[] =
 #define TAKES_FORMAT 16u
 #define TAKES_STATE 32u /* --format state */
 #define TAKES_BLOCK 64u
-#define TAKES_SIMILAR 128u /* -k, --exact, --space */
+#define TAKES_SIMILAR 128u /* --exact, --space */
+#define TAKES_K 256u
 
 /* The questions, their options, and what goes with them. */
 static const struct question {
@@ -136,11 +145,13 @@ static const struct question {
 	{ASK_DIFF, OPT_DIFF, "--diff", TAKES_GLOBS | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT | TAKES_BLOCK},
 	{ASK_COUNTS, OPT_COUNT_BY, "--count-by", TAKES_GLOBS | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT | TAKES_BLOCK},
 	{ASK_EVENT, OPT_EVENT, "--event", TAKES_FORMAT | TAKES_BLOCK},
-	{ASK_SIMILAR, OPT_SIMILAR, "--similar", TAKES_GLOBS | TAKES_AT | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT | TAKES_BLOCK | TAKES_SIMILAR},
+	{ASK_SIMILAR, OPT_SIMILAR, "--similar", TAKES_GLOBS | TAKES_AT | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT | TAKES_BLOCK | TAKES_SIMILAR | TAKES_K},
 	{ASK_ELEMENTS, OPT_ELEMENTS, "--elements", TAKES_GLOBS | TAKES_ORDER | TAKES_FORMAT | TAKES_BLOCK},
 	{ASK_BLOCKS, OPT_BLOCKS, "--blocks", TAKES_ORDER | TAKES_FORMAT},
 	{ASK_LAYER, OPT_LAYER, "--layer", TAKES_AT | TAKES_FORMAT | TAKES_BLOCK},
 	{ASK_STAT, OPT_STAT, "--stat", TAKES_FORMAT | TAKES_BLOCK},
+	{ASK_LIKE, OPT_LIKE, "--like", TAKES_K | TAKES_ORDER | TAKES_FORMAT},
+	{ASK_UNUSUAL, OPT_UNUSUAL, "--unusual", TAKES_GLOBS | TAKES_AT | TAKES_K | TAKES_RANGE | TAKES_ORDER | TAKES_FORMAT | TAKES_BLOCK},
 	{ASK_NAMES, OPT_NAMES, "--names", TAKES_GLOBS | TAKES_ORDER | TAKES_BLOCK},
 };
 
@@ -254,6 +265,7 @@ set_option(struct run *r, int key)
 		return (set_question(r, key));
 	case OPT_EVENT:
 	case OPT_NAMES:
+	case OPT_LIKE:
 	case OPT_SIMILAR:
 		r->ask.value = value;
 		return (set_question(r, key));
@@ -282,7 +294,7 @@ check_takes(struct run *r)
 	    {r->ask.reverse, TAKES_ORDER, "'--reverse'"},
 	    {r->format != NULL, TAKES_FORMAT, "'--format'"},
 	    {r->roots != NULL, TAKES_FORMAT, "'--roots'"},
-	    {r->k != 0, TAKES_SIMILAR, "'-k'"},
+	    {r->k != 0, TAKES_K, "'-k'"},
 	    {r->ask.exact, TAKES_SIMILAR, "'--exact'"},
 	    {r->ask.space != NULL, TAKES_SIMILAR, "'--space'"},
 	};
@@ -394,7 +406,8 @@ asked(const struct run *r)
 	if (r->ask.what == ASK_DIFF)
 		return (false);
 	return (r->cli.noperands > 0 || !filter_empty(&r->ask.filter) || r->ask.since != NULL ||
-	    r->ask.until != NULL || r->ask.what == ASK_HISTORY || r->ask.what == ASK_EVENT || r->ask.what == ASK_SIMILAR);
+	    r->ask.until != NULL || r->ask.what == ASK_HISTORY || r->ask.what == ASK_EVENT || r->ask.what == ASK_SIMILAR ||
+	    r->ask.what == ASK_UNUSUAL || r->ask.what == ASK_LIKE);
 }
 
 int

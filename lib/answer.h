@@ -60,4 +60,8 @@ int answer_stat(struct query *q, const struct blocks *blocks, struct present *p,
 int answer_element_names(struct query *q, const char *prefix, struct present *p, struct err *e);
 int answer_block_names(int snap_fd, const char *prefix, struct present *p, struct err *e);
 
+/** answer_unusual(q, t, k, p, e), answer_unusual_line(p, line, hit, e): the ${k} events least like any before them, with score and nearest; one of them, as answer_scored(). */
+int answer_unusual(struct query *q, const struct similar_target *t, size_t k, struct present *p, struct err *e);
+int answer_unusual_line(struct present *p, struct span line, const struct unusual_hit *hit, struct err *e);
+
 #endif

@@ -45,7 +45,7 @@ give(struct present *p, struct span line, const struct event *ev, double score)
 	    {.name = "state", .kind = CELL_JSON, .text = ev->state},
 	    {.name = "actor", .kind = CELL_TEXT, .text = ev->actor},
 	    {.name = "cause", .kind = CELL_TEXT, .text = ev->cause},
-	    {.name = "score", .kind = CELL_SCORE, .score = score},
+	    {.name = "score", .kind = CELL_SCORE, .score = score, .more = true},
 	};
 
 	return (present_answer(p, &line, cells, sizeof(cells) / sizeof(cells[0])));

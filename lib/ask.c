@@ -90,8 +90,8 @@ ask_close(struct place *p)
 	memset(p, 0, sizeof(*p));
 }
 
-static int
-know_blocks(struct place *p, struct err *e)
+int
+ask_blocks(struct place *p, struct err *e)
 {
 	struct layer *l = p->layer;
 
@@ -134,7 +134,7 @@ point(struct place *p, const char *text, bool from, uint64_t *ret, struct err *e
 {
 	if (text == NULL)
 		return (0);
-	if (when_is_block(text) && know_blocks(p, e) != 0)
+	if (when_is_block(text) && ask_blocks(p, e) != 0)
 		return (-1);
 	return ((from ? when_from : when_size)(
 	    text, p->query.ledger->log, &p->blocks.list, p->ask->now_us, ret, e));
@@ -153,6 +153,7 @@ ask_points(const struct ask *a, const char *path, struct place *ret, struct err 
 		return (-1);
 	if ((a->what == ASK_DIFF && (point(&p, a->value, false, &p.from, e) != 0 ||
 					point(&p, a->second, false, &q->size, e) != 0)) ||
+	    (a->what == ASK_LIKE && point(&p, a->value, false, &q->size, e) != 0) ||
 	    point(&p, a->at, false, &q->size, e) != 0 ||
 	    point(&p, a->since, true, &q->since, e) != 0 ||
 	    point(&p, a->until, false, &q->until, e) != 0) {
@@ -163,18 +164,26 @@ ask_points(const struct ask *a, const char *path, struct place *ret, struct err 
 	return (0);
 }
 
+int
+ask_snapshots(const struct place *p, char *out, struct err *e)
+{
+	char root[PATH_MAX];
+
+	if (realpath(p->layer->path, root) == NULL)
+		return (err_sys(e, "cannot find the path of '%s'", p->layer->path));
+	snprintf(out, ASK_PATH, "%s/.snapshots", root);
+	return (0);
+}
+
 static int
 answer_all_blocks(struct place *p, struct err *e)
 {
 	const struct block_list *list = &p->blocks.list;
-	char root[PATH_MAX], snapshots[PATH_MAX + 16];
+	char snapshots[ASK_PATH];
 	size_t i;
 
-	if (know_blocks(p, e) != 0)
+	if (ask_blocks(p, e) != 0 || ask_snapshots(p, snapshots, e) != 0)
 		return (-1);
-	if (realpath(p->layer->path, root) == NULL)
-		return (err_sys(e, "cannot find the path of '%s'", p->layer->path));
-	snprintf(snapshots, sizeof(snapshots), "%s/.snapshots", root);
 	for (i = 0; i < list->n; i++) {
 		if (!list->block[i].good)
 			cli_warn(p->ask->cli, "block '%s' is damaged: %s; run 'ecl-verify'",
@@ -207,7 +216,7 @@ ask_target(const struct place *p, const char *root, struct ask_target *ret)
 
 	*ret = (struct ask_target){.ask = a, .root = root};
 	ret->target = (struct similar_target){.text = a->value, .space = a->space, .say = say, .arg = ret};
-	if (ask_is_seq(a->value)) {
+	if (a->value != NULL && ask_is_seq(a->value)) {
 		ret->target.text = NULL;
 		decimal_parse(a->value, strlen(a->value), &ret->target.seq);
 	}
@@ -215,6 +224,20 @@ ask_target(const struct place *p, const char *root, struct ask_target *ret)
 		ret->target.flags |= SIMILAR_EXACT;
 	if (!p->may_command)
 		ret->target.flags |= SIMILAR_NO_COMMAND;
+}
+
+static int
+answer_like(struct place *p, struct err *e)
+{
+	struct answer_like *answers;
+	int rc;
+
+	if ((answers = answer_like_new(p->ask->k)) == NULL)
+		return (err_mem(e));
+	if ((rc = ask_like(p, NULL, answers, e)) == 0)
+		rc = answer_like_give(answers, p->ask->present, e);
+	answer_like_free(answers);
+	return (rc);
 }
 
 int
@@ -246,7 +269,12 @@ ask_answer(struct place *p, struct err *e)
 		ask_target(p, NULL, &target);
 		return (answer_similar(q, &target.target, a->k, out, e));
 	case ASK_STAT:
-		return (know_blocks(p, e) != 0 ? -1 : answer_stat(q, &p->blocks, out, e));
+		return (ask_blocks(p, e) != 0 ? -1 : answer_stat(q, &p->blocks, out, e));
+	case ASK_LIKE:
+		return (answer_like(p, e));
+	case ASK_UNUSUAL:
+		ask_target(p, NULL, &target);
+		return (answer_unusual(q, &target.target, a->k, out, e));
 	case ASK_NAMES:
 		if (strcmp(a->value, "blocks") == 0)
 			return (answer_block_names(p->layer->snap_fd, a->prefix, out, e));

@@ -2,9 +2,11 @@
 #ifndef ECL_ASK_H_
 #define ECL_ASK_H_
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "answer_like.h"
 #include "blocks.h"
 #include "cli.h"
 #include "err.h"
@@ -24,6 +26,8 @@ enum ask_what {
 	ASK_LAYER,
 	ASK_STAT,
 	ASK_SIMILAR,
+	ASK_LIKE,
+	ASK_UNUSUAL,
 	ASK_NAMES
 };
 
@@ -31,7 +35,7 @@ enum ask_what {
 struct ask {
 	struct cli *cli; /* for warnings and progress */
 	enum ask_what what;
-	const char *value;  /* of ASK_DIFF: WHEN; of ASK_EVENT: a seq or a hash; of ASK_NAMES: elements or blocks; of ASK_SIMILAR: a text or a seq */
+	const char *value;  /* of ASK_DIFF: WHEN; of ASK_EVENT: a seq or a hash; of ASK_NAMES: elements or blocks; of ASK_SIMILAR: a text or a seq; of ASK_LIKE: WHEN */
 	const char *second; /* of ASK_DIFF: WHEN; NULL: now */
 	enum query_key key; /* of ASK_COUNTS */
 	const char *prefix; /* of ASK_NAMES */
@@ -90,13 +94,21 @@ struct ask_target {
 /** ask_target(p, root, ret): as the user put it, for the ledger of ${p}; ${ret} stays where it is. */
 void ask_target(const struct place *p, const char *root, struct ask_target *ret);
 
+/** ask_blocks(p, e): know p->blocks.  ask_snapshots(p, out, e): the path of their directory, in ${out} of ASK_PATH bytes.  Return 0 or -1. */
+#define ASK_PATH (PATH_MAX + 16)
+int ask_blocks(struct place *p, struct err *e);
+int ask_snapshots(const struct place *p, char *out, struct err *e);
+
+/** ask_like(p, root, answers, e): take in what ${p} has to say to ASK_LIKE; ${root} as for ask_target().  Return 0 or -1. */
+int ask_like(struct place *p, const char *root, struct answer_like *answers, struct err *e);
+
 /** ask_is_seq(text): whether it means an event: digits only. */
 bool ask_is_seq(const char *text);
 
 /**
  * ask_roots(a, dir, ret_lost, e):
  * The same of all roots directly under ${dir}: one after the other in the byte order of their names, each answer with the name of its root; a
- * history by time, what is similar by score.  What cannot be answered gets a warning: ${*ret_lost} is the number of such roots.  Return 0, or -1 where there is
+ * history by time, what has a score by that.  What cannot be answered gets a warning: ${*ret_lost} is the number of such roots.  Return 0, or -1 where there is
  * none, or memory ran out.
  */
 int ask_roots(const struct ask *a, const char *dir, size_t *ret_lost, struct err *e);

@@ -117,6 +117,45 @@ by_score(const struct ask *a, const char *dir, const struct roots *roots, size_t
 	return (rc);
 }
 
+static int
+add_like(const struct ask *a, const char *path, const char *name, struct answer_like *answers, struct err *e)
+{
+	struct place p;
+	int rc;
+
+	if (ask_points(a, path, &p, e) != 0)
+		return (-1);
+	rc = ask_like(&p, name, answers, e);
+	ask_close(&p);
+	return (rc);
+}
+
+static int
+by_likeness(const struct ask *a, const char *dir, const struct roots *roots, size_t *lost, struct err *e)
+{
+	char path[PATH_MAX];
+	struct answer_like *answers;
+	struct err why;
+	size_t i;
+	int rc;
+
+	if ((answers = answer_like_new(a->k)) == NULL)
+		return (err_mem(e));
+	for (i = 0; i < roots->n; i++) {
+		if (!is_whole(a, &roots->entry[i], lost))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, roots->entry[i].name);
+		why = (struct err){0};
+		if (add_like(a, path, roots->entry[i].name, answers, &why) != 0) {
+			cli_warn(a->cli, "root '%s': %s", roots->entry[i].name, why.text);
+			++*lost;
+		}
+	}
+	rc = answer_like_give(answers, a->present, e);
+	answer_like_free(answers);
+	return (rc);
+}
+
 int
 ask_roots(const struct ask *a, const char *dir, size_t *ret_lost, struct err *e)
 {
@@ -132,8 +171,10 @@ ask_roots(const struct ask *a, const char *dir, size_t *ret_lost, struct err *e)
 		rc = err_set(e, "no ledger directly under '%s'", dir);
 	else if (a->what == ASK_HISTORY)
 		rc = by_time(a, dir, &roots, ret_lost, e);
-	else if (a->what == ASK_SIMILAR)
+	else if (a->what == ASK_SIMILAR || a->what == ASK_UNUSUAL)
 		rc = by_score(a, dir, &roots, ret_lost, e);
+	else if (a->what == ASK_LIKE)
+		rc = by_likeness(a, dir, &roots, ret_lost, e);
 	else
 		rc = one_after_the_other(a, dir, &roots, ret_lost);
 	roots_release(&roots);

@@ -383,7 +383,7 @@ add_line(struct present *p, const struct span *line, const struct cell *cells, s
 	if (p->format == PRESENT_JSON && line != NULL) {
 		buf_addspan(b, *line);
 		for (i = 0; i < n; i++) {
-			if (cells[i].kind != CELL_SCORE && (p->root.p == NULL || i < n - 1))
+			if (!cells[i].more && (p->root.p == NULL || i < n - 1))
 				continue;
 			b->len--; /* the brace */
 			buf_addc(b, ',');

@@ -20,7 +20,7 @@ enum present_format { PRESENT_JSON, PRESENT_TSV, PRESENT_TABLE, PRESENT_STATE };
  * NUMBER  ${n}; PRESENT_NONE is null / empty / empty
  * TIME    microseconds in ${n}: UTC / UTC / local time and age
  * FLAG    ${n}: true or false
- * SCORE   ${score}, with four decimals; in JSON it is a member more also behind a line that is given as it is
+ * SCORE   ${score}, with four decimals
  * FOUND   only for tables: a name, or with ${state} a state, of which the words in ${mark} are highlighted (excerpt.h)
  * CHANGE  two JSON values, ${before} and ${text}, the one after: members "before" and "after" / two cells / what differs, in the
  *         last column, wherever the cell stands; at most one of an answer
@@ -37,6 +37,7 @@ struct cell {
 	uint64_t n;
 	struct span before; /* of a CHANGE */
 	double score;
+	bool more; /* in JSON it is a member more, also behind a line that is given as it is */
 	const struct span *mark; /* of a FOUND, in order */
 	size_t marks;
 	bool state;
@@ -76,7 +77,7 @@ void present_init(struct present *p, const struct cli *cli, enum present_format 
 /**
  * present_answer(p, line, cells, n):
  * One answer of ${n} (at most 14) cells, the same columns each time.  In JSON it is ${line} where that is not NULL.  In
- * PRESENT_STATE the first two cells alone count.  With p->root one cell more comes last, also behind ${line}, as SCOREs do.  Return 0, 1 where no more are wanted (limit, or the output fails), or -1 where memory ran out.
+ * PRESENT_STATE the first two cells alone count.  With p->root one cell more comes last, also behind ${line}.  Return 0, 1 where no more are wanted (limit, or the output fails), or -1 where memory ran out.
  */
 int present_answer(struct present *p, const struct span *line, const struct cell *cells, size_t n);
 

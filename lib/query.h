@@ -9,8 +9,10 @@
 #include "event.h"
 #include "filter.h"
 #include "ledger.h"
+#include "block.h"
 #include "nearest.h"
 #include "similar.h"
+#include "unusual.h"
 
 /* What is asked for. */
 struct query {
@@ -105,5 +107,29 @@ int query_event(struct query *q, const char *what, struct buf *out, struct event
  * release with nearest_release().
  */
 int query_similar(struct query *q, const struct similar_target *t, size_t k, struct nearest *ret, struct err *e);
+
+/**
+ * query_unusual(q, t, k, ret, ret_n, e):
+ * The ${k} events that pass and are least like any event before them, the best first: ${*ret}, to be freed, has ${*ret_n} of them.  What is before an event are all
+ * events but ecl's own, whether they pass or not.  An event without words is not judged.  Of ${t} only the flags and the warnings count.  Return 0 or
+ * -1: also where the ledger has no embedder, or another one than made its vectors.  O(events that pass * events) at worst, in practice O(events).
+ */
+int query_unusual(struct query *q, const struct similar_target *t, size_t k, struct unusual_hit **ret, size_t *ret_n, struct err *e);
+
+/* Blocks that query_like() could not compare. */
+struct query_like_left {
+	size_t without; /* a vector */
+	size_t other;	/* with one of another embedder */
+	bool nothing;	/* the moment itself has none: nothing lived that has words */
+};
+
+/**
+ * query_like(q, flags, list, but, k, ret, left, e):
+ * The ${k} blocks of ${list} whose vectors are nearest to that of the layer after the first q->size events, the best first, of equal ones the newest: the seq of a
+ * hit is its place in ${list}.  Blocks of size ${but} are left out (UINT64_MAX: none).  ${flags}: of embedder_open().  Return 0 or -1, as made_open(); release with
+ * nearest_release().  O(blocks), and what layer_vector() costs.
+ */
+int query_like(struct query *q, unsigned flags, const struct block_list *list, uint64_t but, size_t k, struct nearest *ret, struct query_like_left *left,
+    struct err *e);
 
 #endif

@@ -1,4 +1,4 @@
-/* What resembles a text in several ledgers. */
+/* The events with the best scores in several ledgers. */
 #include "config.h"
 
 #include <stdlib.h>
@@ -14,6 +14,7 @@
 /* One of the best of all roots so far. */
 struct ranked {
 	double score;
+	uint64_t nearest; /* of ASK_UNUSUAL */
 	int64_t time_us;
 	size_t root;
 	uint64_t seq;
@@ -104,13 +105,13 @@ add_source(struct ranking *r, const char *name, const char *path)
 
 /* All that one root has; of those that stay the lines.  Return 0, 1 with ${e}, or -1. */
 static int
-add_found(struct ranking *r, struct place *p, const struct nearest *found, struct err *e)
+add_found(struct ranking *r, struct place *p, const struct unusual_hit *hit, size_t n, struct err *e)
 {
 	struct index *ix = p->query.ledger->index;
 	struct buf line = BUF_INIT;
 	struct ranked *b, *more;
 	struct row row;
-	size_t i, cap = r->n + found->n;
+	size_t i, cap = r->n + n;
 	int rc = 0;
 
 	if (cap > r->cap) {
@@ -119,14 +120,15 @@ add_found(struct ranking *r, struct place *p, const struct nearest *found, struc
 		r->best = more;
 		r->cap = cap;
 	}
-	for (i = 0; rc == 0 && i < found->n; i++) {
-		if (index_row(ix, found->hit[i].seq, &row, e) != 0)
+	for (i = 0; rc == 0 && i < n; i++) {
+		if (index_row(ix, hit[i].seq, &row, e) != 0)
 			rc = 1;
 		else
-			r->best[r->n++] = (struct ranked){.score = found->hit[i].score,
+			r->best[r->n++] = (struct ranked){.score = hit[i].score,
+			    .nearest = hit[i].nearest,
 			    .time_us = row.time_us,
 			    .root = r->sources - 1,
-			    .seq = found->hit[i].seq};
+			    .seq = hit[i].seq};
 	}
 	if (r->n > 1)
 		qsort(r->best, r->n, sizeof(*r->best), by_score);
@@ -166,12 +168,35 @@ forget_source(struct ranking *r)
 	r->n = k;
 }
 
+/* What one root has to say: ${*ret}, to be freed.  Return 0 or -1. */
+static int
+find(struct place *p, const char *name, struct unusual_hit **ret, size_t *ret_n, struct err *e)
+{
+	const struct ask *a = p->ask;
+	struct ask_target target;
+	struct nearest found;
+	size_t i;
+
+	ask_target(p, name, &target);
+	if (a->what == ASK_UNUSUAL)
+		return (query_unusual(&p->query, &target.target, a->k, ret, ret_n, e));
+	if (query_similar(&p->query, &target.target, a->k, &found, e) != 0)
+		return (-1);
+	if ((*ret = calloc(found.n + 1, sizeof(**ret))) != NULL) {
+		for (i = 0; i < found.n; i++)
+			(*ret)[i] = (struct unusual_hit){.seq = found.hit[i].seq, .score = found.hit[i].score};
+	}
+	*ret_n = found.n;
+	nearest_release(&found);
+	return (*ret != NULL ? 0 : err_mem(e));
+}
+
 int
 ranking_add(struct ranking *r, const char *name, const char *path, struct err *e)
 {
-	struct ask_target target;
-	struct nearest found;
+	struct unusual_hit *hit;
 	struct place p;
+	size_t n;
 	int rc;
 
 	if (add_source(r, name, path) != 0)
@@ -179,12 +204,11 @@ ranking_add(struct ranking *r, const char *name, const char *path, struct err *e
 	if (ask_points(r->ask, path, &p, e) != 0)
 		return (1);
 	memcpy(r->source[r->sources - 1].block, p.block, sizeof(p.block));
-	ask_target(&p, name, &target);
-	if (query_similar(&p.query, &target.target, r->ask->k, &found, e) != 0)
+	if (find(&p, name, &hit, &n, e) != 0)
 		rc = 1;
 	else {
-		rc = add_found(r, &p, &found, e);
-		nearest_release(&found);
+		rc = add_found(r, &p, hit, n, e);
+		free(hit);
 	}
 	if (rc != 0)
 		forget_source(r);
@@ -208,10 +232,21 @@ read_again(struct ranking *r, const struct ranked *b, struct place *p, size_t *o
 	return (index_line(p->query.ledger->index, b->seq, line, e));
 }
 
+static int
+give(struct present *out, const struct ranked *b, struct span line, const struct lexical *words, enum ask_what what, struct err *e)
+{
+	struct unusual_hit hit = {b->seq, b->score, b->nearest};
+
+	if (what == ASK_UNUSUAL)
+		return (answer_unusual_line(out, line, &hit, e));
+	return (answer_scored(out, line, b->score, words, e));
+}
+
 int
 ranking_answer(struct ranking *r, struct err *e)
 {
 	struct present *out = r->ask->present;
+	const char *text = r->ask->what == ASK_SIMILAR ? r->ask->value : "";
 	struct buf line = BUF_INIT, name = BUF_INIT;
 	struct lexical words;
 	struct place p = {0};
@@ -219,7 +254,7 @@ ranking_answer(struct ranking *r, struct err *e)
 	struct ranked *b;
 	int rc = 0;
 
-	if (lexical_init(&words, (struct span){r->ask->value, strlen(r->ask->value)}, NULL, e) != 0)
+	if (lexical_init(&words, (struct span){text, strlen(text)}, NULL, e) != 0)
 		return (-1);
 	for (i = 0; rc == 0 && i < r->n; i++) {
 		b = &r->best[i];
@@ -235,7 +270,7 @@ ranking_answer(struct ranking *r, struct err *e)
 			rc = err_mem(e);
 		out->root = (struct span){name.data, name.len};
 		if (rc == 0)
-			rc = answer_scored(out, (struct span){line.data, line.len}, b->score, &words, e);
+			rc = give(out, b, (struct span){line.data, line.len}, &words, r->ask->what, e);
 	}
 	out->root = (struct span){NULL, 0};
 	ask_close(&p);

@@ -1,4 +1,4 @@
-/* What resembles a text in several ledgers, in one order: that of the scores. */
+/* The events with the best scores in several ledgers, in one order. */
 #ifndef ECL_RANKING_H_
 #define ECL_RANKING_H_
 
@@ -6,7 +6,7 @@
 
 struct ranking;
 
-/** ranking_new(a), ranking_free(r): of the question ${a}, ASK_SIMILAR, which must outlive it.  NULL: memory ran out. */
+/** ranking_new(a), ranking_free(r): of the question ${a}, ASK_SIMILAR or ASK_UNUSUAL, which must outlive it.  NULL: memory ran out. */
 struct ranking *ranking_new(const struct ask *a);
 void ranking_free(struct ranking *r);
 
