@@ -8,7 +8,8 @@
 
 #include "banned.h"
 
-#define NAMES 5 /* elements that differ which are named */
+#define NAMES 5	    /* elements that differ which are named */
+#define SCORES 1000 /* steps of a score: finer ones are the rounding of the vectors */
 
 struct answer {
 	double score;
@@ -56,13 +57,17 @@ answer_like_free(struct answer_like *a)
 	free(a);
 }
 
+/* Layers that differ in little have nearly the same vectors: what differs then tells which is more alike. */
 static int
 best_first(const void *a, const void *b)
 {
 	const struct answer *x = a, *y = b;
+	uint64_t changes = x->create + x->modify + x->delete, others = y->create + y->modify + y->delete;
 
 	if (x->score != y->score)
 		return (x->score > y->score ? -1 : 1);
+	if (changes != others)
+		return (changes < others ? -1 : 1);
 	if (x->time_us != y->time_us)
 		return (x->time_us > y->time_us ? -1 : 1);
 	return (x->height > y->height ? -1 : x->height < y->height);
@@ -107,7 +112,7 @@ fill(struct answer *r, const struct blocks *blocks, const struct nearest_hit *hi
 	const struct block *b = &blocks->list.block[hit->seq];
 	struct buf path = BUF_INIT;
 
-	*r = (struct answer){.score = hit->score, .height = b->height, .time_us = b->header.time_us, .present = blocks->present[hit->seq]};
+	*r = (struct answer){.score = (double)(int)(hit->score * SCORES + 0.5) / SCORES, .height = b->height, .time_us = b->header.time_us, .present = blocks->present[hit->seq]};
 	memcpy(r->block, b->name, sizeof(r->block));
 	buf_addf(&path, "%s/%s", snapshots, b->name);
 	if (r->present)
@@ -117,12 +122,6 @@ fill(struct answer *r, const struct blocks *blocks, const struct nearest_hit *hi
 		r->path.failed = true;
 	buf_release(&path);
 	return (r->path.failed || r->root.failed ? err_mem(e) : 0);
-}
-
-static bool
-belongs(const struct answer *r, const struct block *b, struct span root)
-{
-	return (r->height == b->height && strcmp(r->block, b->name) == 0 && span_eq((struct span){r->root.data, r->root.len}, root));
 }
 
 /* What a ledger that failed had said is taken back. */
@@ -144,24 +143,18 @@ static int
 add(struct answer_like *a, struct query *q, const struct blocks *blocks, const struct nearest *found, const char *snapshots, struct span root,
     struct err *e)
 {
-	const struct block *b;
-	size_t i, k;
+	uint64_t from;
+	size_t i;
 
 	for (i = 0; i < found->n; i++) {
-		if (fill(&a->answer[a->n++], blocks, &found->hit[i], snapshots, root, e) != 0)
+		from = blocks->list.block[found->hit[i].seq].header.size;
+		if (fill(&a->answer[a->n++], blocks, &found->hit[i], snapshots, root, e) != 0 || compare(&a->answer[a->n - 1], q, from, e) != 0)
 			return (-1);
 	}
 	if (a->n > 1)
 		qsort(a->answer, a->n, sizeof(*a->answer), best_first);
 	while (a->n > a->k)
 		answer_release(&a->answer[--a->n]);
-	for (i = 0; i < found->n; i++) {
-		b = &blocks->list.block[found->hit[i].seq];
-		for (k = 0; k < a->n; k++) {
-			if (belongs(&a->answer[k], b, root) && compare(&a->answer[k], q, b->header.size, e) != 0)
-				return (-1);
-		}
-	}
 	return (0);
 }
 

@@ -15,13 +15,12 @@ void answer_like_free(struct answer_like *a);
 
 /**
  * answer_like_add(a, q, blocks, found, snapshots, root, e):
- * Take in what query_like() found in one ledger, and for those that are among the best so far what differs between their moment and q->size.  ${snapshots} is
- * the path of the directory of its blocks, ${root} its name as a JSON token (p == NULL: there is one only).  Return 0, or -1: then nothing of it was.
+ * Take in what query_like() found in one ledger, with what differs between their moments and q->size, and keep the best of all so far.  ${snapshots} is the path of the directory of its blocks, ${root} its name as a JSON token (p == NULL: there is one only).  Return 0, or -1: then nothing of it was.
  */
 int answer_like_add(struct answer_like *a, struct query *q, const struct blocks *blocks, const struct nearest *found, const char *snapshots,
     struct span root, struct err *e);
 
-/** answer_like_give(a, p, e): all of them to the presenter: the best first, of equal scores the newest.  Return 0 or -1. */
+/** answer_like_give(a, p, e): all of them to the presenter: the best first; of equal scores, to three decimals, those with the fewest differences, then the newest.  Return 0 or -1. */
 int answer_like_give(struct answer_like *a, struct present *p, struct err *e);
 
 #endif

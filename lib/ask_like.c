@@ -8,6 +8,8 @@
 
 #include "banned.h"
 
+#define CANDIDATES 2 /* times as many as wanted: of those that are about as near, what differs decides */
+
 static const char *
 plural(size_t n)
 {
@@ -42,7 +44,7 @@ ask_like(struct place *p, const char *root, struct answer_like *answers, struct 
 	int rc;
 
 	if (ask_blocks(p, e) != 0 || ask_snapshots(p, snapshots, e) != 0 ||
-	    query_like(q, p->may_command ? 0 : EMBEDDER_NO_COMMAND, &p->blocks.list, but, p->ask->k, &found, &left, e) != 0)
+	    query_like(q, p->may_command ? 0 : EMBEDDER_NO_COMMAND, &p->blocks.list, but, CANDIDATES * p->ask->k, &found, &left, e) != 0)
 		return (-1);
 	say_left(p, root, &left);
 	/* A name of a file need not be UTF-8. */

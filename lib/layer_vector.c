@@ -11,6 +11,7 @@
 #include "banned.h"
 
 #define WORD 64
+#define ROW_MOST 127
 #define ROWS_MAX (1u << 24) /* so many rows add up in 32 bits */
 
 struct sum {
@@ -156,23 +157,23 @@ add_all(struct sum *s, struct err *e)
 
 /* ---- all together ---- */
 
-/* The sum, as long as 1.  Its direction is that of the floats that come nearest to its numbers. */
-static int
-finish(struct sum *s, int8_t *out, unsigned *ret_dims, struct err *e)
+/* The sum, so that its largest number is 127: only the direction counts, and small differences of layers show best so. */
+static void
+finish(const struct sum *s, int8_t *out, unsigned *ret_dims)
 {
-	float *v;
+	int64_t most = 0, twice;
 	unsigned i;
 
-	if ((v = calloc(s->dims, sizeof(*v))) == NULL)
-		return (err_mem(e));
+	for (i = 0; i < s->dims; i++)
+		most = llabs(s->total[i]) > most ? llabs(s->total[i]) : most;
+	if (most == 0)
+		return;
 	for (i = 0; i < s->dims; i++) {
-		v[i] = (float)s->total[i];
-		if (s->total[i] != 0)
-			*ret_dims = s->dims;
+		/* Rounded, halves away from 0, without floats: the same on every machine. */
+		twice = 2 * ROW_MOST * llabs(s->total[i]) / most;
+		out[i] = (int8_t)((s->total[i] < 0 ? -1 : 1) * ((twice + 1) / 2));
 	}
-	(void)embedder_quantize(v, s->dims, out);
-	free(v);
-	return (0);
+	*ret_dims = s->dims;
 }
 
 int
@@ -195,8 +196,10 @@ layer_vector(struct ledger *l, struct vectors *v, struct embedder *em, uint64_t 
 	s.row = calloc(1, embedder_width(s.dims));
 	if (s.part == NULL || s.total == NULL || s.row == NULL)
 		err_mem(e);
-	else if (find_living(&s, e) == 0 && (rc = add_all(&s, e)) == 1)
-		rc = finish(&s, out, ret_dims, e);
+	else if (find_living(&s, e) == 0 && (rc = add_all(&s, e)) == 1) {
+		finish(&s, out, ret_dims);
+		rc = 0;
+	}
 	free(s.wanted);
 	free(s.part);
 	free(s.total);

@@ -13,7 +13,7 @@
 /**
  * layer_vector(l, v, em, size, out, ret_dims, e):
  * The sum of the rows of the events that set the states of the elements which live after the first ${size} events (those of ecl itself left
- * out), as long as 1, by embedder_quantize(), in ${out}: ${*ret_dims} bytes, EMBEDDER_DIMS_MAX at most.  ${v}: VECTORS_MADE of the ledger.  What it lacks is
+ * out), scaled so that the largest number is 127, in ${out}: ${*ret_dims} bytes, EMBEDDER_DIMS_MAX at most.  ${v}: VECTORS_MADE of the ledger.  What it lacks is
  * made by ${em}; where that is NULL, or there is nothing to sum up, there is no vector, and ${*ret_dims} is 0.  Return 0 or -1.
  * O(elements) where ${size} is the present, else as index_at().
  */

@@ -78,6 +78,14 @@ test_expect_success 'blocks without a vector, or one of another embedder, are le
 	test_expect_code 1 ecl-query -d M -q --like block-2 >actual 2>err && test_line_count = 0 actual && test_line_count = 0 err
 '
 
+test_expect_success 'of layers that differ in little, the one that differs least' '
+	ecl-init -q --backend copy L &&
+	for i in $(seq 400); do echo "{\"element\":\"interface:eth$i\",\"state\":\"link up\"}"; done | ecl-append -q -d L &&
+	ecl-snap -q -d L && say L interface:eth7 "\"link down\"" && ecl-snap -q -d L &&
+	say L interface:eth8 "\"link down\"" && ecl-snap -q -d L && say L interface:eth7 "\"link up\"" interface:eth8 "\"link up\"" &&
+	check L 0s 10 && jq -s -e "map(.score) == [1, 1, 1]" actual >\&2 && jq -r .height actual | tr -d "\n" | grep -qx 012
+'
+
 test_expect_success 'where nothing lived, and where there is no block: no answer' '
 	test_expect_code 1 ecl-query -d R --like 0 2>err && test_grep "no vector: nothing lived" err &&
 	ecl-init -q --backend copy N && say N a:1 1 && test_expect_code 1 ecl-query -d N --like 0s >actual && test_line_count = 0 actual &&
