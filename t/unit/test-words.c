@@ -112,7 +112,7 @@ test_bounds(void)
 		words_begin(&w, (struct span){text, n}, i & 1);
 		for (k = 0; words_next(&w); k++)
 			bad += w.len == 0 || w.len > WORDS_MAX || w.at.p < text || w.at.p + w.at.len > text + n || w.len > w.at.len;
-		bad += k > n;
+		bad += k > n || w.p != w.end;
 		free(text);
 	}
 	ok(bad == 0, "words of any bytes lie inside the text");
