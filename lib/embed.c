@@ -1,9 +1,10 @@
 /*
- * An event as a vector.  Each word adds to two parts.  The hashed one (Weinberger et al. 2009, feature hashing): the
- * word and its character 3-grams at places and with signs that their hashes give, so that names and numbers no model ever saw count
- * too.  The other: the word's row of the model's table, learnt from who stands beside whom.  A word weighs its frozen idf
- * times 1 + ln(times it occurs).  Both parts are brought to their lengths and stand one behind the other.
- * Integers only: sums come out the same in any order, by any engine.
+ * An event as a vector.  Each word adds to two parts.  The hashed one (Weinberger et al. 2009, feature
+ * hashing): the word and its character 3-grams, at places and with signs that their hashes give, so that
+ * names and numbers no model ever saw count too.  The other: the word's row of the model's table, learnt
+ * from who stands beside whom.  A word weighs its frozen idf times 1 + ln(times it occurs).  Both parts
+ * are brought to their lengths and stand one behind the other.  Integers only: sums come out the same in
+ * any order, by any engine.
  */
 #include "config.h"
 
@@ -33,7 +34,8 @@
 /* Sums stay inside 32 bits: 255 * UNIT * (2 + 58/7 * 1.5) < 2^15 a word, * 30 for TIMES, * TEXT_WORDS < 2^31. */
 
 /* 8 (1 + ln n). */
-static const uint8_t times_weight[TIMES + 1] = {0, 8, 14, 17, 19, 21, 22, 24, 25, 26, 26, 27, 28, 29, 29, 30, 30};
+static const uint8_t times_weight[TIMES + 1] = {
+    0, 8, 14, 17, 19, 21, 22, 24, 25, 26, 26, 27, 28, 29, 29, 30, 30};
 
 struct word {
 	uint64_t hash;
@@ -50,7 +52,8 @@ struct word {
 /* What one text adds up to. */
 struct sums {
 	int32_t table[EMBED_DIMS] __attribute__((aligned(32)));
-	int32_t hashed[2 * EMBED_DIMS] __attribute__((aligned(32))); /* plus and minus of each dim */
+	int32_t hashed[2 * EMBED_DIMS]
+	    __attribute__((aligned(32))); /* plus and minus of each dim */
 };
 
 struct embed {
@@ -160,7 +163,8 @@ place_grams(const struct embed *em, const char *name, size_t len, uint16_t *plac
 
 	for (i = 1; i <= len; i++) {
 		gram = (gram << 8 | (i < len ? (uint8_t)name[i] : '$')) & 0xffffff;
-		place[i - 1] = place_of(mix(gram + UINT64_C(0x9e3779b97f4a7c15)), em->params.hash_dims);
+		place[i - 1] = place_of(
+		    mix(gram + UINT64_C(0x9e3779b97f4a7c15)), em->params.hash_dims);
 	}
 	return ((unsigned)len);
 }
@@ -184,7 +188,8 @@ fill(const struct embed *em, struct word *w, uint64_t hash, const char *name, si
 		h = mix(h + UINT64_C(0x2545f4914f6cdd1d));
 		w->place[w->places] = place_of(h, p->hash_dims);
 	}
-	w->value = (uint16_t)isqrt(em->avx2, (uint64_t)known.idf * known.idf * UNIT * UNIT / p->places);
+	w->value = (uint16_t)isqrt(
+	    em->avx2, (uint64_t)known.idf * known.idf * UNIT * UNIT / p->places);
 	w->grams = (uint8_t)place_grams(em, name, len, w->place + w->places);
 	all = (uint64_t)known.idf * UNIT * p->grams;
 	w->gram = (uint16_t)(isqrt(em->avx2, all * all / w->grams) >> 10);
@@ -260,7 +265,8 @@ add_row_avx2(int32_t *to, const int8_t *row, unsigned dims, int32_t by)
 
 	for (i = 0; i < dims; i += 8) {
 		x = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(row + i)));
-		x = _mm256_add_epi32(_mm256_mullo_epi32(x, factor), _mm256_load_si256((__m256i *)(void *)(to + i)));
+		x = _mm256_add_epi32(
+		    _mm256_mullo_epi32(x, factor), _mm256_load_si256((__m256i *)(void *)(to + i)));
 		_mm256_store_si256((__m256i *)(void *)(to + i), x);
 	}
 }
@@ -332,7 +338,8 @@ settle_avx2(int32_t *x, unsigned dims)
 	int shift;
 
 	for (i = 0; i < dims; i += 8)
-		most = _mm256_max_epi32(most, _mm256_abs_epi32(_mm256_load_si256((__m256i *)(void *)(x + i))));
+		most = _mm256_max_epi32(
+		    most, _mm256_abs_epi32(_mm256_load_si256((__m256i *)(void *)(x + i))));
 	_mm256_storeu_si256((__m256i *)(void *)lane, most);
 	for (i = 1; i < 8; i++)
 		lane[0] = lane[i] > lane[0] ? lane[i] : lane[0];
@@ -341,7 +348,8 @@ settle_avx2(int32_t *x, unsigned dims)
 	shift = shift_of(lane[0]);
 	for (i = 0; i < dims; i += 8) {
 		y = _mm256_load_si256((__m256i *)(void *)(x + i));
-		y = shift > 0 ? _mm256_sra_epi32(y, _mm_cvtsi32_si128(shift)) : _mm256_sll_epi32(y, _mm_cvtsi32_si128(-shift));
+		y = shift > 0 ? _mm256_sra_epi32(y, _mm_cvtsi32_si128(shift))
+			      : _mm256_sll_epi32(y, _mm_cvtsi32_si128(-shift));
 		_mm256_store_si256((__m256i *)(void *)(x + i), y);
 		square = _mm256_add_epi64(square, _mm256_mul_epi32(y, y));
 		y = _mm256_srli_epi64(y, 32);
@@ -369,9 +377,11 @@ put_avx2(const int32_t *x, unsigned dims, uint32_t length, unsigned scale, int8_
 
 	for (i = 0; i < dims; i += 32) {
 		a = _mm256_packs_epi32(scaled_avx2(x + i, factor), scaled_avx2(x + i + 8, factor));
-		b = _mm256_packs_epi32(scaled_avx2(x + i + 16, factor), scaled_avx2(x + i + 24, factor));
+		b = _mm256_packs_epi32(
+		    scaled_avx2(x + i + 16, factor), scaled_avx2(x + i + 24, factor));
 		a = _mm256_max_epi8(_mm256_packs_epi16(a, b), _mm256_set1_epi8(-127));
-		_mm256_storeu_si256((__m256i *)(void *)(out + i), _mm256_permutevar8x32_epi32(a, order));
+		_mm256_storeu_si256(
+		    (__m256i *)(void *)(out + i), _mm256_permutevar8x32_epi32(a, order));
 	}
 }
 
@@ -440,13 +450,16 @@ text_end(struct embed *em, int8_t *out)
 	table = settle(em->avx2, s->table, em->row_dims);
 	memset(out, 0, EMBED_DIMS);
 	if (hashed != 0)
-		put(em->avx2, s->hashed, p->hash_dims, hashed, table != 0 ? p->scale_hash : p->scale, out);
+		put(em->avx2, s->hashed, p->hash_dims, hashed,
+		    table != 0 ? p->scale_hash : p->scale, out);
 	if (table != 0)
-		put(em->avx2, s->table, em->row_dims, table, hashed != 0 ? p->scale_table : p->scale, out + p->hash_dims);
+		put(em->avx2, s->table, em->row_dims, table,
+		    hashed != 0 ? p->scale_table : p->scale, out + p->hash_dims);
 }
 
 void
-embed_event(struct embed *em, struct span element, struct span action, struct span state, int8_t out[EMBED_DIMS])
+embed_event(struct embed *em, struct span element, struct span action, struct span state,
+    int8_t out[EMBED_DIMS])
 {
 	text_begin(em);
 	text_add(em, element, false);

@@ -8,8 +8,8 @@
 #include "model.h"
 
 /*
- * A model at work, with a cache of words: 1.3 MB at most, touched as it fills.  Belongs to one thread at a time.  What is
- * in the cache never changes a vector.  Who keeps vectors asks model_check() after they were made.
+ * A model at work, with a cache of words: 1.4 MB at most, touched as it fills.  Belongs to one thread at
+ * a time.  What is in the cache never changes a vector.  Who keeps vectors asks model_check() after they were made.
  */
 struct embed;
 
@@ -21,11 +21,13 @@ void embed_free(struct embed *em);
 
 /**
  * embed_event(em, element, action, state, out):
- * The vector of the words of ${element}, ${action} and ${state} (canonical JSON; p NULL: none) together.  The same to the
- * bit on every machine: integers only.  Two vectors compare by their cosine; a text without words is all zeros.
- * Of a text the first 2,048 different words count.  O(bytes), 1 us for 150 bytes whose words are in the cache.
+ * The vector of the words of ${element}, ${action} and ${state} (canonical JSON; p NULL: none) together.
+ * The same to the bit on every machine: integers only.  Two vectors compare by their cosine; a text
+ * without words is all zeros.  Of a text the words up to the 2,048th different one count.  O(bytes): 1 us
+ * for 150 bytes whose words are in the cache.
  */
-void embed_event(struct embed *em, struct span element, struct span action, struct span state, int8_t out[EMBED_DIMS]);
+void embed_event(struct embed *em, struct span element, struct span action, struct span state,
+    int8_t out[EMBED_DIMS]);
 
 /** embed_text(em, text, out): the same of plain text, what a user asks for. */
 void embed_text(struct embed *em, struct span text, int8_t out[EMBED_DIMS]);

@@ -22,10 +22,11 @@
  *	        ...    zeros up to a multiple of 64
  *	        n * (dims - hash_dims)   rows, int8
  *
- * and nothing behind it.  A reader refuses a file whose size is not what n says, whose CRC is another, or whose numbers
- * are out of bounds; it need not trust the order of the hashes.  To check 3 MB of rows takes 0.4 ms, a quarter of what a
- * single append takes, and a text needs some twenty: they are checked a chunk at a time, when they are first used.  A change of what words.c and embed.c make of the same
- * file is a new version.
+ * and nothing behind it.  A reader refuses a file whose size is not what n says, whose CRC is another,
+ * or whose numbers are out of bounds; it need not trust the order of the hashes.  To check 3 MB of rows
+ * takes 0.4 ms, a quarter of what a single append takes, and a text needs some twenty rows: they are
+ * checked a chunk at a time, when they are first used.  A change of what words.c and embed.c make of
+ * the same file is a new version.
  */
 #include "config.h"
 
@@ -53,10 +54,10 @@
 #define HEADER 128
 #define WORDS_LIMIT ((size_t)1 << 22)
 #define NAME_LIMIT 64
-#define CHUNK 64  /* rows */
-#define NEAR 512  /* words: where a hash is likely to stand */
+#define CHUNK 64     /* rows */
+#define NEAR 512     /* words: where a hash is likely to stand */
 #define WORD_ROOM 64 /* bytes of the longest word, and of what model_hash() may read */
-#define HEX_LEAST 8 /* digits that make a word of hexadecimal digits a hash or an id */
+#define HEX_LEAST 8  /* digits that make a word of hexadecimal digits a hash or an id */
 
 enum { CHUNK_GOOD = 1, CHUNK_BAD };
 
@@ -70,7 +71,8 @@ struct model {
 	struct model_params params;
 	unsigned idf_most;
 	size_t chunks;
-	uint8_t *seen; /* of each: 0, CHUNK_GOOD or CHUNK_BAD, whoever races stores the same; behind them: was one bad? */
+	uint8_t *
+	    seen; /* of each: 0, CHUNK_GOOD or CHUNK_BAD, whoever races stores the same; behind them: was one bad? */
 	struct buf path;
 	char id[NAME_LIMIT + 1 + 2 * SHA256_SIZE + 1];
 };
@@ -79,7 +81,8 @@ struct model {
 static bool
 is_name(const char *name)
 {
-	size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.");
+	size_t n = strspn(
+	    name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.");
 
 	return (n > 0 && n <= NAME_LIMIT && name[n] == '\0' && name[0] != '.');
 }
@@ -93,7 +96,9 @@ map_file(struct model *m, struct err *e)
 
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) == -1) {
 		if (errno == ENOENT)
-			return (err_set(e, "no model '%s': install it, or name its directory in ECL_MODEL_DIR", path));
+			return (err_set(e,
+			    "no model '%s': install it, or name its directory in ECL_MODEL_DIR",
+			    path));
 		return (err_sys(e, "cannot open model '%s'", path));
 	}
 	if (fstat(fd, &st) != 0) {
@@ -162,7 +167,8 @@ read_params(struct model *m)
 static int
 err_damaged(const struct model *m, struct err *e)
 {
-	return (err_set(e, "model '%s' is damaged: its checksum is another; install it again", m->path.data));
+	return (err_set(
+	    e, "model '%s' is damaged: its checksum is another; install it again", m->path.data));
 }
 
 /* The tables, where the size of the file is what their header says. */
@@ -179,8 +185,8 @@ find_tables(struct model *m, struct err *e)
 	m->row_dims = EMBED_DIMS - m->params.hash_dims;
 	at = (HEADER + 6 * n + 4 * chunks + 63) & ~(size_t)63;
 	if (m->size != at + n * m->row_dims)
-		return (err_set(e, "model '%s' is cut or damaged: %zu bytes, not %zu", path, m->size,
-		    at + n * m->row_dims));
+		return (err_set(e, "model '%s' is cut or damaged: %zu bytes, not %zu", path,
+		    m->size, at + n * m->row_dims));
 	m->tags = m->map + HEADER;
 	m->sums = m->tags + 4 * n;
 	m->idf = m->sums + 4 * chunks;
@@ -206,7 +212,8 @@ check(struct model *m, struct err *e)
 	if (memcmp(m->map, MAGIC, 8) != 0)
 		return (err_set(e, "'%s' is not a model of ecl", path));
 	if (version != FORMAT)
-		return (err_set(e, "model '%s' has version %u: this ecl reads version %d", path, version, FORMAT));
+		return (err_set(e, "model '%s' has version %u: this ecl reads version %d", path,
+		    version, FORMAT));
 	return (find_tables(m, e));
 }
 
@@ -222,7 +229,8 @@ model_open(const char *name, struct model **ret_model, struct err *e)
 		return (err_set(e, "'%s' is not a name of a model", name));
 	if ((m = calloc(1, sizeof(*m))) == NULL)
 		return (err_mem(e));
-	buf_addf(&m->path, "%s/%s%s", dir != NULL && *dir != '\0' ? dir : PKGDATADIR "/model", name, MODEL_SUFFIX);
+	buf_addf(&m->path, "%s/%s%s", dir != NULL && *dir != '\0' ? dir : PKGDATADIR "/model", name,
+	    MODEL_SUFFIX);
 	(void)buf_cstr(&m->path);
 	if (m->path.failed) {
 		err_mem(e);
@@ -274,7 +282,8 @@ model_verify(const struct model *m, struct err *e)
 
 	sha256(m->map + SHA_FROM, m->size - SHA_FROM, digest);
 	if (memcmp(digest, m->map + CRC_FROM, SHA256_SIZE) != 0)
-		return (err_set(e, "model '%s' is not what its SHA-256 says; install it again", m->path.data));
+		return (err_set(
+		    e, "model '%s' is not what its SHA-256 says; install it again", m->path.data));
 	return (0);
 }
 
@@ -396,5 +405,7 @@ model_idf(const struct model *m, struct span word)
 	memcpy(padded, word.p, word.len);
 	tag = (uint32_t)(model_hash(padded, word.len) >> 32);
 	at = lower_bound(m, tag);
-	return ((float)(at == m->n || le32_get(m->tags + 4 * at) != tag ? m->idf_most : m->idf[at]) / 16);
+	return (
+	    (float)(at == m->n || le32_get(m->tags + 4 * at) != tag ? m->idf_most : m->idf[at]) /
+	    16);
 }

@@ -1,4 +1,4 @@
-/* Text, or canonical JSON, as words: what similarity compares.  Part of a model's version: other words, other vectors. */
+/* Text, or canonical JSON, as words: part of a model's version, for other words are other vectors. */
 #ifndef ECL_WORDS_H_
 #define ECL_WORDS_H_
 
@@ -14,9 +14,10 @@
  * script is letters, and a text that is not UTF-8 is still read): `interface:eth0' and `/etc/passwd' are two each.
  */
 struct words {
-	const char *p, *end;	  /* what is still to be read */
-	bool json;		  /* an escape (RFC 8259, section 7) parts words and is none */
-	char word[WORDS_MAX + 4]; /* the word: ASCII in lower case, cut at WORDS_MAX bytes, stemmed; no NUL behind it */
+	const char *p, *end; /* what is still to be read */
+	bool json;	     /* an escape (RFC 8259, section 7) parts words and is none */
+	char word[WORDS_MAX +
+	    4]; /* the word: ASCII in lower case, cut at WORDS_MAX bytes, stemmed; no NUL behind it */
 	size_t len;
 	struct span at; /* where it stands in the text, whole and as written */
 };

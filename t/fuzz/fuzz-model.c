@@ -32,7 +32,8 @@ clean(void)
 static void
 use(const struct model *m)
 {
-	static const char text[] = "the package nginx was installed 4711 deadbeef0123 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+	static const char text[] =
+	    "the package nginx was installed 4711 deadbeef0123 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 	struct embed *fast = embed_new(m), *plain = embed_new(m);
 	int8_t a[EMBED_DIMS], b[EMBED_DIMS];
 

@@ -31,7 +31,8 @@ check_words(struct span text, bool json)
 		MUST(w.len > 0 && w.len <= WORDS_MAX && w.len <= w.at.len);
 		for (i = 0; i < w.at.len; i++) {
 			c = (uint8_t)w.at.p[i];
-			MUST((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0x80);
+			MUST((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+			    (c >= 'A' && c <= 'Z') || c >= 0x80);
 		}
 		for (i = 0; i < w.len; i++)
 			MUST(w.word[i] < 'A' || w.word[i] > 'Z');
@@ -43,7 +44,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int8_t a[EMBED_DIMS], b[EMBED_DIMS];
-	struct span all = {(const char *)data, size}, first = {all.p, size / 4}, rest = {all.p + size / 4, size - size / 4};
+	struct span all = {(const char *)data, size}, first = {all.p, size / 4},
+		    rest = {all.p + size / 4, size - size / 4};
 	struct err e;
 
 	if (model == NULL) {

@@ -147,20 +147,24 @@ recall(const char *name)
 			if (asked == NULL || text == NULL)
 				fail("out of memory");
 		}
-		embed_text(em, (struct span){line.p, (size_t)(tab - line.p)}, asked + n * EMBED_DIMS);
-		embed_text(em, (struct span){tab + 1, line.len - (size_t)(tab + 1 - line.p)}, text + n * EMBED_DIMS);
+		embed_text(
+		    em, (struct span){line.p, (size_t)(tab - line.p)}, asked + n * EMBED_DIMS);
+		embed_text(em, (struct span){tab + 1, line.len - (size_t)(tab + 1 - line.p)},
+		    text + n * EMBED_DIMS);
 		n++;
 	}
 	for (i = 0; i < n; i++) {
 		mine = likeness(asked + i * EMBED_DIMS, text + i * EMBED_DIMS);
 		for (before = 0, j = 0; j < n && before < 10; j++)
-			before += j != i && likeness(asked + i * EMBED_DIMS, text + j * EMBED_DIMS) >= mine;
+			before += j != i &&
+			    likeness(asked + i * EMBED_DIMS, text + j * EMBED_DIMS) >= mine;
 		first += before == 0;
 		ten += before < 10;
 	}
 	if (n == 0)
 		fail("an empty text set");
-	printf("%s: %zu texts, R@1 %.1f R@10 %.1f\n", name, n, 100.0 * (double)first / (double)n, 100.0 * (double)ten / (double)n);
+	printf("%s: %zu texts, R@1 %.1f R@10 %.1f\n", name, n, 100.0 * (double)first / (double)n,
+	    100.0 * (double)ten / (double)n);
 	free(asked);
 	free(text);
 	buf_release(&file);
@@ -201,7 +205,8 @@ speed(const char *name, double seconds)
 	while (next_line(&file, &pos, &line)) {
 		event[n].element = value_of(line, "\"element\"");
 		event[n].state = value_of(line, "\"state\"");
-		if (event[n].element.len < 2 || (quote = memchr(event[n].element.p + 1, '"', event[n].element.len - 1)) == NULL)
+		if (event[n].element.len < 2 ||
+		    (quote = memchr(event[n].element.p + 1, '"', event[n].element.len - 1)) == NULL)
 			continue;
 		event[n].element.p++;
 		event[n].element.len = (size_t)(quote - event[n].element.p);
@@ -213,10 +218,11 @@ speed(const char *name, double seconds)
 			continue;
 		for (done = 0, t = cpu_seconds(); cpu_seconds() - t < seconds; done += i)
 			for (i = 0; i < 4096; i++)
-				embed_event(em, event[(done + i) % n].element, SPAN("modify"), event[(done + i) % n].state, v);
+				embed_event(em, event[(done + i) % n].element, SPAN("modify"),
+				    event[(done + i) % n].state, v);
 		t = cpu_seconds() - t;
-		printf("%s: %zu events of %zu bytes, %s: %.2f M/s, %.2f us each\n", name, n, bytes / n, engines[k],
-		    (double)done / t * 1e-6, t / (double)done * 1e6);
+		printf("%s: %zu events of %zu bytes, %s: %.2f M/s, %.2f us each\n", name, n,
+		    bytes / n, engines[k], (double)done / t * 1e-6, t / (double)done * 1e6);
 	}
 	free(event);
 	buf_release(&file);

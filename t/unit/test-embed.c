@@ -58,10 +58,15 @@ test_meaning(void)
 	const char *disk = "disk is almost full";
 
 	ok(alike(disk, "disk is almost full") == 1000, "the same text: 1");
-	ok(alike(disk, "Disk: almost FULL, is!") > 950, "order, case and punctuation do not matter");
-	ok(alike(disk, "no space left on the partition") > alike(disk, "the printer speaks postscript"), "meaning does");
-	ok(alike("mail server", "smtp daemon") > alike("mail server", "image viewer"), "also where no word is shared");
-	ok(alike("eth0 link down", "eth1 link down") > alike("eth0 link down", "wlan7 key changed"), "parts of words count");
+	ok(alike(disk, "Disk: almost FULL, is!") > 950,
+	    "order, case and punctuation do not matter");
+	ok(alike(disk, "no space left on the partition") >
+		alike(disk, "the printer speaks postscript"),
+	    "meaning does");
+	ok(alike("mail server", "smtp daemon") > alike("mail server", "image viewer"),
+	    "also where no word is shared");
+	ok(alike("eth0 link down", "eth1 link down") > alike("eth0 link down", "wlan7 key changed"),
+	    "parts of words count");
 }
 
 static void
@@ -71,7 +76,8 @@ test_events(void)
 
 	embed_event(em, of("interface:eth0"), of("modify"), of("{\"mtu\":9000}"), a);
 	embed_text(em, of("interface eth0 modify mtu 9000"), b);
-	ok(memcmp(a, b, sizeof(a)) == 0, "an event is its element, action and state one after the other");
+	ok(memcmp(a, b, sizeof(a)) == 0,
+	    "an event is its element, action and state one after the other");
 	embed_event(em, of("interface:eth0"), of("delete"), of(NULL), a);
 	embed_text(em, of("interface eth0 delete"), b);
 	ok(memcmp(a, b, sizeof(a)) == 0, "without a state: element and action");
@@ -87,14 +93,16 @@ test_events(void)
 static size_t
 text_of(struct random *rnd, char *out, size_t words)
 {
-	static const char *const some[] = {"package", "installed", "nginx", "eth0", "mtu", "1500", "10.0.0.7", "deadbeef0123", "\xc3\xa9t\xc3\xa9", "systemd", "file:/etc/hosts", "the"};
+	static const char *const some[] = {"package", "installed", "nginx", "eth0", "mtu", "1500",
+	    "10.0.0.7", "deadbeef0123", "\xc3\xa9t\xc3\xa9", "systemd", "file:/etc/hosts", "the"};
 	size_t n = 0;
 
 	while (words-- > 0) {
 		if (random_below(rnd, 3) == 0)
 			n += (size_t)snprintf(out + n, 24, "w%x ", random_below(rnd, 100000));
 		else
-			n += (size_t)snprintf(out + n, 24, "%s ", some[random_below(rnd, sizeof(some) / sizeof(*some))]);
+			n += (size_t)snprintf(out + n, 24, "%s ",
+			    some[random_below(rnd, sizeof(some) / sizeof(*some))]);
 	}
 	return (n);
 }

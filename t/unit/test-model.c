@@ -27,7 +27,8 @@ opened(const void *p, size_t len, struct err *e)
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	memset(e, 0, sizeof(*e));
-	if (io_publish(fd, "t.model", p, len, 0644, false, NULL) != 0 || model_open("t", &m, e) != 0)
+	if (io_publish(fd, "t.model", p, len, 0644, false, NULL) != 0 ||
+	    model_open("t", &m, e) != 0)
 		m = NULL;
 	close(fd);
 	return (m);
@@ -39,8 +40,9 @@ refused(const struct buf *b, const char *why, const char *name)
 	struct err e;
 	struct model *m = opened(b->data, b->len, &e);
 
-	ok(m == NULL && e.exit == EXIT_ERROR && strstr(e.text, why) != NULL && strstr(e.text, dir) != NULL, "refused: %s (%s)",
-	    name, why);
+	ok(m == NULL && e.exit == EXIT_ERROR && strstr(e.text, why) != NULL &&
+		strstr(e.text, dir) != NULL,
+	    "refused: %s (%s)", name, why);
 	model_free(m);
 }
 
@@ -61,10 +63,13 @@ test_whole(void)
 	if (!ok(m != NULL, "the model that ships can be opened under another name"))
 		return;
 	id = model_id(m);
-	ok(strlen(id) == 2 + 64 && strncmp(id, "t:", 2) == 0, "its id is its name and a hash: %s", id);
+	ok(strlen(id) == 2 + 64 && strncmp(id, "t:", 2) == 0, "its id is its name and a hash: %s",
+	    id);
 	ok(model_verify(m, &e) == 0, "its SHA-256 is right");
-	ok(model_idf(m, SPAN("the")) < 1.5F && model_idf(m, SPAN("kubernete")) > 5, "rare words weigh more than common ones");
-	ok(model_idf(m, SPAN("qqxzzyqqx")) >= model_idf(m, SPAN("kubernete")), "an unknown one weighs most");
+	ok(model_idf(m, SPAN("the")) < 1.5F && model_idf(m, SPAN("kubernete")) > 5,
+	    "rare words weigh more than common ones");
+	ok(model_idf(m, SPAN("qqxzzyqqx")) >= model_idf(m, SPAN("kubernete")),
+	    "an unknown one weighs most");
 	model_free(m);
 	model_free(NULL);
 }
@@ -106,7 +111,8 @@ is_noticed(struct buf *b, size_t at)
 	good = model_check(m, &e) == 0;
 	model_find(m, (uint64_t)le32_get(file.data + 128 + 4 * row) << 32, SPAN("x"), &found);
 	good = good && found.row == NULL && found.weight == 0 && found.idf > 0;
-	good = good && model_check(m, &e) == -1 && strstr(e.text, "t.model") != NULL && model_verify(m, &e) == -1;
+	good = good && model_check(m, &e) == -1 && strstr(e.text, "t.model") != NULL &&
+	    model_verify(m, &e) == -1;
 	model_free(m);
 	return (good);
 }
@@ -208,18 +214,22 @@ test_header(void)
 static void
 test_names(void)
 {
-	static const char *const bad[] = {"", "../t", "t/", ".t", "a b", "t:0", "0123456789012345678901234567890123456789012345678901234567890123x"};
+	static const char *const bad[] = {"", "../t", "t/", ".t", "a b", "t:0",
+	    "0123456789012345678901234567890123456789012345678901234567890123x"};
 	struct model *m = NULL;
 	struct err e;
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		ok(model_open(bad[i], &m, &e) == -1 && strstr(e.text, "is not a name") != NULL, "no name: '%s'", bad[i]);
-	ok(model_open("none-such", &m, &e) == -1 && strstr(e.text, "ECL_MODEL_DIR") != NULL, "missing: the message says where to look");
+		ok(model_open(bad[i], &m, &e) == -1 && strstr(e.text, "is not a name") != NULL,
+		    "no name: '%s'", bad[i]);
+	ok(model_open("none-such", &m, &e) == -1 && strstr(e.text, "ECL_MODEL_DIR") != NULL,
+	    "missing: the message says where to look");
 	buf_reset(&file);
 	buf_addf(&file, "%s/dir.model", dir);
 	mkdir(buf_cstr(&file), 0755);
-	ok(model_open("dir", &m, &e) == -1 && strstr(e.text, "not a regular file") != NULL, "a directory is no model");
+	ok(model_open("dir", &m, &e) == -1 && strstr(e.text, "not a regular file") != NULL,
+	    "a directory is no model");
 	rmdir(buf_cstr(&file));
 }
 
@@ -231,7 +241,8 @@ main(void)
 	int fd;
 
 	if (from == NULL || (fd = open(from, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1 ||
-	    io_slurp(fd, EMBED_DEFAULT MODEL_SUFFIX, 1 << 24, &file, &e) != 0 || mkdtemp(dir) == NULL) {
+	    io_slurp(fd, EMBED_DEFAULT MODEL_SUFFIX, 1 << 24, &file, &e) != 0 ||
+	    mkdtemp(dir) == NULL) {
 		printf("Bail out! no model that ships in $ECL_MODEL_DIR\n");
 		return (1);
 	}

@@ -70,7 +70,8 @@ test_places(void)
 	struct words w;
 
 	words_begin(&w, SPAN(text), false);
-	ok(words_next(&w) && w.at.p == text && w.at.len == 8, "a word stands where it stands, whole");
+	ok(words_next(&w) && w.at.p == text && w.at.len == 8,
+	    "a word stands where it stands, whole");
 	ok(words_next(&w) && w.at.p == text + 10 && w.at.len == 2, "and the next");
 	ok(words_next(&w) && w.at.p == text + 13 && w.at.len == 7, "and the last");
 	ok(!words_next(&w) && !words_next(&w), "behind the last is none");
@@ -86,7 +87,8 @@ test_long(void)
 
 	memset(text, '7', sizeof(text));
 	words_begin(&w, (struct span){text, sizeof(text)}, false);
-	ok(words_next(&w) && w.len == WORDS_MAX && w.at.len == sizeof(text), "a long word is cut, its place is not");
+	ok(words_next(&w) && w.len == WORDS_MAX && w.at.len == sizeof(text),
+	    "a long word is cut, its place is not");
 	ok(!words_next(&w), "and no second one is made of the rest");
 }
 
@@ -94,7 +96,8 @@ test_long(void)
 static void
 test_bounds(void)
 {
-	static const char *const pieces[] = {"\\", "\\u", "u00e9", "\"", "ies", "ing", "\xc3", "\xff", "A", "9", " ", "ss"};
+	static const char *const pieces[] = {
+	    "\\", "\\u", "u00e9", "\"", "ies", "ing", "\xc3", "\xff", "A", "9", " ", "ss"};
 	struct random rnd = {5};
 	struct words w;
 	size_t i, n, k, bad = 0;
@@ -103,7 +106,8 @@ test_bounds(void)
 	for (i = 0; i < 20000; i++) {
 		text = malloc(64);
 		for (n = 0, k = random_below(&rnd, 9); k > 0; k--) {
-			const char *piece = pieces[random_below(&rnd, sizeof(pieces) / sizeof(*pieces))];
+			const char
+			    *piece = pieces[random_below(&rnd, sizeof(pieces) / sizeof(*pieces))];
 
 			memcpy(text + n, piece, strlen(piece));
 			n += strlen(piece);
@@ -111,7 +115,8 @@ test_bounds(void)
 		text = realloc(text, n + (n == 0));
 		words_begin(&w, (struct span){text, n}, i & 1);
 		for (k = 0; words_next(&w); k++)
-			bad += w.len == 0 || w.len > WORDS_MAX || w.at.p < text || w.at.p + w.at.len > text + n || w.len > w.at.len;
+			bad += w.len == 0 || w.len > WORDS_MAX || w.at.p < text ||
+			    w.at.p + w.at.len > text + n || w.len > w.at.len;
 		bad += k > n || w.p != w.end;
 		free(text);
 	}
