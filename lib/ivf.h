@@ -12,14 +12,15 @@
  * A segment is one immutable file: a FAISS index ("IVF<n>,PQ<width / 8>np", inner product) as FAISS writes it, ids =
  * row - from, and behind it our own table of where each inverted list stands and what its bytes' CRC-32C is (ivf_file.h).
  * Nothing of it is believed before its checksum was computed, and FAISS never sees the file: a query reads the
- * centroids, asks FAISS which lists are nearest, and gives it an index of those lists alone, less the rows that the
- * query does not want.  So memory and time follow what is probed, and a damaged file is an error, not a crash.
+ * centroids, finds the nearest lists, and gives FAISS an index of those alone, less the rows that the query does not
+ * want.  So memory and time follow what is probed, and a damaged file is an error, not a crash.
  *
- * Without FAISS (lib/ivf_none.c): ivf_available() is false, the rest an error; exact scans take its place.
+ * FAISS stands in a module that is loaded by the first of these calls (ivf_impl.h).  Where it is missing, and in a build without
+ * FAISS (ivf_none.c), ivf_available() is false and the rest is an error: exact scans take its place.
  */
 struct ivf;
 
-/** ivf_available(): whether this program was built with FAISS. */
+/** ivf_available(): whether there is FAISS. */
 bool ivf_available(void);
 
 /** The rows to be sealed: read(arg, row, n, out, e) gives rows [row, row + n), ${width} bytes each, any number of times. */
@@ -35,8 +36,8 @@ struct ivf_rows {
  * a run that died leaves and the next one overwrites, fsynced, then renamed to ${name}, directory fsynced.  The same rows
  * and ${seed} give an index of the same recall.  ${ret_bytes} and ${ret_crc} are for the manifest: nothing else vouches
  * for the file.  step(arg, done, total) hears of the progress in rows, some never 0 and the last ${total}; what it returns
- * ends the work where it is not 0, with nothing left behind.  Uses all cores.  O(n sqrt n) about; 1,048,576 rows of
- * 256 take 20 s on two cores.  Return 0, or -1 with nothing left behind.
+ * ends the work where it is not 0.  It and read() are called by one thread at a time, not always the same.  Uses all cores.
+ * O(n sqrt n); a million rows of 256 take 21 s of processor time.  Return 0, or -1 with nothing left behind.
  */
 int ivf_seal(int dir_fd, const char *name, const struct ivf_rows *rows, uint64_t from, uint64_t to, uint32_t seed,
     int (*step)(void *arg, uint64_t done, uint64_t total), void *arg, uint64_t *ret_bytes, uint32_t *ret_crc, struct err *e);
@@ -44,8 +45,8 @@ int ivf_seal(int dir_fd, const char *name, const struct ivf_rows *rows, uint64_t
 /**
  * ivf_open(dir_fd, name, from, to, width, bytes, crc, ret, e):
  * Open what ivf_seal() wrote, as the manifest knows it: size, table and centroids are checked.  The caller owns ${ret}, which
- * belongs to one thread at a time.  Return 0, or -1 with ${e} (e->sys == ENOENT where it is gone).  Reads some 1 KB for every
- * 1,024 rows.
+ * belongs to one thread at a time.  Return 0, or -1 with ${e} (e->sys == ENOENT where it is gone).  Reads half a megabyte at
+ * most, for ${width} 256.
  */
 int ivf_open(int dir_fd, const char *name, uint64_t from, uint64_t to, unsigned width, uint64_t bytes, uint32_t crc,
     struct ivf **ret, struct err *e);
@@ -76,10 +77,9 @@ int ivf_check(struct ivf *x, struct err *e);
 
 /* ---- Which runs of rows are to be segments (ivf_plan.c; also without FAISS) ---- */
 
-#define IVF_MIN UINT64_C(65536)	  /* rows: below, an exact scan is as fast (ivf_seal() takes IVF_LEAST, for tests) */
+#define IVF_MIN UINT64_C(50000)	  /* rows: below, an exact scan is as fast (ivf_seal() takes IVF_LEAST, for tests) */
 #define IVF_LEAST UINT64_C(10240) /* rows: what training takes */
-#define IVF_MAX UINT64_C(1048576) /* rows: above, training costs more than probing saves */
-#define IVF_GROWTH 4		  /* so many segments of a size become one of the next */
+#define IVF_MAX UINT64_C(1000000) /* rows: above, sealing costs more than a search saves */
 #define IVF_CANDIDATES 200	  /* to be asked of each segment for the best ten */
 
 struct ivf_run {
@@ -88,10 +88,10 @@ struct ivf_run {
 
 /**
  * ivf_plan(rows, at, ret):
- * Of a column of ${rows} rows, the run that begins with row ${at} (0, or where the run before ended) and should be a segment:
- * the largest of IVF_MAX, IVF_MAX / IVF_GROWTH.. IVF_MIN rows that is whole and begins at a multiple of its size.  Return
- * false where none is: the rows from ${at} on are to be scanned.  A segment of another run than planned is to be replaced by those that
- * cover it.  So each row is sealed once for each size at most, and n rows have n / IVF_MAX + 6 segments at most.
+ * Of a column of ${rows} rows, the run that begins with row ${at} (0, or where the run before ended) and should be a
+ * segment: the largest of 1,000,000, 250,000 and 50,000 rows that is whole and begins at a multiple of its size.  Return false
+ * where none is: the rows from ${at} on are to be scanned, fewer than IVF_MIN.  Segments of other runs than planned are to be
+ * replaced by those that cover them.  So each row is sealed three times at most, and n rows have at most n / IVF_MAX + 7 segments.
  */
 bool ivf_plan(uint64_t rows, uint64_t at, struct ivf_run *ret);
 

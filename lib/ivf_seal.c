@@ -21,7 +21,7 @@
 #include "banned.h"
 
 #define LISTS_MIN 64
-#define LISTS_PER_ROOT 4 /* as many lists as the root of the number of rows, divided by this */
+#define LISTS_PER_ROOT 4 /* about as many lists as the root of the number of rows, divided by this */
 #define DIMS_PER_CODE 8	    /* a byte of code stands for so many dims */
 #define TRAIN_PER_LIST 64   /* rows */
 #define TRAIN_CODES IVF_LEAST /* rows: FAISS wants 39 for each of 256 code words */
@@ -150,7 +150,7 @@ train(struct seal *s, struct err *e)
 	float *x;
 	int rc;
 
-	for (s->nlist = LISTS_MIN; square(2 * s->nlist * LISTS_PER_ROOT) <= total && s->nlist * (size_t)TRAIN_PER_LIST < most;)
+	for (s->nlist = LISTS_MIN; 2 * square(s->nlist * LISTS_PER_ROOT) <= total && s->nlist * (size_t)TRAIN_PER_LIST < most;)
 		s->nlist *= 2;
 	snprintf(what, sizeof(what), "IVF%u,PQ%zunp", s->nlist, width / DIMS_PER_CODE);
 	if (faiss_index_factory(&s->index, (int)width, what, METRIC_INNER_PRODUCT) != 0)

@@ -18,7 +18,7 @@
 
 /* Of the lists, so many are probed: at least MIN_PROBES, else one of PROBE_PART; with filters up to MORE_PROBES times as many. */
 #define MIN_PROBES 8
-#define PROBE_PART 16
+#define PROBE_PART 8
 #define MORE_PROBES 4
 
 #define ALIGNMENT 16

@@ -321,7 +321,7 @@ test_plan(void)
 	for (rows = 0; rows < 5 * IVF_MAX && yes; rows += IVF_MIN / 2) {
 		for (at = n = 0; ivf_plan(rows, at, &run); at = run.to, n++)
 			yes = yes && run.from == at && run.to <= rows;
-		yes = yes && rows - at < IVF_MIN && n <= rows / IVF_MAX + 6;
+		yes = yes && rows - at < IVF_MIN && n <= rows / IVF_MAX + 7;
 	}
 	ok(yes, "few segments, and a short tail");
 	for (rows = sealed = 0; rows <= 10 * IVF_MAX; rows += IVF_MIN)
