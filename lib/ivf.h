@@ -27,7 +27,7 @@ bool ivf_available(void);
 struct ivf_rows {
 	int (*read)(void *arg, uint64_t row, size_t n, int8_t *out, struct err *e);
 	void *arg;
-	unsigned width; /* bytes a row: a power of two, 32 to 65536; dims above what is used are 0 */
+	unsigned width; /* bytes a row: a power of two, 32 to IVF_WIDTH_MAX; dims above what is used are 0 */
 };
 
 /**
@@ -81,6 +81,7 @@ int ivf_check(struct ivf *x, struct err *e);
 #define IVF_LEAST UINT64_C(10240) /* rows: what training takes */
 #define IVF_MAX UINT64_C(1000000) /* rows: above, sealing costs more than a search saves */
 #define IVF_CANDIDATES 200	  /* to be asked of each segment for the best ten */
+#define IVF_WIDTH_MAX 4096	  /* bytes a row: wider ones would take gigabytes to train with, and are scanned */
 
 struct ivf_run {
 	uint64_t from, to; /* rows */

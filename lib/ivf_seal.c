@@ -404,6 +404,8 @@ ivf_impl_seal(int dir_fd, const char *name, const struct ivf_rows *rows, uint64_
 	if (to < from + IVF_LEAST || to > from + IVF_MAX)
 		return (err_set(e, "cannot make '%s': a segment has %llu to %llu rows", name, (unsigned long long)IVF_LEAST,
 		    (unsigned long long)IVF_MAX));
+	if (rows->width < 32 || rows->width > IVF_WIDTH_MAX)
+		return (err_set(e, "cannot make '%s': a segment's rows have 32 to %u bytes, not %u", name, IVF_WIDTH_MAX, rows->width));
 #ifdef HAVE_FAISS_BLAS
 	/* What takes long is parallel in faiss_blas.c and faiss_avx2.c. */
 	omp_set_num_threads(1);

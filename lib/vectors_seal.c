@@ -50,7 +50,7 @@ plan(struct seal *s, struct err *e)
 	uint64_t at;
 	size_t i;
 
-	for (at = 0; ivf_plan(s->head.rows.rows, at, &run); at = run.to) {
+	for (at = 0; s->rows.width <= IVF_WIDTH_MAX && ivf_plan(s->head.rows.rows, at, &run); at = run.to) {
 		for (i = 0; i < s->head.segments && s->head.segment[i].from < run.from; i++)
 			;
 		if (i < s->head.segments && s->head.segment[i].from == run.from && s->head.segment[i].to == run.to && is_there(s, &s->head.segment[i]))

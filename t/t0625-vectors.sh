@@ -412,7 +412,7 @@ test_expect_success 'segments: sealed, checked, and mended where they are damage
 	fi
 	one_segment() { (cd "$INDEX" && ls ivf-vectors.*); }
 	first=$(one_segment)
-	test_grep "^ivf 0 65536 ${first##*-} " "$INDEX/vectors.head"
+	test_grep "^ivf 0 50000 ${first##*-} " "$INDEX/vectors.head"
 	ecl-index --check -q
 	printf damage | dd of="$INDEX/$first" bs=1 seek=$(($(stat -c %s "$INDEX/$first") / 2)) conv=notrunc status=none
 	test_expect_code 1 ecl-index --check -q 2>err
