@@ -88,4 +88,17 @@ test_expect_success 'a damaged segment is not used, with a warning, and every ro
 	ecl-query -d hurt --similar 12345 >actual 2>err && test_cmp /dev/null err
 '
 
+test_expect_success 'many events without a vector: the same answer, and one word about it' '
+	cp -a L bare && rm bare/live/.ecl/index/*vectors* &&
+	for q in 12345 "disk full eth1"; do
+		ecl-query --similar "$q" --exact >expect &&
+		ecl-query -d bare --similar "$q" >actual 2>err &&
+		test_cmp expect actual && test_line_count = 1 err && test_grep "70501 events have no vector yet.*ecl-index" err &&
+		ecl-query -d bare -q --similar "$q" 2>err >actual && test_cmp /dev/null err && test_cmp expect actual || return 1
+	done &&
+	ecl-query -d bare --similar 12345 --until 15000 2>err >actual && test_cmp /dev/null err &&
+	ecl-query -d bare --similar 12345 "disk:*" 2>err >actual && test_cmp /dev/null err &&
+	ecl-query --similar 12345 --exact "disk:*" >expect && test_cmp expect actual
+'
+
 test_done
