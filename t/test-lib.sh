@@ -26,8 +26,8 @@ if test -z "$top_builddir"; then
 	test -x "$top_builddir/cmd/ecl-append" || ! test -d "$top_srcdir/build" || top_builddir=$top_srcdir/build
 fi
 PATH=$top_builddir/cmd:$PATH:/usr/sbin:/sbin:$top_srcdir/scripts
-ECL_MODEL_DIR=$top_srcdir/scripts/model
-export top_srcdir top_builddir PATH ECL_MODEL_DIR
+ECL_MODEL_DIR=$top_srcdir/scripts/model ECL_MODULE_DIR=$top_builddir/lib
+export top_srcdir top_builddir PATH ECL_MODEL_DIR ECL_MODULE_DIR
 
 # The same surroundings everywhere.  A sanitizer's complaint must look like a crash, not like an answer.
 unset ECL_ROOT NO_COLOR COLUMNS LINES CDPATH POSIXLY_CORRECT LANGUAGE
