@@ -74,24 +74,29 @@ damaged(const struct ivf *x, struct err *e)
 	return (-1);
 }
 
-/* The next ${n} bytes of the segment's file, which are the piece's first. */
-static int
+/*
+ * The next ${n} bytes of the segment's file, which are the piece's first.  Where they are damaged FAISS reads on all the same,
+ * since it leaks what it has where it cannot; they are codes and ids, of which all are possible, and nothing is made of them.
+ */
+static void
 read_from_file(struct stream *s, struct piece *piece, char *out, size_t n)
 {
 	ssize_t got = io_pread(s->x->fd, out, n, piece->at);
+	bool failed = true;
 
 	if (got < 0)
-		err_sys(s->e, "cannot read");
+		err_sys(s->failed ? NULL : s->e, "cannot read");
 	else if ((size_t)got != n)
-		err_set(s->e, "it is cut");
+		err_set(s->failed ? NULL : s->e, "it is cut");
 	else {
 		piece->crc = crc32c(piece->crc, out, n);
-		if (n < piece->len || piece->crc == piece->want)
-			return (0);
-		err_set(s->e, "the checksum of a list is wrong");
+		failed = n == piece->len && piece->crc != piece->want;
+		if (failed)
+			err_set(s->failed ? NULL : s->e, "the checksum of a list is wrong");
 	}
-	s->failed = true;
-	return (-1);
+	if (got < 0 || (size_t)got != n)
+		memset(out, 0, n);
+	s->failed |= failed;
 }
 
 static ssize_t
@@ -105,8 +110,7 @@ read_pieces(void *cookie, char *out, size_t len)
 		piece = &s->piece[s->first];
 		n = piece->len < len - done ? piece->len : len - done;
 		if (piece->p == NULL) {
-			if (read_from_file(s, piece, out + done, n) != 0)
-				return (-1);
+			read_from_file(s, piece, out + done, n);
 			piece->at += n;
 		} else {
 			memcpy(out + done, piece->p, n);
@@ -129,7 +133,11 @@ read_index(struct stream *s, FaissIndex **ret, struct err *e)
 	if ((f = fopencookie(s, "r", (cookie_io_functions_t){.read = read_pieces})) == NULL)
 		return (err_mem(e));
 	if (faiss_read_index(f, 0, ret) != 0)
-		rc = s->failed ? damaged(s->x, e) : faiss_failed(e, "read a segment");
+		rc = faiss_failed(e, "read a segment");
+	else if (s->failed) {
+		faiss_Index_free(*ret);
+		rc = damaged(s->x, e);
+	}
 	fclose(f);
 	return (rc);
 }
