@@ -9,7 +9,7 @@
 #include "dot.h"
 #include "json.h"
 #include "made.h"
-#include "similar.h"
+#include "similar_impl.h"
 #include "vector_text.h"
 #include "vectorize.h"
 
@@ -82,8 +82,10 @@ take_floats(struct similar *s, const float *v, unsigned dims, const char *what, 
 	if (dims != s->dims)
 		return (err_set(e, "%s has a vector of %u numbers, those that are searched have %u", what, dims, s->dims));
 	s->width = embedder_width(dims);
-	if ((s->q = calloc(s->width, 1)) == NULL)
+	if ((s->q = calloc(s->width, 1)) == NULL || (s->v = malloc(dims * sizeof(*v))) == NULL)
 		return (err_mem(e));
+	memcpy(s->v, v, dims * sizeof(*v));
+	s->vv = similar_product(v, v, dims);
 	return (embedder_quantize(v, dims, s->q) == 0 ? 0 : err_set(e, "%s has a vector with a number that is not finite", what));
 }
 
@@ -238,5 +240,6 @@ similar_free(struct similar *s)
 	embedder_free(s->em);
 	vectors_free(s->vectors);
 	free(s->q);
+	free(s->v);
 	free(s);
 }

@@ -36,6 +36,8 @@ struct similar {
 	unsigned dims, width;
 	int8_t *q; /* what is looked for, as a row */
 	int32_t qq;
+	float *v;  /* of given vectors: the numbers themselves, by which the score is computed in the end */
+	double vv; /* and the product of them with themselves */
 	uint64_t from, to;     /* events */
 	const uint8_t *wanted; /* bits.h, by seq; NULL: all in that range */
 	bool exact;	       /* no segments: SIMILAR_EXACT, or the caller looks for more than he wants */
@@ -57,7 +59,7 @@ void similar_free(struct similar *s);
 /**
  * similar_nearest(s, k, best, e):
  * Offer the wanted events nearest to what is looked for to ${best}, at least the best ${k} of them: exactly with SIMILAR_EXACT, without segments,
- * and where few are wanted; else nearly always the best ones.  There are never fewer than ${k} where so many are wanted.  What is damaged is read
+ * and where few are wanted; else nearly always the best ones.  Rows find given vectors, the numbers in their lines make the score.  There are never fewer than ${k} where so many are wanted.  What is damaged is read
  * from the log instead, with a warning.  Return 0 or -1.
  */
 int similar_nearest(struct similar *s, size_t k, struct nearest *best, struct err *e);

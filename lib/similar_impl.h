@@ -10,6 +10,9 @@
 /** similar_offer(s, row, seq, best): the cosine of that row.  Return 0, or -1 where memory ran out. */
 int similar_offer(const struct similar *s, const int8_t *row, uint64_t seq, struct nearest *best);
 
+/** similar_product(a, b, n): the inner product of ${n} numbers, in doubles: none is too large or too small for that. */
+double similar_product(const float *a, const float *b, unsigned n);
+
 /** similar_scan_log(s, from, to, best, e): offer all wanted events of [${from}, ${to}), whose vectors are made of their lines.  Return 0 or -1. */
 int similar_scan_log(struct similar *s, uint64_t from, uint64_t to, struct nearest *best, struct err *e);
 

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -61,6 +62,17 @@ warn_missing(struct similar *s, uint64_t n)
 	s->target->say(s->target->arg, false, text);
 }
 
+double
+similar_product(const float *a, const float *b, unsigned n)
+{
+	double sum = 0;
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		sum += (double)a[i] * b[i];
+	return (sum);
+}
+
 struct visit {
 	struct similar *s;
 	struct nearest *best;
@@ -85,18 +97,16 @@ static int
 visit_given(void *arg, uint64_t seq, const float *numbers, unsigned dims)
 {
 	struct visit *v = arg;
-	int8_t *row;
-	int rc = 0;
+	double self, score;
 
 	if (dims != v->s->dims || !is_wanted(v->s, seq))
 		return (0);
-	if ((row = calloc(v->s->width, 1)) == NULL)
-		return (err_mem(v->e));
+	self = similar_product(numbers, numbers, dims);
 	/* A number that is not finite, in a replica, makes no vector. */
-	if (embedder_quantize(numbers, dims, row) == 0 && similar_offer(v->s, row, seq, v->best) != 0)
-		rc = err_mem(v->e);
-	free(row);
-	return (rc);
+	if (!isfinite(self))
+		return (0);
+	score = self == 0 ? 0 : similar_product(v->s->v, numbers, dims) / (sqrt(v->s->vv) * sqrt(self));
+	return (nearest_offer(v->best, score > 1 ? 1 : score < -1 ? -1 : score, seq) == 0 ? 0 : err_mem(v->e));
 }
 
 /* The wanted ones of [from, to), a slice at a time. */

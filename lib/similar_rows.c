@@ -13,6 +13,7 @@
 
 #define THREADS_MAX 16
 #define FEW 50000u /* wanted rows that are compared one by one though there are segments */
+#define MARGIN 64u  /* given vectors more than twice those asked for: their numbers tell which are the best */
 
 /* A search of rows: those wanted, by row, and the best of them so far. */
 struct search {
@@ -321,6 +322,14 @@ bits_of_rows(struct search *r, uint8_t **ret, struct err *e)
 	return (1);
 }
 
+static int
+by_seq(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x < *y ? -1 : *x > *y);
+}
+
 /* By rows what they have.  Return 1, 0 where they are damaged, or -1. */
 static int
 given_by_rows(struct similar *s, uint64_t edge, size_t k, struct nearest *best, struct err *e)
@@ -328,22 +337,27 @@ given_by_rows(struct similar *s, uint64_t edge, size_t k, struct nearest *best, 
 	struct search r = {.s = s};
 	struct err why = {0};
 	uint8_t *wanted = NULL;
-	uint64_t seq;
+	uint64_t *seq = NULL;
 	size_t i;
 	int rc = 0;
 
-	nearest_init(&r.best, k);
+	nearest_init(&r.best, k * 2 + MARGIN);
 	if (vectors_find(s->vectors, s->from, &r.from, &why) != 0 || vectors_find(s->vectors, edge, &r.to, &why) != 0)
 		similar_damaged(s, &why);
 	else if ((rc = bits_of_rows(&r, &wanted, e)) == 1 && r.from < r.to)
 		rc = search_rows(&r, e) != 0 ? -1 : !r.damaged;
-	for (i = 0; rc == 1 && i < r.best.n; i++) {
-		if (vectors_seq(s->vectors, r.best.hit[i].seq, &seq, &why) != 0) {
+	if (rc == 1 && r.best.n > 0 && (seq = malloc(r.best.n * sizeof(*seq))) == NULL)
+		rc = err_mem(e);
+	for (i = 0; rc == 1 && i < r.best.n; i++)
+		if (vectors_seq(s->vectors, r.best.hit[i].seq, &seq[i], &why) != 0) {
 			similar_damaged(s, &why);
 			rc = 0;
-		} else if (nearest_offer(best, r.best.hit[i].score, seq) != 0)
-			rc = err_mem(e);
-	}
+		}
+	if (rc == 1 && r.best.n > 1)
+		qsort(seq, r.best.n, sizeof(*seq), by_seq);
+	if (rc == 1 && similar_some(s, seq, r.best.n, best, e) != 0)
+		rc = -1;
+	free(seq);
 	nearest_release(&r.best);
 	free(wanted);
 	return (rc);

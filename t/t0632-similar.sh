@@ -246,10 +246,8 @@ test_expect_success 'vectors that events brought: near by their numbers' '
 	ecl-append -q -d G given &&
 	python3 - given >expect <<-\EOF &&
 	import json, math, struct, sys
-	def row(v):  # a byte a number: 127 is 10 / sqrt(48), or more than 1
-	    v = struct.unpack("48f", struct.pack("48f", *v))
-	    scale = 127 / (min(1, 10 / math.sqrt(48)) * math.sqrt(sum(x * x for x in v)))
-	    return [max(-127, min(127, int(x * scale + math.copysign(.5, x)))) for x in v]
+	def row(v):
+	    return struct.unpack("48f", struct.pack("48f", *v))
 	events = [json.loads(l) for l in open(sys.argv[1])]
 	dot = lambda a, b: sum(x * y for x, y in zip(a, b))
 	rows = [(row(e["vector"]), i + 1) for i, e in enumerate(events) if len(e.get("vector", ())) == 48]
