@@ -15,7 +15,7 @@
 static unsigned
 layer_flags(const struct ask *a)
 {
-	return (LAYER_READ | LAYER_LAZY | (a->what == ASK_LAYER ? LAYER_TREE : 0));
+	return (LAYER_READ | LAYER_LAZY | (a->cli->force ? LAYER_FORCE : 0) | (a->what == ASK_LAYER ? LAYER_TREE : 0));
 }
 
 static int
@@ -25,7 +25,7 @@ open_block(const struct ask *a, const char *path, const char *block, struct plac
 	struct layer *root;
 	int rc;
 
-	if (layer_open(path, LAYER_READ | LAYER_NO_INDEX | LAYER_ROOT, &root, e) != 0)
+	if (layer_open(path, LAYER_READ | LAYER_NO_INDEX | LAYER_ROOT | (a->cli->force ? LAYER_FORCE : 0), &root, e) != 0)
 		return (-1);
 	snprintf(ret->block, sizeof(ret->block), "%s", block);
 	ret->may_command = layer_may_command(root);

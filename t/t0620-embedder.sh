@@ -184,4 +184,61 @@ test_expect_success ROOT 'never for the ledger of another user, but with --force
 	test -e pids
 '
 
+test_expect_success 'ecl-query asks it for the words, and for events that have no row' '
+	ledger asks
+	command_is good
+	ecl-query -d asks --json --similar "event zzz" >out
+	jq -r .element out | sort >have
+	printf "n:%d\n" 1 2 3 >want
+	test_cmp want have
+	grep -x "event zzz" asked
+	grep "n 3 create" asked
+	ecl-index -q -d asks
+	command_is good
+	ecl-query -d asks --json --similar "event zzz" >out2
+	test_cmp out out2
+	test "$(cat asked)" = "event zzz"
+	command_is error 1
+	test_expect_code 2 ecl-query -d asks --similar "event zzz" 2>err
+	test_grep "says: out of tokens (at .event zzz.)" err
+'
+
+test_expect_success 'ecl-query does not run it for a replica, nor for a block alone, but for a block of a root' '
+	ledger trust
+	ecl-snap -q -d trust
+	ecl-init --backend copy --replica copy2
+	ecl-replay -d trust | ecl-append -q -d copy2 --replica
+	cp -a trust/.snapshots/block-* alone
+	command_is good
+	for d in copy2 alone trust/live trust/.snapshots/block-*; do
+		for force in "" --force; do
+			test_expect_code 2 ecl-query -d $d --similar event $force 2>err
+			test_grep "is a command, which is run for a ledger of your own only" err
+		done
+		ecl-query -d $d "n:*" >/dev/null
+	done
+	test ! -e pids
+	ecl-query -d trust --block block-0 --json --similar event >out
+	test_line_count = 3 out
+	test -e pids
+'
+
+test_expect_success ROOT 'ecl-query does not run it for the ledger of another user, but with --force' '
+	ledger theirs
+	chown -R nobody theirs
+	command_is good
+	test_expect_code 2 ecl-query -d theirs --similar event 2>err
+	test_grep "the ledger of another user (without --force)" err
+	test ! -e pids
+	ecl-query -d theirs --json --similar event --force >out
+	test_line_count = 3 out
+	for part in live/.ecl live/.ecl/log; do
+		chown -R 0 theirs
+		chown nobody theirs/$part
+		test_expect_code 2 ecl-query -d theirs --similar event
+	done
+	chown -R 0 theirs
+	ecl-query -d theirs --similar event >/dev/null
+'
+
 test_done
