@@ -13,6 +13,11 @@ if test -z "${top_builddir-}"; then
 	done
 fi
 test -z "$top_builddir" || PATH=$top_builddir/cmd:$PATH
+# Not installed: the model of the sources, the module that was built.
+if test -n "$top_builddir"; then
+	: "${ECL_MODEL_DIR:=$top_srcdir/scripts/model}" "${ECL_MODULE_DIR:=$(cd "$top_builddir" && pwd -P)/lib}"
+	export ECL_MODEL_DIR ECL_MODULE_DIR
+fi
 PATH=$PATH:/usr/sbin:/sbin
 unset ECL_ROOT CDPATH
 LC_ALL=C
