@@ -11,7 +11,6 @@
 #include "made.h"
 #include "similar_impl.h"
 #include "vector_text.h"
-#include "vectorize.h"
 
 #include "banned.h"
 
@@ -47,29 +46,15 @@ open_made(struct similar *s, struct err *e)
 }
 
 static int
-take_dims(void *arg, uint64_t seq, const float *v, unsigned dims)
-{
-	unsigned *ret = arg;
-
-	(void)seq;
-	(void)v;
-	*ret = dims;
-	return (1);
-}
-
-static int
 open_given(struct similar *s, struct err *e)
 {
-	struct log *log = s->ledger->log;
+	struct ledger *l = s->ledger;
 
-	if (vectors_open(s->ledger->ecl_fd, log, VECTORS_GIVEN, NULL, &s->vectors, e) != 0)
+	if (vectors_open(l->ecl_fd, l->log, VECTORS_GIVEN, NULL, &s->vectors, e) != 0)
 		return (-1);
 	say_damage(s);
 	s->dims = vectors_dims(s->vectors);
-	/* The first one there is has the dimension of them all. */
-	if (s->dims == 0 && given_scan(log, vectors_events(s->vectors), index_size(s->ledger->index), take_dims, &s->dims, e) == -1)
-		return (-1);
-	return (0);
+	return (s->dims != 0 ? 0 : given_dims(&l->given, l->ecl_fd, l->log, l->index, &s->dims, e));
 }
 
 /* ---- what is looked for ---- */

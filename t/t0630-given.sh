@@ -154,6 +154,37 @@ test_expect_success 'a replica stores what there is, byte for byte' '
 	ecl-index -q -d to
 '
 
+# A log that another host wrote: what ecl-append would not take.
+test_expect_success 'what cannot be a vector fixes no dimension, with an index and without one' '
+	cat >lines.py <<-\EOF &&
+	import base64, hashlib, json, struct
+	prev, layer = "0" * 64, {"embedder": "none", "format": 1, "hash": "sha256", "id": "11111111-1111-4111-8111-111111111111", "origin": "x/y"}
+	vectors = [None, [float("nan"), 1, 2], [1] * 70000, [1, 2, 3, 4], [1, 2, 3, 5], [0, 0, 0, 0], [1, 2, 3]]
+	for seq, v in enumerate(vectors):
+	    line = {"seq": seq, "time": "2026-01-01T00:00:00.000000Z", "element": "e:%d" % seq if seq else "ecl:layer", "action": "create",
+	            "state": {"n": seq} if seq else layer}
+	    if v is not None:
+	        line["vector"] = base64.b64encode(struct.pack("<%df" % len(v), *v)).decode()
+	    line.update(uid=0, parent=None, prev=prev)
+	    text = json.dumps(line, separators=(",", ":"))[:-1]
+	    prev = hashlib.sha256(text.encode()).hexdigest()
+	    print(text + ",\"hash\":\"%s\"}" % prev)
+	EOF
+	python3 lines.py >lines &&
+	ecl-init --backend copy --replica odd >out &&
+	ecl-append -q -d odd --replica lines &&
+	rm -rf odd/live/.ecl/index &&
+	for index in without with; do
+		ecl-query -d odd --similar "[1,2,3,4]" >got && jq .seq got >seqs && printf "%s\n" 3 4 5 | test_cmp - seqs &&
+		ecl-query -d odd --similar 3 --space given >got && jq .seq got >seqs && printf "%s\n" 4 5 | test_cmp - seqs &&
+		for seq in 1 2 6; do
+			test_expect_code 2 ecl-query -d odd --similar $seq --space given 2>err &&
+			test_grep "event $seq has a vector of [0-9]* numbers, those that are searched have 4" err || return 1
+		done &&
+		ecl-index -q -d odd || return 1
+	done
+'
+
 test_expect_success 'one number, 4096, and the most there may be; not one more' '
 	for n in 1 4096 65536; do
 		ledger size
