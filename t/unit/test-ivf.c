@@ -112,6 +112,31 @@ hits(const struct ivf_query *q, const struct rows *rows, const uint64_t *row, co
 	return (good > 10 ? 10 : good);
 }
 
+/* How far the scores are from the exact ones, in per cent of them. */
+static double
+score_error(struct ivf *x, const struct rows *rows)
+{
+	struct ivf_query q = {.k = K, .lo = 0, .hi = UINT64_MAX};
+	double off = 0, all = 0;
+	uint64_t row[K];
+	float got[K];
+	struct err e;
+	size_t n, i, k;
+
+	for (k = 0; k < 50; k++) {
+		q.q = rows->data + k * WIDTH;
+		if (ivf_search(x, &q, row, got, &n, &e) != 0)
+			return (100);
+		for (i = 0; i < n; i++) {
+			int exact = score(q.q, rows->data + (row[i] - FROM) * WIDTH);
+
+			off += got[i] > (float)exact ? got[i] - (float)exact : (float)exact - got[i];
+			all += exact;
+		}
+	}
+	return (100 * off / all);
+}
+
 /* Queries near rows: their recall in per cent, or -1. */
 static int
 recall(struct ivf *x, const struct rows *rows, struct ivf_query q)
@@ -152,6 +177,7 @@ test_search(const struct rows *rows, const struct segment *s)
 		return;
 	ok(ivf_check(x, &e) == 0, "it is right");
 	ok(recall(x, rows, (struct ivf_query){.lo = 0, .hi = UINT64_MAX}) >= 90, "the best rows are found");
+	ok(score_error(x, rows) < 12, "and their scores are about right");
 	ok(recall(x, rows, (struct ivf_query){.lo = FROM + 100, .hi = FROM + 3000}) >= 90, "also between two rows, and no others");
 	ok(recall(x, rows, (struct ivf_query){.lo = 0, .hi = FROM + 3}) >= 0, "where there are few, no others");
 	for (i = 0; i < sizeof(wanted); i++)
@@ -171,11 +197,11 @@ test_search(const struct rows *rows, const struct segment *s)
 	ok(ivf_open(dirfd_, "ivf-9", FROM, TO, WIDTH, s->bytes, s->crc, &x, &e) != 0 && e.sys == ENOENT, "one that is gone is told apart");
 }
 
-/* Whether a damaged file gives an error, or right rows. */
+/* Whether a damaged file gives an error, or right rows.  good: all lists could be searched, and ivf_check() finds nothing. */
 static bool
 harmless(const struct rows *rows, const struct segment *s, bool *ret_opened, bool *ret_good)
 {
-	struct ivf_query q = {.q = rows->data, .k = 20, .lo = 0, .hi = UINT64_MAX};
+	struct ivf_query q = {.q = rows->data, .k = 20, .lo = 0, .hi = UINT64_MAX, .nprobe = 1000};
 	uint64_t row[20];
 	float got[20];
 	struct ivf *x;
@@ -187,9 +213,12 @@ harmless(const struct rows *rows, const struct segment *s, bool *ret_opened, boo
 	if (ivf_open(dirfd_, "ivf-1", FROM, TO, WIDTH, s->bytes, s->crc, &x, &e) != 0)
 		return (true);
 	*ret_opened = true;
-	if (ivf_search(x, &q, row, got, &n, &e) == 0)
-		yes = hits(&q, rows, row, got, n) >= 0;
 	*ret_good = ivf_check(x, &e) == 0;
+	if (ivf_search(x, &q, row, got, &n, &e) == 0)
+		yes = *ret_good && hits(&q, rows, row, got, n) >= 0;
+	q.hi = TO - 1;
+	if (ivf_search(x, &q, row, got, &n, &e) == 0)
+		yes = yes && *ret_good && hits(&q, rows, row, got, n) >= 0;
 	ivf_free(x);
 	return (yes);
 }
@@ -216,7 +245,7 @@ test_damage(const struct rows *rows, const struct segment *s)
 		}
 		yes = yes && pwrite(fd, file + at, 1, (off_t)at) == 1;
 	}
-	ok(yes, "flipped bits give an error or right rows");
+	ok(yes, "flipped bits give an error where they are met, with a filter and without");
 	ok(found, "ivf_open() or ivf_check() finds each");
 	ok(opened_at > 30000 && last < s->bytes - 100, "only those of the lists are left to who reads them");
 	ok(harmless(rows, s, &opened, &good) && good, "(whole again)");
@@ -333,6 +362,7 @@ test_plan(void)
 
 	ok(!ivf_plan(IVF_MIN - 1, 0, &run) && ivf_plan(IVF_MIN, 0, &run) && run.from == 0 && run.to == IVF_MIN, "the first segment");
 	ok(ivf_plan(100 * IVF_MAX + 5, 3 * IVF_MAX, &run) && run.to == 4 * IVF_MAX, "bulk goes into the largest");
+	ok(ivf_plan(100 * IVF_MAX, IVF_MIN, &run) && run.to == 2 * IVF_MIN && !ivf_plan(100 * IVF_MAX, 7, &run), "which begin at multiples of their size");
 	for (rows = 0; rows < 5 * IVF_MAX && yes; rows += IVF_MIN / 2) {
 		for (at = n = 0; ivf_plan(rows, at, &run); at = run.to, n++)
 			yes = yes && run.from == at && run.to <= rows;
