@@ -1,6 +1,8 @@
 /* Vectors of a ledger's events: reading. */
 #include "config.h"
 
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -45,6 +47,15 @@ forget_files(struct vectors *v)
 	v->head.space = v->space;
 }
 
+/* Checksums are no evidence of who wrote a file, and FAISS crashes on one that was made for that: segments are read where we or root made them. */
+static bool
+is_trusted(int dir_fd)
+{
+	struct stat st;
+
+	return (fstat(dir_fd, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid()));
+}
+
 /* What the manifest in the directory names.  Return 1, 0 where there is none, or it is of another embedder, or -1 with why it cannot be used. */
 static int
 load(struct vectors *v, struct log *log, struct err *e)
@@ -66,7 +77,11 @@ load(struct vectors *v, struct log *log, struct err *e)
 		return (err_set(e, "a file of the column '%s' is missing or too short", v->row.name));
 	if (log->end.size < v->head.events && log_refresh(log, e) != 0)
 		return (-1);
-	return (vectors_head_confirm(&v->head, log, e) == 0 ? 1 : -1);
+	if (vectors_head_confirm(&v->head, log, e) != 0)
+		return (-1);
+	if (!is_trusted(v->dir_fd))
+		v->head.segments = 0;
+	return (1);
 }
 
 /* As load(), until a manifest stays as it is: what it names may be removed between our reading the two. */

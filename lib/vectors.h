@@ -84,7 +84,7 @@ int vectors_row(struct vectors *v, uint64_t row, int8_t *out, struct err *e);
 int vectors_seq(struct vectors *v, uint64_t row, uint64_t *ret, struct err *e);
 int vectors_find(struct vectors *v, uint64_t seq, uint64_t *ret_row, struct err *e);
 
-/** vectors_segments(v, ret): the FAISS segments: sorted, disjoint.  vectors_segment_name(v, s, out): the name of its file in the directory vectors_dir(v), a descriptor (-1: none). */
+/** vectors_segments(v, ret): the FAISS segments: sorted, disjoint; none where the index is neither root's nor the effective user's own.  vectors_segment_name(v, s, out): the name of its file in the directory vectors_dir(v), a descriptor (-1: none). */
 size_t vectors_segments(const struct vectors *v, const struct vectors_segment **ret);
 void vectors_segment_name(const struct vectors *v, const struct vectors_segment *s, char out[VECTORS_NAME]);
 int vectors_dir(const struct vectors *v);

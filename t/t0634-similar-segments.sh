@@ -88,6 +88,17 @@ test_expect_success 'a damaged segment is not used, with a warning, and every ro
 	ecl-query -d hurt --similar 12345 >actual 2>err && test_cmp /dev/null err
 '
 
+# Whoever writes an index can make its checksums right: what another user wrote is not given to FAISS.
+test_expect_success ROOT 'segments of another user are not read: every row is compared' '
+	cp -a L theirs && chown -R 4242 theirs && printf x >>"$(ls theirs/live/.ecl/index/ivf-*)" &&
+	ecl-query --similar 12345 --exact >expect &&
+	ecl-query -d theirs --similar 12345 >actual 2>err &&
+	test_cmp expect actual && test_cmp /dev/null err &&
+	chown 0 theirs/live/.ecl/index &&
+	ecl-query -d theirs --similar 12345 >actual 2>err &&
+	test_cmp expect actual && test_grep "warning: .*ivf-" err
+'
+
 test_expect_success 'many events without a vector: the same answer, and one word about it' '
 	cp -a L bare && rm bare/live/.ecl/index/*vectors* &&
 	for q in 12345 "disk full eth1"; do
