@@ -280,7 +280,7 @@ embedder_events(struct embedder *em, const struct embed_input *in, size_t n, int
 			memset(out, 0, EMBED_DIMS);
 		else
 			embed_event(em->embed, in[i].element, in[i].action, in[i].state, out);
-	return (0);
+	return (model_check(em->model, e));
 }
 
 struct one {
@@ -328,7 +328,7 @@ embedder_text(struct embedder *em, struct span text, int8_t *out, struct err *e)
 		return (err_set(e, "the text is not UTF-8"));
 	if (em->command == NULL) {
 		embed_text(em->embed, text, out);
-		return (0);
+		return (model_check(em->model, e));
 	}
 	if (embedder_dims(em) == 0)
 		return (err_set(e, "the embedder was not asked for its dimension"));

@@ -136,6 +136,29 @@ test_expect_success 'a damaged model does not fail an append either' '
 	all_right
 '
 
+# Its rows are looked at when a word needs them: what is wrong with one must not become a vector that stays.
+test_expect_success 'nor does one whose rows are damaged, and no vector is made by it' '
+	python3 - "$ECL_MODEL_DIR/ecl-en-1.model" bad-models/ecl-en-1.model <<-\EOF &&
+	import sys
+	data = bytearray(open(sys.argv[1], "rb").read())
+	for at in range(len(data) // 4, len(data), 64):
+	    data[at] ^= 1
+	open(sys.argv[2], "wb").write(data)
+	EOF
+	new_ledger M2 &&
+	events 1500 | ECL_MODEL_DIR=$PWD/bad-models ecl-append -v -q 2>err &&
+	test_grep "warning: no vectors were made of the events: model .*bad-models.* is damaged" err &&
+	ECL_MODEL_DIR=$PWD/bad-models test_expect_code 2 ecl-index 2>err &&
+	test_grep "model .*bad-models.* is damaged.*install it again" err &&
+	test "$(stat_of vectors)" = 0 &&
+	ECL_MODEL_DIR=$PWD/bad-models test_expect_code 2 ecl-query --similar "disk full on the host" >out 2>err &&
+	test_cmp /dev/null out && test_grep "is damaged.*install it again" err &&
+	ecl-index -q &&
+	ECL_MODEL_DIR=$PWD/bad-models test_expect_code 2 ecl-index --check 2>err &&
+	test_grep "is damaged.*install it again" err &&
+	all_right
+'
+
 test_expect_success 'a file cut, garbled, emptied or gone: ecl-index mends it, or says how' '
 	new_ledger D
 	events 5000 | ecl-append -q
