@@ -344,6 +344,22 @@ until_settled(struct run *r, struct err *e)
 	return (rc);
 }
 
+/* A command that answers nothing would stay in the log, and leave a ledger that had vectors without any that can be searched. */
+static int
+try_embedder(const char *token, struct err *e)
+{
+	struct embedder *em;
+	int rc;
+
+	if (strncmp(token, "command:", 8) != 0)
+		return (0); /* a model was looked for when it was named */
+	if (embedder_open(token, 0, 0, &em, e) != 0)
+		return (-1);
+	rc = embedder_probe(em, e);
+	embedder_free(em);
+	return (rc);
+}
+
 /* What --embedder says, in the log; nothing is recorded where it says so already. */
 static int
 record_embedder(struct run *r, struct err *e)
@@ -353,7 +369,8 @@ record_embedder(struct run *r, struct err *e)
 	int rc = -1;
 
 	if (embedder_token(r->embedder, &token, e) == 0 && layer_open(r->cli.root, LAYER_WRITE | (r->cli.force ? LAYER_FORCE : 0), &l, e) == 0) {
-		rc = set_embedder(l, r->cli.wait_ms, buf_cstr(&token), e);
+		if ((rc = try_embedder(buf_cstr(&token), e)) == 0)
+			rc = set_embedder(l, r->cli.wait_ms, buf_cstr(&token), e);
 		layer_free(l);
 	}
 	buf_release(&token);

@@ -119,7 +119,8 @@ static const char help[] =
     "      --reverse         the last one first\n"
     "      --force           run the embedder's command of another user's ledger\n"
     "      --roots DIR       ask every ledger directly under DIR\n"
-    "      --format FORMAT   json, tsv, table or state\n" CLI_HELP_READER
+    "      --format FORMAT   json, tsv, table or state\n"
+    "      --force           run the embedder's command of another user's ledger\n" CLI_HELP_READER
     "\n"
     "WHEN: 42 (a seq), block-7, 2026-11-21T10:00:00Z, '2026-11-21 10:00', 10:00,\n"
     "yesterday, 15m (ago).  GLOB: a name, or a pattern of * ? [...].\n";
@@ -309,6 +310,10 @@ check_takes(struct run *r)
 			    &r->cli, "options stand before GLOBs: '%s'", r->cli.operands[i]));
 	}
 	for (i = 0; i < sizeof(check) / sizeof(check[0]); i++) {
+		/* Without a question, all others go. */
+		if (check[i].given && (r->question->takes & check[i].takes) == 0 && r->question->key == 0)
+			return (cli_usage(&r->cli, "%s goes with %s only", check[i].name,
+			    check[i].takes == TAKES_K ? "'--similar', '--unusual' and '--like'" : "'--similar'"));
 		if (check[i].given && (r->question->takes & check[i].takes) == 0)
 			return (cli_usage(
 			    &r->cli, "%s does not go with '%s'", check[i].name, r->question->name));

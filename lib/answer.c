@@ -10,6 +10,7 @@
 #include "event.h"
 #include "json.h"
 #include "layer_vector.h"
+#include "vector_text.h"
 
 #include "banned.h"
 
@@ -176,7 +177,10 @@ hex_token(const uint8_t hash[SHA256_SIZE], struct buf *out)
 static int
 show_event(struct present *p, const struct event *ev)
 {
-	struct buf prev = BUF_INIT, hash = BUF_INIT;
+	struct buf prev = BUF_INIT, hash = BUF_INIT, vector = BUF_INIT;
+
+	if (ev->vector.p != NULL)
+		buf_addf(&vector, "%zu numbers", vector_text_dims(ev->vector));
 	struct cell cells[] = {
 	    NUMBER("seq", ev->seq),
 	    TIME("time", (uint64_t)ev->time_us),
@@ -186,6 +190,7 @@ show_event(struct present *p, const struct event *ev)
 	    TEXT("actor", ev->actor),
 	    TEXT("cause", ev->cause),
 	    JSON("meta", ev->meta),
+	    NAME("vector", ((struct span){vector.data, vector.len})),
 	    NUMBER("uid", ev->uid),
 	    NUMBER("login", ev->login == EVENT_NO_LOGIN ? PRESENT_NONE : ev->login),
 	    NUMBER("parent", ev->parent),
@@ -195,7 +200,8 @@ show_event(struct present *p, const struct event *ev)
 	int rc;
 
 	p->facts = true;
-	rc = prev.failed || hash.failed ? -1 : present_answer(p, NULL, cells, COUNT(cells));
+	rc = prev.failed || hash.failed || vector.failed ? -1 : present_answer(p, NULL, cells, COUNT(cells));
+	buf_release(&vector);
 	buf_release(&prev);
 	buf_release(&hash);
 	return (rc);

@@ -219,7 +219,7 @@ give(const struct answer *r, struct present *p)
 	    {.name = "create", .kind = CELL_NUMBER, .n = r->create},
 	    {.name = "modify", .kind = CELL_NUMBER, .n = r->modify},
 	    {.name = "delete", .kind = CELL_NUMBER, .n = r->delete},
-	    {.name = "elements", .kind = table ? CELL_NAME : CELL_JSON, .text = {names.data, names.len}},
+	    {.name = "elements", .kind = table ? CELL_FOUND : CELL_JSON, .text = {names.data, names.len}, .state = true},
 	};
 	struct cell shown[] = {cells[3], cells[2], cells[0], cells[5], cells[6], cells[7], cells[8], cells[9]};
 

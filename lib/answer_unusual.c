@@ -11,6 +11,7 @@
 int
 answer_unusual_line(struct present *p, struct span line, const struct unusual_hit *hit, struct err *e)
 {
+	bool table = p->format == PRESENT_TABLE; /* there a state without room stands below its row */
 	struct json_fault f;
 	struct event ev;
 	int rc;
@@ -23,7 +24,7 @@ answer_unusual_line(struct present *p, struct span line, const struct unusual_hi
 	    {.name = "time", .kind = CELL_TIME, .n = (uint64_t)ev.time_us},
 	    {.name = "element", .kind = CELL_NAME, .text = ev.element},
 	    {.name = "action", .kind = CELL_NAME, .text = ev.action},
-	    {.name = "state", .kind = CELL_JSON, .text = ev.state},
+	    {.name = "state", .kind = table ? CELL_FOUND : CELL_JSON, .text = ev.state, .state = true},
 	    {.name = "nearest", .kind = CELL_NUMBER, .n = hit->nearest, .more = true},
 	};
 	rc = present_answer(p, &line, cells, sizeof(cells) / sizeof(cells[0]));

@@ -20,7 +20,8 @@ open_both(struct ledger *l, unsigned flags, struct made *m, struct err *e)
 	if (vectors_open(l->ecl_fd, l->log, VECTORS_MADE, token, &m->vectors, e) != 0)
 		return (-1);
 	if (strcmp(token, "none") != 0 && vectors_other(m->vectors) != NULL)
-		return (err_set(e, "the vectors are of the embedder '%s', not of the ledger's, '%s': run 'ecl-index --rebuild'",
+		return (err_set(e, "the vectors are of the embedder '%s', not of the ledger's, '%s': run 'ecl-index --rebuild', or name "
+		    "another with 'ecl-index --embedder'",
 		    vectors_other(m->vectors), token));
 	if (embedder_open(token, vectors_dims(m->vectors), flags, &m->em, e) != 0)
 		return (-1);

@@ -162,6 +162,21 @@ test_expect_success 'it does not outlive who asked it' '
 	ecl-index -q -d killed
 '
 
+test_expect_success 'one that gives no vector does not become the embedder of a ledger that has one' '
+	ledger kept
+	command_is good
+	ecl-index -q -d kept
+	ecl-query -d kept --history "ecl:layer" >events
+	for c in "exit 3" "echo oops; cat" "no-such-program -x"; do
+		test_expect_code 2 ecl-index -q -d kept --embedder "$c" 2>err
+		test_grep "the embedder .$c." err
+	done
+	ecl-query -d kept --history "ecl:layer" >actual
+	test_cmp events actual
+	ecl-query -d kept --similar event >out
+	test_line_count = 3 out
+'
+
 test_expect_success 'never for a replica, whose log another host writes' '
 	ledger from
 	command_is good
@@ -182,6 +197,12 @@ test_expect_success ROOT 'never for the ledger of another user, but with --force
 	test ! -e pids
 	ecl-index -q -d theirs --force
 	test -e pids
+	command_is good
+	test_expect_code 2 ecl-query -d theirs --similar event 2>err
+	test_grep "without --force" err
+	test ! -e pids
+	ecl-query -d theirs --similar event --force >out
+	test_line_count = 3 out
 '
 
 test_expect_success 'ecl-query asks it for the words, and for events that have no row' '

@@ -113,6 +113,8 @@ test_expect_success 'a ledger without an embedder: what mends it is named' '
 test_expect_success 'people get a table' '
 	ecl-query -d T --unusual --table >actual &&
 	test_grep "^ score  seq  time .*  element  *action  *state  *nearest" actual &&
+	COLUMNS=60 ecl-query -d T --unusual --table >narrow &&
+	test_grep "^ score  seq  time .*  element  *action  *nearest" narrow && test_grep "^    [{\"]" narrow &&
 	test_grep "^1\.0000    1  .* ago  sensor:porch  create  .the barometer fell." actual &&
 	test_grep "  sensor:porch  modify  .*heron.* 3\$" actual &&
 	ecl-query -d T --unusual --format tsv -k 1 >actual && test_grep "^1\.0000	1	" actual

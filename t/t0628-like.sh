@@ -114,7 +114,9 @@ test_expect_success 'people get a table' '
 	test_grep "^ score  time .*  block  *present  create  modify  delete  elements" actual &&
 	test_grep "^1\.0000  .* ago  block-000003-[0-9a-f]*  yes           0       0       0\$" actual &&
 	test_grep "  block-000001-[0-9a-f]*  no            4       1       0  interface:eth1, job:a, job:b, job:c, user:eve\$" actual &&
-	test_grep "  block-000000-[0-9a-f]*  yes  .*, \.\.\.\$" actual
+	test_grep "  block-000000-[0-9a-f]*  yes  .*, \.\.\.\$" actual &&
+	COLUMNS=82 ecl-query -d R --like 0s --table >narrow &&
+	test_grep "  block-000001-[0-9a-f]*  no            4       1       0\$" narrow && test_grep "^    interface:eth1, job:a" narrow
 '
 
 test_expect_success 'options that do not go with it' '

@@ -185,6 +185,13 @@ test_expect_success 'what cannot be a vector fixes no dimension, with an index a
 	done
 '
 
+test_expect_success 'who looks at an event sees that it brought a vector' '
+	ledger shown
+	with 1 "[1,2,3]" | ecl-append -q -d shown
+	ecl-query -d shown --event 1 --table >out
+	test_grep "^vector *3 numbers\$" out
+'
+
 test_expect_success 'one number, 4096, and the most there may be; not one more' '
 	for n in 1 4096 65536; do
 		ledger size

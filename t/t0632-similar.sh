@@ -289,6 +289,8 @@ test_expect_success 'what cannot be asked is said' '
 	done &&
 	test_expect_code 2 ecl-query --similar x --space y 2>err && test_grep "takes vectors or given" err &&
 	test_expect_code 2 ecl-query --history -k 3 2>err && test_grep "does not go with" err &&
+	test_expect_code 2 ecl-query -k 3 2>err && test_grep "goes with .--similar., .--unusual. and .--like. only" err &&
+	test_expect_code 2 ecl-query --exact 2>err && test_grep "goes with .--similar. only" err &&
 	test_expect_code 2 ecl-query --history --exact 2>err && test_grep "does not go with" err &&
 	test_expect_code 2 ecl-query -d R/none --similar x 2>err && test_grep "ecl-index --embedder" err &&
 	test_expect_code 2 env ECL_MODEL_DIR="$TRASH" ecl-query --similar x 2>err && test_grep "no model" err &&
