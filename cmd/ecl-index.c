@@ -327,6 +327,7 @@ reopen(struct run *r, struct err *e)
 	log_free(r->log);
 	r->ix = NULL;
 	r->log = NULL;
+	r->segments = 0;
 	if (layer_reopen_live(r->layer, e) != 0)
 		return (-1);
 	return (log_open(r->layer->ecl_fd, layer_reader_root(r->layer), &r->log, e));

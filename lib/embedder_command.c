@@ -56,12 +56,6 @@ command_free(struct command *c)
 	free(c);
 }
 
-const char *
-command_line(const struct command *c)
-{
-	return (c->line);
-}
-
 unsigned
 command_dims(const struct command *c)
 {

@@ -11,9 +11,7 @@ struct command;
 int command_new(const char *line, unsigned dims, int timeout_ms, struct command **ret, struct err *e);
 void command_free(struct command *c);
 
-/** command_line(c): what is run. */
-const char *command_line(const struct command *c);
-
+/** command_dims(c): numbers of a vector; 0: not known yet. */
 unsigned command_dims(const struct command *c);
 
 /* Where the texts come from, and where the vectors go to: either may be for any i < n, each once and in order. */
