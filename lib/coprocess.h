@@ -14,7 +14,7 @@ struct coprocess;
 /**
  * coprocess_start(command, ret, e):
  * Start `sh -c ${command}` with pipes of ours as its standard input and output; standard error is ours, other descriptors it gets
- * none.  It leads a process group of its own, and is killed when the thread that started it ends.  ${ret} to be released with
+ * none.  It leads a process group of its own, which is killed when this process ends, however that comes.  ${ret} to be released with
  * coprocess_free(), by whoever uses it: one thread at a time.  Return 0 or -1.
  */
 int coprocess_start(const char *command, struct coprocess **ret, struct err *e);

@@ -7,9 +7,6 @@
 
 /* similar_log.c: by the log */
 
-/** similar_offer(s, row, seq, best): the cosine of that row.  Return 0, or -1 where memory ran out. */
-int similar_offer(const struct similar *s, const int8_t *row, uint64_t seq, struct nearest *best);
-
 /** similar_product(a, b, n): the inner product of ${n} numbers, in doubles: none is too large or too small for that. */
 double similar_product(const float *a, const float *b, unsigned n);
 

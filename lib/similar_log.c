@@ -24,8 +24,9 @@ is_wanted(const struct similar *s, uint64_t seq)
 	return (s->wanted == NULL || bits_get(s->wanted, seq));
 }
 
-int
-similar_offer(const struct similar *s, const int8_t *row, uint64_t seq, struct nearest *best)
+/* The cosine of that row.  Return 0, or -1 where memory ran out. */
+static int
+offer(const struct similar *s, const int8_t *row, uint64_t seq, struct nearest *best)
 {
 	int32_t dot, self;
 
@@ -86,7 +87,7 @@ visit_rows(void *arg, uint64_t seq, const int8_t *rows, size_t n)
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		if (is_wanted(v->s, seq + i) && similar_offer(v->s, rows + i * v->s->width, seq + i, v->best) != 0)
+		if (is_wanted(v->s, seq + i) && offer(v->s, rows + i * v->s->width, seq + i, v->best) != 0)
 			return (err_mem(v->e));
 	}
 	similar_step(v->s, n);
@@ -178,7 +179,7 @@ embed_batch(struct some *b)
 	if (b->n > 0 && embedder_events(s->em, b->in, b->n, b->rows, b->v.e) != 0)
 		return (-1);
 	for (i = 0; i < b->n; i++) {
-		if (similar_offer(s, b->rows + i * s->width, b->seq[i], b->v.best) != 0)
+		if (offer(s, b->rows + i * s->width, b->seq[i], b->v.best) != 0)
 			return (err_mem(b->v.e));
 	}
 	b->n = 0;
@@ -232,7 +233,7 @@ similar_some(struct similar *s, const uint64_t *seq, size_t n, struct nearest *b
 	for (i = 0; rc == 0 && i < n; i++) {
 		if (!s->given && seq[i] < vectors_events(s->vectors)) {
 			if (vectors_row(s->vectors, seq[i], b->rows, &why) == 0) {
-				rc = similar_offer(s, b->rows, seq[i], best) == 0 ? 0 : err_mem(e);
+				rc = offer(s, b->rows, seq[i], best) == 0 ? 0 : err_mem(e);
 				continue;
 			}
 			similar_damaged(s, &why);
