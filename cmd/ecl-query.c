@@ -117,7 +117,6 @@ static const char help[] =
     "      --space NAME      of --similar: vectors, or given (events brought them)\n"
     "      --limit N         at most N answers\n"
     "      --reverse         the last one first\n"
-    "      --force           run the embedder's command of another user's ledger\n"
     "      --roots DIR       ask every ledger directly under DIR\n"
     "      --format FORMAT   json, tsv, table or state\n"
     "      --force           run the embedder's command of another user's ledger\n" CLI_HELP_READER
