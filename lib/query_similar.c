@@ -13,7 +13,6 @@
 #include "banned.h"
 
 #define CANDIDATES 400u	   /* events nearest to a text, at least, whose words are looked at */
-#define FEWER 200u	   /* the same by segments, where to compare them exactly takes most of the time */
 #define FEW 50000u	   /* events whose lines are all read where lines must tell which are wanted */
 #define CHAIN_MAX 2000u	   /* events of names that are found along their chains; of more the rows are faster */
 #define SPARSE 16u	   /* where only one event of so many may be wanted, lines are read one by one */
@@ -433,8 +432,6 @@ score(const struct hunt *h, const struct candidate *c)
 static size_t
 most(struct hunt *h, size_t k)
 {
-	size_t least;
-
 	h->similar->from = h->from;
 	h->similar->to = h->to;
 	h->similar->wanted = h->wanted;
@@ -442,8 +439,7 @@ most(struct hunt *h, size_t k)
 	h->similar->exact = h->similar->exact || needs_lines(&h->q->filter);
 	if (!h->is_text)
 		return (k);
-	least = similar_by_segments(h->similar) ? FEWER : CANDIDATES;
-	return (2 * k > least ? 2 * k : least);
+	return (2 * k > CANDIDATES ? 2 * k : CANDIDATES);
 }
 
 static int

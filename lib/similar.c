@@ -208,6 +208,7 @@ similar_open(struct ledger *l, const struct similar_target *t, struct similar **
 	s->target = t;
 	s->to = index_size(l->index);
 	s->exact = (t->flags & SIMILAR_EXACT) != 0;
+	s->words = similar_is_text(t);
 	s->given = t->space != NULL ? strcmp(t->space, VECTORS_GIVEN) == 0 : is_array(t);
 	if ((s->given ? open_given : open_made)(s, e) != 0 || take_target(s, e) != 0) {
 		similar_free(s);

@@ -30,6 +30,7 @@ struct similar_target {
 struct similar {
 	struct ledger *ledger;
 	const struct similar_target *target;
+	bool words;	     /* a text is looked for */
 	bool given;	     /* the space is that of vectors that events brought */
 	struct embedder *em; /* NULL: of those */
 	struct vectors *vectors;
@@ -63,9 +64,6 @@ void similar_free(struct similar *s);
  * from the log instead, with a warning.  Return 0 or -1.
  */
 int similar_nearest(struct similar *s, size_t k, struct nearest *best, struct err *e);
-
-/** similar_by_segments(s): whether that will ask segments, and not compare all that is wanted. */
-bool similar_by_segments(const struct similar *s);
 
 /** similar_some(s, seq, n, best, e): the same of these events alone, sorted by seq; of a space of given vectors only those that have one.  Return 0 or -1. */
 int similar_some(struct similar *s, const uint64_t *seq, size_t n, struct nearest *best, struct err *e);

@@ -13,6 +13,13 @@
 
 #define THREADS_MAX 16
 #define FEW 50000u /* wanted rows that are compared one by one though there are segments */
+/*
+ * The rows of a few words lie far from those of events, in no list more than in others: to find nine of ten of the best takes half of
+ * the lists, and with it the time of comparing all.  So these many are compared, and of more a quarter of the lists is looked at.
+ */
+#define FEW_FOR_WORDS 2000000u
+#define WORDS_PROBES 64u
+#define WORDS_CANDIDATES 1000u
 #define MARGIN 64u  /* given vectors more than twice those asked for: their numbers tell which are the best */
 
 /* A search of rows: those wanted, by row, and the best of them so far. */
@@ -86,7 +93,7 @@ ask_segment(struct team *t, size_t i)
 {
 	struct part *p = &t->part[i];
 	struct similar *s = t->r->s;
-	struct ivf_query q = {.q = s->q, .k = p->rough.k, .lo = p->from, .hi = p->to};
+	struct ivf_query q = {.q = s->q, .k = p->rough.k, .lo = p->from, .hi = p->to, .nprobe = s->words ? WORDS_PROBES : 0};
 	char name[VECTORS_NAME];
 	uint64_t *row = calloc(q.k, sizeof(*row));
 	float *score = calloc(q.k, sizeof(*score));
@@ -143,7 +150,9 @@ work_together(struct team *t)
 static size_t
 candidates(const struct search *r)
 {
-	return (r->best.k > IVF_CANDIDATES ? r->best.k : IVF_CANDIDATES);
+	size_t least = r->s->words ? WORDS_CANDIDATES : IVF_CANDIDATES;
+
+	return (r->best.k > least ? r->best.k : least);
 }
 
 /* The segments that are worth asking, each with room for its candidates. */
@@ -253,17 +262,7 @@ by_segments(const struct similar *s, uint64_t wanted)
 {
 	const struct vectors_segment *seg;
 
-	return (!s->exact && wanted > FEW && vectors_segments(s->vectors, &seg) > 0 && ivf_available());
-}
-
-bool
-similar_by_segments(const struct similar *s)
-{
-	uint64_t have = vectors_events(s->vectors), edge = s->to < have ? s->to : have;
-
-	if (s->from >= edge)
-		return (false);
-	return (by_segments(s, s->wanted == NULL ? edge - s->from : bits_count(s->wanted, s->from, edge)));
+	return (!s->exact && wanted > (s->words ? FEW_FOR_WORDS : FEW) && vectors_segments(s->vectors, &seg) > 0 && ivf_available());
 }
 
 static int
