@@ -102,8 +102,9 @@ int query_event(struct query *q, const char *what, struct buf *out, struct event
  * query_similar(q, t, k, ret, e):
  * The ${k} events that pass and resemble ${t} most, in the order of their scores, the best first; of equal ones the newest first.  Names, actions and the range
  * are looked at inside the search: there are ${k} where so many pass.  The score of an event, or a vector, is the cosine; the event itself is left out.
- * Of a text it is the mean of the cosine (0 at least) and lexical_score(), of those with the greatest cosines; and where the text has identifiers (lexical.h), half of that,
- * and a half more for the events of elements whose names hold one: all these elements are found, though not near.  Return 0 or -1;
+ * Of a text it is the mean of the cosine (0 at least) and lexical_score(), of those with the greatest cosines; where the text has identifiers (lexical.h), a
+ * quarter of that, and a quarter more for the newest events in which one stands, or half of it and a half more for those of elements whose names hold one: these
+ * are found, though not near. Return 0 or -1;
  * release with nearest_release().
  */
 int query_similar(struct query *q, const struct similar_target *t, size_t k, struct nearest *ret, struct err *e);

@@ -6,9 +6,8 @@
 
 #include "bits.h"
 #include "fetch.h"
-#include "lexical.h"
 #include "query_impl.h"
-#include "similar.h"
+#include "query_similar_impl.h"
 
 #include "banned.h"
 
@@ -18,29 +17,6 @@
 #define SPARSE 16u	   /* where only one event of so many may be wanted, lines are read one by one */
 #define MORE 8u		   /* so many times more are looked for, where too few passed */
 #define MANY 65536u	   /* but of more than that the log is read */
-
-/* An event that may be an answer. */
-struct candidate {
-	uint64_t seq; /* the first member: by_seq() */
-	double cosine, lexical;
-	bool held; /* its element's name holds an identifier of the query */
-};
-
-struct hunt {
-	struct query *q;
-	const struct similar_target *target;
-	struct similar *similar;
-	bool is_text;
-	struct lexical words; /* of a text */
-	uint64_t from, to;
-	uint8_t *wanted; /* bits.h, by seq; NULL: all */
-	bool settled;	 /* nothing but ${wanted} says which events pass */
-	struct candidate *cand;
-	size_t n, cap;
-	size_t most;	 /* candidates that are wanted */
-	const struct nearest_hit *hit; /* those that are looked at now, one after the other */
-	struct err *e;
-};
 
 /* ---- which events are wanted ---- */
 
@@ -197,8 +173,8 @@ want(struct hunt *h)
 
 /* ---- candidates ---- */
 
-static int
-add_candidate(struct hunt *h, const struct event *ev, double cosine)
+int
+hunt_add(struct hunt *h, const struct event *ev, double cosine)
 {
 	struct candidate *more, *c;
 
@@ -213,12 +189,14 @@ add_candidate(struct hunt *h, const struct event *ev, double cosine)
 	if (h->is_text) {
 		c->lexical = lexical_score(&h->words, ev->element, ev->action, ev->state);
 		c->held = lexical_holds(&h->words, ev->element);
+		c->written = lexical_holds(&h->words, ev->state) || lexical_holds(&h->words, ev->cause) ||
+		    lexical_holds(&h->words, ev->actor) || lexical_holds(&h->words, ev->meta);
 	}
 	return (0);
 }
 
-static bool
-passes(const struct hunt *h, const struct event *ev)
+bool
+hunt_passes(const struct hunt *h, const struct event *ev)
 {
 	if (h->target->text == NULL && ev->seq == h->target->seq)
 		return (false);
@@ -233,9 +211,9 @@ look(void *arg, struct span name, const struct event *ev)
 	double cosine = h->hit++->score;
 
 	(void)name;
-	if (!passes(h, ev))
+	if (!hunt_passes(h, ev))
 		return (0);
-	return (add_candidate(h, ev, cosine) != 0 ? -1 : h->n == h->most);
+	return (hunt_add(h, ev, cosine) != 0 ? -1 : h->n == h->most);
 }
 
 /* The ${most} nearest that pass, as far as they are among the ${k} nearest of those wanted.  Return 1, 0 where more are to be looked for, or -1. */
@@ -285,136 +263,12 @@ find_nearest(struct hunt *h)
 	return (rc == 1 ? 0 : -1);
 }
 
-/* ---- elements whose names the query has ---- */
-
-struct name {
-	size_t at; /* in names->text, with a NUL behind */
-	uint64_t last;
-};
-
-struct names {
-	struct hunt *hunt;
-	struct buf text;
-	struct name *name;
-	size_t n, cap;
-};
-
-static int
-take_name(void *arg, const struct element *el)
-{
-	struct names *names = arg;
-	struct hunt *h = names->hunt;
-	struct name *more;
-	size_t cap;
-
-	if (el->first >= h->to || !lexical_holds(&h->words, el->name) || !filter_name(&h->q->filter, el->name))
-		return (0);
-	if (names->n == names->cap) {
-		cap = names->cap == 0 ? 16 : names->cap * 2;
-		if ((more = realloc(names->name, cap * sizeof(*more))) == NULL)
-			return (err_mem(h->e));
-		names->name = more;
-		names->cap = cap;
-	}
-	names->name[names->n++] = (struct name){names->text.len, el->last};
-	buf_addspan(&names->text, el->name);
-	buf_addc(&names->text, '\0');
-	return (names->text.failed ? err_mem(h->e) : 0);
-}
-
-static int
-newest_first(const void *a, const void *b)
-{
-	const struct name *x = a, *y = b;
-
-	return (x->last > y->last ? -1 : x->last < y->last);
-}
-
-/* Of numbers, or of candidates, which begin with one. */
-static int
-by_seq(const void *a, const void *b)
-{
-	uint64_t x, y;
-
-	memcpy(&x, a, sizeof(x));
-	memcpy(&y, b, sizeof(y));
-	return (x < y ? -1 : x > y);
-}
-
-/* The newest events of these elements that pass, beside the nearest ones. */
-static int
-add_newest(struct hunt *h, struct query *q)
-{
-	struct query_events *it;
-	const struct event *ev;
-	struct span line;
-	struct nearest best;
-	size_t first = h->n, i, n = 0;
-	uint64_t *seq, *found;
-	int rc;
-
-	if (first > 1)
-		qsort(h->cand, first, sizeof(*h->cand), by_seq);
-	if ((seq = malloc(h->most * sizeof(*seq))) == NULL)
-		return (err_mem(h->e));
-	if (query_events_open(q, &it, h->e) != 0) {
-		free(seq);
-		return (-1);
-	}
-	while ((rc = n < h->most ? query_events_next(it, &line, &ev, h->e) : 0) == 1) {
-		if (first > 0 && bsearch(&ev->seq, h->cand, first, sizeof(*h->cand), by_seq) != NULL)
-			continue;
-		if ((rc = add_candidate(h, ev, 0)) != 0)
-			break;
-		n++;
-	}
-	query_events_free(it);
-	/* They came from the newest to the oldest. */
-	for (i = 0; i < n; i++)
-		seq[i] = h->cand[first + n - 1 - i].seq;
-	nearest_init(&best, n > 0 ? n : 1);
-	if (rc == 0)
-		rc = similar_some(h->similar, seq, n, &best, h->e);
-	for (i = 0; i < best.n; i++) {
-		found = bsearch(&best.hit[i].seq, seq, n, sizeof(*seq), by_seq);
-		h->cand[first + n - 1 - (size_t)(found - seq)].cosine = best.hit[i].score;
-	}
-	nearest_release(&best);
-	free(seq);
-	return (rc);
-}
-
-static int
-add_named(struct hunt *h)
-{
-	struct names names = {.hunt = h};
-	struct query q = *h->q;
-	size_t i;
-	int rc;
-
-	rc = index_each(q.ledger->index, filter_common(&h->q->filter), take_name, &names, h->e);
-	if (rc == 0 && names.n > 0) {
-		qsort(names.name, names.n, sizeof(*names.name), newest_first);
-		q.filter = (struct filter){.action = h->q->filter.action, .actor = h->q->filter.actor};
-		for (i = 0; rc == 0 && i < names.n && i < h->most; i++) {
-			if (filter_add(&q.filter, names.text.data + names.name[i].at) != 0)
-				rc = err_mem(h->e);
-		}
-		q.since = h->from;
-		q.until = h->to;
-		q.reverse = true;
-		if (rc == 0 && (rc = filter_settle(&q.filter, q.ledger->index, h->e)) == 0)
-			rc = add_newest(h, &q);
-		filter_release(&q.filter);
-	}
-	free(names.name);
-	buf_release(&names.text);
-	return (rc);
-}
-
 /* ---- the answer ---- */
 
-/* Those whose names were asked for are in the upper half, so that they come first also among the answers of other ledgers. */
+/*
+ * Those whose names were asked for are in the upper half, and those that have an identifier elsewhere in the quarter below, so that they come
+ * first also among the answers of other ledgers.
+ */
 static double
 score(const struct hunt *h, const struct candidate *c)
 {
@@ -425,7 +279,7 @@ score(const struct hunt *h, const struct candidate *c)
 	s = ((c->cosine > 0 ? c->cosine : 0) + c->lexical) / 2;
 	if (h->words.names == 0)
 		return (s);
-	return (c->held ? (1 + s) / 2 : s / 2);
+	return (c->held ? (2 + 2 * s) / 4 : c->written ? (1 + s) / 4 : s / 4);
 }
 
 /* How many of the nearest are candidates. */
@@ -457,7 +311,7 @@ hunt(struct hunt *h, size_t k, struct nearest *ret)
 	h->most = most(h, k);
 	if (find_nearest(h) != 0)
 		return (-1);
-	if (h->words.names > 0 && add_named(h) != 0)
+	if (h->words.names > 0 && (hunt_named(h) != 0 || hunt_written(h) != 0))
 		return (-1);
 	for (i = 0; i < h->n; i++) {
 		if (nearest_offer(ret, score(h, &h->cand[i]), h->cand[i].seq) != 0)

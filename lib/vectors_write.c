@@ -50,7 +50,8 @@ usable(struct writer *w, const char *token, struct err *why)
 		return (0);
 	if ((rc = vectors_head_load(w->dir_fd, space, &w->head, why)) != 1) {
 		w->head.space = space;
-		return (0);
+		/* What could not be read may be all right: a small part is not put in its place. */
+		return (u->max != 0 && why->sys != 0 && why->sys != ENOENT ? -1 : 0);
 	}
 	vectors_head_columns(&w->head, w->dir_fd, &w->rows, &w->seqs);
 	if (!vectors_head_made_by(&w->head, token))

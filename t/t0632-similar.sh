@@ -184,6 +184,19 @@ test_expect_success 'elements that the text names come first, however many other
 	jq -r .element out >actual && echo volume:vol42 >expect && test_cmp expect actual
 '
 
+test_expect_success 'what has an identifier of the text in it is found, however much else it says' '
+	ecl-init -q --backend copy ids && ids=$PWD/ids &&
+	for i in $(seq 700); do echo "{\"element\":\"log:$i\",\"state\":\"f00d dead a2a1 b5 feed $i\"}"; done | ecl-append -q -d "$ids" &&
+	ecl-append -q -d "$ids" -e build:x --cause "see CHG-1042" -s "{\"id\":\"f00dfeed77\",\"said\":\"$(printf "word%s " $(seq 80))\"}" &&
+	for i in $(seq 700); do echo "{\"element\":\"log:$i\",\"state\":\"f00d dead a2a1 b5 feed $((i + 1))\"}"; done | ecl-append -q -d "$ids" &&
+	for text in f00dfeed77 CHG-1042 "what was f00dfeed77 about"; do
+		ecl-query -d "$ids" --similar "$text" -k 2 >out &&
+		jq -r .element out | head -n 1 | grep -qx build:x && jq -s -e ".[0].score >= .25 and .[0].score < .5 and .[1].score < .25" out || return 1
+	done &&
+	ecl-query -d "$ids" --similar f00dfeed77 "log:*" >out && test_grep ! build out &&
+	hash=$(ecl-query -d "$ids" --event 5 | jq -r .hash) && ecl-query -d "$ids" --similar "a1 $hash" >out && jq -s -e "all(.score < .25)" out
+'
+
 test_expect_success 'events of ecl itself are none, but for who asks for them' '
 	ecl-query --similar "create layer embedder block" -k 10000 >out &&
 	test_grep ! "\"element\":\"ecl:" out &&
