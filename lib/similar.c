@@ -14,6 +14,7 @@
 
 #include "banned.h"
 
+#define FEW 2000000u
 #define SHOWN 60 /* bytes of a user's text in a message */
 
 static void
@@ -168,6 +169,16 @@ is_array(const struct similar_target *t)
 	return (t->text != NULL && t->text[json_space(t->text, strlen(t->text), 0)] == '[');
 }
 
+/* On two cores to compare two million rows takes 70 ms, and segments that are right nine times of ten are as fast from there on. */
+static uint64_t
+few_rows(void)
+{
+	const char *text = secure_getenv("ECL_SCAN_ROWS");
+	uint64_t rows;
+
+	return (text != NULL && decimal_parse(text, strlen(text), &rows) == 0 ? rows : FEW);
+}
+
 bool
 similar_is_text(const struct similar_target *t)
 {
@@ -209,6 +220,7 @@ similar_open(struct ledger *l, const struct similar_target *t, struct similar **
 	s->to = index_size(l->index);
 	s->exact = (t->flags & SIMILAR_EXACT) != 0;
 	s->words = similar_is_text(t);
+	s->few = few_rows();
 	s->given = t->space != NULL ? strcmp(t->space, VECTORS_GIVEN) == 0 : is_array(t);
 	if ((s->given ? open_given : open_made)(s, e) != 0 || take_target(s, e) != 0) {
 		similar_free(s);

@@ -41,6 +41,7 @@ struct similar {
 	double vv; /* and the product of them with themselves */
 	uint64_t from, to;     /* events */
 	const uint8_t *wanted; /* bits.h, by seq; NULL: all in that range */
+	uint64_t few;	       /* wanted rows, that many are compared one by one though there are segments */
 	bool exact;	       /* no segments: SIMILAR_EXACT, or the caller looks for more than he wants */
 	uint64_t done;	       /* events, for progress */
 	bool warned, told;     /* of damage, of events without a row */

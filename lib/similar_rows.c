@@ -12,12 +12,10 @@
 #include "banned.h"
 
 #define THREADS_MAX 16
-#define FEW 50000u /* wanted rows that are compared one by one though there are segments */
 /*
  * The rows of a few words lie far from those of events, in no list more than in others: to find nine of ten of the best takes half of
- * the lists, and with it the time of comparing all.  So these many are compared, and of more a quarter of the lists is looked at.
+ * the lists, so more of them are looked at than for a row that is like others.
  */
-#define FEW_FOR_WORDS 2000000u
 #define WORDS_PROBES 64u
 #define WORDS_CANDIDATES 1000u
 #define MARGIN 64u  /* given vectors more than twice those asked for: their numbers tell which are the best */
@@ -262,7 +260,7 @@ by_segments(const struct similar *s, uint64_t wanted)
 {
 	const struct vectors_segment *seg;
 
-	return (!s->exact && wanted > (s->words ? FEW_FOR_WORDS : FEW) && vectors_segments(s->vectors, &seg) > 0 && ivf_available());
+	return (!s->exact && wanted > s->few && vectors_segments(s->vectors, &seg) > 0 && ivf_available());
 }
 
 static int

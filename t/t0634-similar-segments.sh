@@ -2,6 +2,10 @@
 test_description='ecl-query --similar in a ledger that has segments'
 . "${0%/*}/test-lib.sh"
 
+# Segments are asked of a ledger that is small enough for a test.
+ECL_SCAN_ROWS=50000
+export ECL_SCAN_ROWS
+
 if ! command -v python3 >/dev/null || ! command -v jq >/dev/null; then
 	skip_all='python3 and jq are needed'
 	test_done
