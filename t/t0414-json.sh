@@ -78,8 +78,8 @@ test_expect_success 'without it a terminal gets tables' '
 		on_terminal ecl-query $question
 		test_grep ! "^{\"" out
 		COLUMNS=80 ecl-query --table $question | cat >actual
-		sed "s/[0-9]* \(s\|min\) ago/AGE/g" out >expect
-		sed "s/[0-9]* \(s\|min\) ago/AGE/g" actual >actual.age
+		sed "s/[0-9]* \(s\|min\) ago/AGE/g; s/  */ /g" out >expect
+		sed "s/[0-9]* \(s\|min\) ago/AGE/g; s/  */ /g" actual >actual.age
 		test_cmp expect actual.age
 	done
 '
