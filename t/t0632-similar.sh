@@ -5,59 +5,7 @@ test_description='ecl-query --similar: what resembles a text, an event, a vector
 if ! command -v python3 >/dev/null || ! command -v jq >/dev/null; then
 	skip_all='python3 and jq are needed'
 	# What a command shows on a terminal of so many columns, without its carriage returns, in `out'.
-on_terminal()
-{
-	python3 "$top_srcdir/t/on-terminal.py" -c "$1" -o raw "${@:2}" && tr -d '\r' <raw >out
-}
-
-fits()
-{
-	python3 -c '
-import sys, unicodedata
-wide = lambda c: 0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-for line in open("out", encoding="utf-8"):
-    if sum(map(wide, line.rstrip("\n"))) > int(sys.argv[1]):
-        sys.exit("too wide: " + line)' "$1" >&2
-}
-
-test_expect_success 'people get a table: score, age, and the part of the state that has the words' '
-	ecl-init -q --backend copy P &&
-	long=file:/$(printf "directory-%.0s" {1..12})/disk/full.conf &&
-	{
-		echo "{\"element\":\"disk:sda\",\"state\":{\"a\":\"$(printf "filler %.0s" {1..20})\",\"z\":\"the disk is full\"}}"
-		echo "{\"element\":\"$long\",\"state\":{\"disk\":1}}"
-		echo "{\"element\":\"service:网络管理器\",\"state\":{\"说明\":\"网络连接管理网络连接管理网络连接管理网络连接管理 disk\"}}"
-		echo "{\"element\":\"service:evil\",\"state\":{\"t\":\"disk \\u001b]0;owned\\u0007 full \\u202e\"}}"
-		echo "{\"element\":\"disk:sdb\",\"action\":\"fail\"}"
-	} | ecl-append -q -d P &&
-	for columns in 60 80 81 100 132 200 1000; do
-		on_terminal $columns ecl-query -d P --similar "disk full" && fits $columns
-	done &&
-	on_terminal 80 ecl-query -d P --similar "disk full" &&
-	test_grep "^ score  seq  time " out &&
-	test_grep "^0\.[0-9]*    1  [0-9:]*, [0-9]* s ago  disk:sda " out &&
-	test_grep "^    ….*filler filler.*the disk is full\"}\$" out &&
-	test_grep "….*/disk/full.conf  create" out &&
-	test_grep "u{202e}" out &&
-	test_grep ! "$(printf "\033")" out
-'
-
-test_expect_success 'the words that matched are highlighted, where colours are wanted' '
-	e=$(printf "\033") &&
-	TERM=xterm on_terminal 200 ecl-query -d P --similar "disks full" &&
-	test_grep "the $e\[1;31mdisk$e\[0m is $e\[1;31mfull$e\[0m" out &&
-	test_grep "$e\[1;31mdisk$e\[0m:sda" out &&
-	test_grep "$e\[32mcreate$e\[0m" out &&
-	TERM=xterm NO_COLOR=1 on_terminal 200 ecl-query -d P --similar "disks full" && test_grep ! "$e" out &&
-	TERM=dumb on_terminal 200 ecl-query -d P --similar "disks full" && test_grep ! "$e" out &&
-	ecl-query -d P --similar "disks full" --table --color always >out && test_grep "$e\[1;31mdisk" out &&
-	ecl-query -d P --similar 1 --table --color always >out && test_grep ! "31m" out &&
-	mkdir two && cp -a P two/a && cp -a P two/b &&
-	ecl-query --roots two --similar "disks full" -k 8 --table --color always >out &&
-	test_grep "$e\[1;31mdisk$e\[0m:sda.* a\$" out && test_grep "$e\[1;31mdisk$e\[0m:sda.* b\$" out
-'
-
-test_done
+	test_done
 fi
 
 similar()
