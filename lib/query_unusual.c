@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -207,13 +206,9 @@ static int
 judge(struct watch *w)
 {
 	uint64_t to = w->q->until < w->q->size ? w->q->until : w->q->size;
-	char text[160];
 
-	if (to > w->rows.stored + SIMILAR_MANY) {
-		snprintf(text, sizeof(text), "%" PRIu64 " events have no vector yet, and are read from the log; 'ecl-index' makes this fast",
-		    to - w->rows.stored);
-		say(w, false, text);
-	}
+	if (to > w->rows.stored)
+		similar_say_missing(w->target, to - w->rows.stored);
 	w->from = w->q->since;
 	unusual_step(w->unusual, on_step, w);
 	if (w->q->since >= to)

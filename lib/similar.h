@@ -47,6 +47,9 @@ struct similar {
 	bool warned, told;     /* of damage, of events without a row */
 };
 
+/** similar_say_missing(t, n): tell that ${n} events have no row, where these are more than SIMILAR_MANY. */
+void similar_say_missing(const struct similar_target *t, uint64_t n);
+
 /** similar_is_text(t): whether words are looked for. */
 bool similar_is_text(const struct similar_target *t);
 

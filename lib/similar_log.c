@@ -50,17 +50,25 @@ similar_damaged(struct similar *s, const struct err *why)
 	s->warned = true;
 }
 
-/* Once: that much has no row. */
-static void
-warn_missing(struct similar *s, uint64_t n)
+void
+similar_say_missing(const struct similar_target *t, uint64_t n)
 {
 	char text[160];
 
-	if (s->told || n <= SIMILAR_MANY || s->target->say == NULL)
+	if (n <= SIMILAR_MANY || t->say == NULL)
+		return;
+	snprintf(text, sizeof(text), "%" PRIu64 " events have no vector yet, and are read from the log; 'ecl-index' makes this fast", n);
+	t->say(t->arg, false, text);
+}
+
+/* Once. */
+static void
+warn_missing(struct similar *s, uint64_t n)
+{
+	if (s->told || n <= SIMILAR_MANY)
 		return;
 	s->told = true;
-	snprintf(text, sizeof(text), "%" PRIu64 " events have no vector yet, and are read from the log; 'ecl-index' makes this fast", n);
-	s->target->say(s->target->arg, false, text);
+	similar_say_missing(s->target, n);
 }
 
 double
