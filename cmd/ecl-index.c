@@ -398,6 +398,21 @@ run(struct run *r, struct err *e)
 	return (until_settled(r, e));
 }
 
+/* Of a log that another host wrote: here ecl-append refuses such events. */
+static void
+say_others(const struct run *r)
+{
+	struct vectors *v;
+	uint64_t n, first;
+
+	if (vectors_open(r->layer->ecl_fd, r->log, VECTORS_GIVEN, NULL, &v, NULL) != 0)
+		return;
+	if ((n = vectors_others(v, &first)) > 0)
+		cli_info(&r->cli, "%" PRIu64 " event%s brought a vector that is not searched, event %" PRIu64 " the first: those that are have %u numbers",
+		    n, n == 1 ? "" : "s", first, vectors_dims(v));
+	vectors_free(v);
+}
+
 static void
 print(const struct run *r)
 {
@@ -427,6 +442,8 @@ main(int argc, char **argv)
 	if (run(&r, &e) == 0) {
 		progress_end(&r.progress);
 		print(&r);
+		if (!r.check)
+			say_others(&r);
 	} else {
 		if (r.progress.cli != NULL)
 			progress_end(&r.progress);

@@ -182,7 +182,8 @@ test_expect_success 'what cannot be a vector fixes no dimension, with an index a
 			test_grep "event $seq has a vector of [0-9]* numbers, those that are searched have 4" err || return 1
 		done &&
 		ecl-index -q -d odd || return 1
-	done
+	done &&
+	ecl-index -d odd 2>err && test_grep "3 events brought a vector that is not searched, event 1 the first: those that are have 4 numbers" err
 '
 
 test_expect_success 'who looks at an event sees that it brought a vector' '
