@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -248,6 +249,24 @@ column_peek(struct column *c, uint64_t row, void *out, struct err *e)
 		return (0);
 	column_path(c, row, path);
 	return (n == -1 ? err_sys(e, "cannot read '%s'", path) : err_set(e, "'%s' is too short", path));
+}
+
+int
+column_peek_now(struct column *c, uint64_t row, void *out)
+{
+	uint64_t at = row * c->width;
+	struct iovec iov = {out, c->width};
+	off_t in_file = (off_t)(at % COLUMN_FILE);
+	ssize_t n;
+
+	if (open_file(c, at / COLUMN_FILE, NULL) != 0)
+		return (-1);
+	if ((n = preadv2(c->fd, &iov, 1, in_file, RWF_NOWAIT)) == (ssize_t)c->width)
+		return (1);
+	if (n != -1 || errno != EAGAIN) /* or the file system cannot tell */
+		return (column_peek(c, row, out, NULL) == 0 ? 1 : -1);
+	posix_fadvise(c->fd, in_file, (off_t)c->width, POSIX_FADV_WILLNEED);
+	return (0);
 }
 
 static int

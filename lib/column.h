@@ -67,6 +67,9 @@ int column_get(struct column *c, uint64_t row, const uint8_t **ret, struct err *
 /** column_peek(c, row, out, e): one row (c->width bytes), unchecked: for who can tell without a checksum whether it is right.  Return 0 or -1. */
 int column_peek(struct column *c, uint64_t row, void *out, struct err *e);
 
+/** column_peek_now(c, row, out): the same without a wait for the disk.  Return 1; 0 where it is not in memory: the system is told to read it; or -1. */
+int column_peek_now(struct column *c, uint64_t row, void *out);
+
 /**
  * column_append(c, data, n, e):
  * Write ${n} rows behind the last, update sums, c->rows and c->tail_crc, fdatasync what was written.  Readers

@@ -8,7 +8,7 @@
 #include "bits.h"
 #include "column.h"
 #include "dot.h"
-#include "nearest.h"
+#include "nearest_pool.h"
 #include "worker.h"
 
 #include "banned.h"
@@ -16,7 +16,7 @@
 #define THREADS_MAX 64
 #define BLOCK_BYTES COLUMN_FILE /* what a thread takes at a time: one file of the column */
 #define FEW_BYTES (4u << 20)	/* with less to read no thread is worth its start */
-#define ROWS_MAX (COLUMN_CHUNK / 32) /* of a chunk */
+#define ROWS_MAX (COLUMN_CHUNK / 32) /* of a chunk; codes, too, have 32 bytes at least */
 
 /* ---- the best few of many ---- */
 
@@ -128,6 +128,7 @@ struct part {
 	struct vectors *vectors;
 	bool first; /* the calling thread's */
 	struct nearest best;
+	struct nearest_pool pool; /* of codes, before the best of them are there */
 	struct nearest_gap *gap;
 	size_t gaps, cap;
 	struct err why;
@@ -160,6 +161,17 @@ score(struct part *p, const int8_t *rows, uint64_t row, size_t n)
 	return (0);
 }
 
+/* The same by their codes. */
+static int
+score_codes(struct part *p, const uint8_t *codes, uint64_t row, size_t n)
+{
+	uint16_t distance[ROWS_MAX];
+
+	code_distances(p->scan->s->code, codes, n, distance);
+	nearest_pool_add(&p->pool, distance, n, row);
+	return (0);
+}
+
 static int
 add_gap(struct part *p, uint64_t from, uint64_t to)
 {
@@ -185,29 +197,33 @@ add_gap(struct part *p, uint64_t from, uint64_t to)
 static int
 scan_chunk(struct part *p, uint64_t row, uint64_t to)
 {
-	const uint8_t *wanted = p->scan->s->wanted;
-	const int8_t *rows;
-	uint64_t first, n, end;
+	const struct nearest_scan *s = p->scan->s;
+	const uint8_t *wanted = s->wanted, *codes = NULL;
+	const int8_t *rows = NULL;
+	uint64_t first, n, end, at;
 	struct err why = {0};
+	int rc;
 
 	if (wanted != NULL && (row = bits_next(wanted, row, to)) == to)
 		return (0);
-	if (vectors_chunk(p->vectors, row, &rows, &first, &n, &why) != 0 || row < first || to > first + n) {
+	rc = s->code != NULL ? vectors_codes(p->vectors, row, &codes, &first, &n, &why) : vectors_chunk(p->vectors, row, &rows, &first, &n, &why);
+	if (rc != 0 || row < first || to > first + n) {
 		p->why = why;
 		return (add_gap(p, row, to));
 	}
 	for (; row < to; row = wanted == NULL ? to : bits_next(wanted, end, to)) {
 		end = wanted == NULL ? to : bits_run(wanted, row, to);
-		if (score(p, rows + (row - first) * p->scan->width, row, (size_t)(end - row)) != 0)
+		at = (row - first) * p->scan->width;
+		rc = s->code != NULL ? score_codes(p, codes + at, row, (size_t)(end - row)) : score(p, rows + at, row, (size_t)(end - row));
+		if (rc != 0)
 			return (-1);
 	}
 	return (0);
 }
 
 static void
-scan_blocks(void *job)
+scan_blocks(struct part *p)
 {
-	struct part *p = job;
 	const struct nearest_scan *s = p->scan->s;
 	uint64_t per = COLUMN_CHUNK / p->scan->width, block = p->scan->block, row, end, to, taken;
 
@@ -223,6 +239,19 @@ scan_blocks(void *job)
 		}
 		if (p->first && s->step != NULL)
 			s->step(s->arg, to - taken);
+	}
+}
+
+static void
+run(void *job)
+{
+	struct part *p = job;
+
+	p->failed = p->scan->s->code != NULL && nearest_pool_init(&p->pool, p->best.k) != 0;
+	scan_blocks(p);
+	if (p->pool.hit != NULL) {
+		p->failed = p->failed || nearest_pool_offer(&p->pool, &p->best) != 0;
+		nearest_pool_release(&p->pool);
 	}
 }
 
@@ -286,7 +315,7 @@ int
 nearest_scan(struct nearest_scan *s, struct nearest *best, struct err *e)
 {
 	struct shop shop = SHOP_INIT;
-	struct scan scan = {.s = s, .width = vectors_width(s->vectors)};
+	struct scan scan = {.s = s, .width = s->code != NULL ? s->code->bytes : vectors_width(s->vectors)};
 	struct part *part;
 	unsigned i, n;
 	int rc;
@@ -298,7 +327,7 @@ nearest_scan(struct nearest_scan *s, struct nearest *best, struct err *e)
 	n = threads_for(s, scan.width);
 	if ((part = calloc(n, sizeof(*part))) == NULL)
 		return (err_mem(e));
-	scan.qq = dot_self(s->q, scan.width);
+	scan.qq = s->code != NULL ? 0 : dot_self(s->q, scan.width);
 	scan.block = BLOCK_BYTES / scan.width;
 	/* One part of a file each, rather than a file for one of them. */
 	while (n > 1 && scan.block * scan.width > COLUMN_CHUNK && scan.block * n * 2 > s->to - s->from)
@@ -308,14 +337,14 @@ nearest_scan(struct nearest_scan *s, struct nearest *best, struct err *e)
 		part[i] = (struct part){.scan = &scan, .first = i == 0};
 		nearest_init(&part[i].best, best->k);
 		part[i].vectors = i == 0 ? s->vectors : vectors_clone(s->vectors);
-		worker_init(&part[i].worker, &shop, scan_blocks);
+		worker_init(&part[i].worker, &shop, run);
 		/* Without room for it the others do its work. */
 		if (i == 0 || part[i].vectors == NULL)
 			continue;
 		worker_start(&part[i].worker);
 		worker_post(&part[i].worker, &part[i]);
 	}
-	scan_blocks(&part[0]);
+	run(&part[0]);
 	for (i = 1; i < n; i++)
 		worker_stop(&part[i].worker);
 	rc = gather(s, part, n, best);

@@ -2,8 +2,41 @@
 #ifndef ECL_SIMILAR_IMPL_H_
 #define ECL_SIMILAR_IMPL_H_
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "bits.h"
+#include "nearest.h"
 #include "similar.h"
+
+/* A search of rows: those wanted, by row, and the best of them so far. */
+struct similar_search {
+	struct similar *s;
+	uint64_t from, to;
+	const uint8_t *wanted;
+	struct nearest best;
+	bool damaged; /* of given ones: something could not be read */
+};
+
+/** similar_wanted(r, from, to): how many rows. */
+static inline uint64_t
+similar_wanted(const struct similar_search *r, uint64_t from, uint64_t to)
+{
+	return (r->wanted == NULL ? to - from : bits_count(r->wanted, from, to));
+}
+
+/* similar_rows.c: by rows */
+
+/** similar_scan_rows(r, from, to, e): offer every wanted row of that range to r->best; what is damaged by the log.  Return 0 or -1. */
+int similar_scan_rows(struct similar_search *r, uint64_t from, uint64_t to, struct err *e);
+
+/* similar_codes.c: by codes, then by rows */
+
+/** similar_has_codes(r): whether to search by codes is less work than by rows. */
+bool similar_has_codes(const struct similar_search *r);
+
+/** similar_scan_codes(r, e): offer the wanted rows whose codes are the nearest to r->best: nearly always the best of all.  Return 0 or -1.  O(rows / 8). */
+int similar_scan_codes(struct similar_search *r, struct err *e);
 
 /* similar_log.c: by the log */
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "ivf.h"
 #include "similar_impl.h"
@@ -11,7 +10,6 @@
 
 #include "banned.h"
 
-#define THREADS_MAX 16
 /*
  * The rows of a few words lie far from those of events, in no list more than in others: to find nine of ten of the best takes half of
  * the lists, so more of them are looked at than for a row that is like others.
@@ -20,30 +18,14 @@
 #define WORDS_CANDIDATES 1000u
 #define MARGIN 64u  /* given vectors more than twice those asked for: their numbers tell which are the best */
 
-/* A search of rows: those wanted, by row, and the best of them so far. */
-struct search {
-	struct similar *s;
-	uint64_t from, to;
-	const uint8_t *wanted;
-	struct nearest best;
-	bool damaged; /* of given ones: something could not be read */
-};
-
-static uint64_t
-count_wanted(const struct search *r, uint64_t from, uint64_t to)
-{
-	return (r->wanted == NULL ? to - from : bits_count(r->wanted, from, to));
-}
-
 static void
 on_rows(void *arg, uint64_t rows)
 {
 	similar_step(arg, rows);
 }
 
-/* Every row of [from, to); what is damaged by the log. */
-static int
-scan_rows(struct search *r, uint64_t from, uint64_t to, struct err *e)
+int
+similar_scan_rows(struct similar_search *r, uint64_t from, uint64_t to, struct err *e)
 {
 	struct similar *s = r->s;
 	struct nearest_scan scan = {.vectors = s->vectors,
@@ -77,18 +59,18 @@ struct part {
 	struct err why;	      /* it could not: it is damaged; or text "": it did not look at enough */
 };
 
-/* What several threads do together: they take one part after the other. */
+/* All that are asked. */
 struct team {
-	struct search *r;
-	void (*work)(struct team *t, size_t part);
-	size_t parts, next;
+	struct similar_search *r;
+	size_t parts;
 	struct part *part;
 };
 
 /* It looks into the lists nearest to the query only: with a filter the wanted ones may be in others. */
 static void
-ask_segment(struct team *t, size_t i)
+ask_segment(void *arg, size_t i)
 {
+	struct team *t = arg;
 	struct part *p = &t->part[i];
 	struct similar *s = t->r->s;
 	struct ivf_query q = {.q = s->q, .k = p->rough.k, .lo = p->from, .hi = p->to, .nprobe = s->words ? WORDS_PROBES : 0};
@@ -105,7 +87,7 @@ ask_segment(struct team *t, size_t i)
 		p->failed = true;
 	else if (ivf_open(vectors_dir(s->vectors), name, p->seg->from, p->seg->to, s->width, p->seg->bytes, p->seg->crc, &x, &p->why) == 0 &&
 	    ivf_search(x, &q, row, score, &n, &p->why) == 0)
-		p->told = n == q.k || n >= count_wanted(t->r, p->from, p->to);
+		p->told = n == q.k || n >= similar_wanted(t->r, p->from, p->to);
 	for (k = 0; p->told && k < n; k++)
 		p->failed = p->failed || nearest_offer(&p->rough, score[k], row[k]) != 0;
 	ivf_free(x);
@@ -113,40 +95,8 @@ ask_segment(struct team *t, size_t i)
 	free(score);
 }
 
-static void
-work(void *arg)
-{
-	struct team *t = arg;
-	size_t i;
-
-	while ((i = __atomic_fetch_add(&t->next, 1, __ATOMIC_RELAXED)) < t->parts)
-		t->work(t, i);
-}
-
-/* All parts, by as many threads as there are processors. */
-static void
-work_together(struct team *t)
-{
-	struct worker worker[THREADS_MAX];
-	struct shop shop = SHOP_INIT;
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	size_t n = cores < 1 ? 1 : (size_t)cores, i;
-
-	n = n < t->parts ? n : t->parts;
-	n = n < THREADS_MAX ? n : THREADS_MAX;
-	for (i = 1; i < n; i++) {
-		worker_init(&worker[i], &shop, work);
-		worker_start(&worker[i]);
-		if (worker[i].threaded)
-			worker_post(&worker[i], t);
-	}
-	work(t);
-	for (i = 1; i < n; i++)
-		worker_stop(&worker[i]);
-}
-
 static size_t
-candidates(const struct search *r)
+candidates(const struct similar_search *r)
 {
 	size_t least = r->s->words ? WORDS_CANDIDATES : IVF_CANDIDATES;
 
@@ -155,20 +105,20 @@ candidates(const struct search *r)
 
 /* The segments that are worth asking, each with room for its candidates. */
 static int
-choose_parts(struct search *r, struct team *t, struct err *e)
+choose_parts(struct similar_search *r, struct team *t, struct err *e)
 {
 	const struct vectors_segment *seg;
 	size_t n = vectors_segments(r->s->vectors, &seg), i, k = candidates(r);
 	uint64_t from, to;
 
-	*t = (struct team){.r = r, .work = ask_segment};
+	*t = (struct team){.r = r};
 	if ((t->part = calloc(n, sizeof(*t->part))) == NULL)
 		return (err_mem(e));
 	for (i = 0; i < n; i++) {
 		from = seg[i].from > r->from ? seg[i].from : r->from;
 		to = seg[i].to < r->to ? seg[i].to : r->to;
 		/* Few rows are compared as fast, and bits are shared by eights. */
-		if (from >= to || count_wanted(r, from, to) <= k || seg[i].from % 8 != 0)
+		if (from >= to || similar_wanted(r, from, to) <= k || seg[i].from % 8 != 0)
 			continue;
 		t->part[t->parts] = (struct part){.seg = &seg[i], .from = from, .to = to};
 		nearest_init(&t->part[t->parts++].rough, k);
@@ -177,7 +127,7 @@ choose_parts(struct search *r, struct team *t, struct err *e)
 }
 
 static void
-want_all(const struct search *r, uint64_t from, uint64_t to, uint8_t *bits)
+want_all(const struct similar_search *r, uint64_t from, uint64_t to, uint8_t *bits)
 {
 	for (; from < to; from++) {
 		if (r->wanted == NULL || bits_get(r->wanted, from))
@@ -200,7 +150,7 @@ say_damage(struct similar *s, const struct err *why)
  * not tell.
  */
 static int
-gather(struct search *r, struct team *t, uint8_t *bits)
+gather(struct similar_search *r, struct team *t, uint8_t *bits)
 {
 	struct nearest rough;
 	uint64_t at = r->from;
@@ -228,7 +178,7 @@ gather(struct search *r, struct team *t, uint8_t *bits)
 }
 
 static int
-search_segments(struct search *r, struct err *e)
+search_segments(struct similar_search *r, struct err *e)
 {
 	const uint8_t *wanted = r->wanted;
 	uint8_t *bits = calloc(r->to / 8 + 1, 1);
@@ -239,12 +189,12 @@ search_segments(struct search *r, struct err *e)
 	if (bits == NULL)
 		err_mem(e);
 	else if (choose_parts(r, &t, e) == 0) {
-		work_together(&t);
+		worker_share(ask_segment, &t, t.parts);
 		rc = gather(r, &t, bits) == 0 ? 0 : err_mem(e);
 	}
 	if (rc == 0) {
 		r->wanted = bits;
-		rc = scan_rows(r, r->from, r->to, e);
+		rc = similar_scan_rows(r, r->from, r->to, e);
 		r->wanted = wanted;
 	}
 	for (i = 0; i < t.parts; i++)
@@ -264,11 +214,13 @@ by_segments(const struct similar *s, uint64_t wanted)
 }
 
 static int
-search_rows(struct search *r, struct err *e)
+search_rows(struct similar_search *r, struct err *e)
 {
-	bool segments = by_segments(r->s, count_wanted(r, r->from, r->to));
-
-	return (segments ? search_segments(r, e) : scan_rows(r, r->from, r->to, e));
+	if (by_segments(r->s, similar_wanted(r, r->from, r->to)))
+		return (search_segments(r, e));
+	if (!r->s->exact && similar_has_codes(r))
+		return (similar_scan_codes(r, e));
+	return (similar_scan_rows(r, r->from, r->to, e));
 }
 
 /* ---- both spaces ---- */
@@ -277,7 +229,7 @@ static int
 nearest_made(struct similar *s, size_t k, struct nearest *best, struct err *e)
 {
 	uint64_t have = vectors_events(s->vectors), edge = s->to < have ? s->to : have;
-	struct search r = {.s = s, .from = s->from, .to = edge, .wanted = s->wanted};
+	struct similar_search r = {.s = s, .from = s->from, .to = edge, .wanted = s->wanted};
 	int rc = 0;
 
 	nearest_init(&r.best, k);
@@ -293,7 +245,7 @@ nearest_made(struct similar *s, size_t k, struct nearest *best, struct err *e)
 
 /* The bits of events as those of rows.  Return 1, 0 where the rows' events cannot be read, or -1. */
 static int
-bits_of_rows(struct search *r, uint8_t **ret, struct err *e)
+bits_of_rows(struct similar_search *r, uint8_t **ret, struct err *e)
 {
 	struct similar *s = r->s;
 	struct err why;
@@ -331,7 +283,7 @@ by_seq(const void *a, const void *b)
 static int
 given_by_rows(struct similar *s, uint64_t edge, size_t k, struct nearest *best, struct err *e)
 {
-	struct search r = {.s = s};
+	struct similar_search r = {.s = s};
 	struct err why = {0};
 	uint8_t *wanted = NULL;
 	uint64_t *seq = NULL;

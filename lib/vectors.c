@@ -28,7 +28,7 @@ struct vectors {
 	char *token;		  /* that was asked for; NULL: any */
 	struct vectors_head head; /* where there are no rows: all zeros, but for the space */
 	uint64_t rows, events;	  /* of which the caller knows: files that were made anew since may have more */
-	struct column row, seq;
+	struct vectors_columns column;
 	struct buf other;	/* with its NUL */
 	struct vectors *aside;	/* those before: what they handed out may still be looked at */
 	char damage[sizeof(((struct err *)0)->text)];
@@ -40,8 +40,7 @@ static void
 forget_files(struct vectors *v)
 {
 	if (v->head.token.data != NULL) {
-		column_release(&v->row);
-		column_release(&v->seq);
+		vectors_columns_release(&v->column);
 	}
 	vectors_head_release(&v->head);
 	v->head.space = v->space;
@@ -67,14 +66,14 @@ load(struct vectors *v, struct log *log, struct err *e)
 		v->head.space = v->space;
 		return (rc);
 	}
-	vectors_head_columns(&v->head, v->dir_fd, &v->row, &v->seq);
+	vectors_columns_init(&v->column, &v->head, v->dir_fd);
 	if (v->token != NULL && !vectors_head_made_by(&v->head, v->token)) {
 		json_unescape((struct span){v->head.token.data, v->head.token.len}, &v->other);
 		buf_addc(&v->other, '\0');
 		return (0);
 	}
-	if (!column_check_end(&v->row) || !column_check_end(&v->seq))
-		return (err_set(e, "a file of the column '%s' is missing or too short", v->row.name));
+	if (!column_check_end(&v->column.row) || !column_check_end(&v->column.code) || !column_check_end(&v->column.seq))
+		return (err_set(e, "a file of the column '%s' is missing or too short", v->column.row.name));
 	if (log->end.size < v->head.events && log_refresh(log, e) != 0)
 		return (-1);
 	if (vectors_head_confirm(&v->head, log, e) != 0)
@@ -191,7 +190,7 @@ vectors_clone(const struct vectors *v)
 	if ((c->dir_fd = fcntl(v->dir_fd, F_DUPFD_CLOEXEC, 3)) == -1)
 		goto err1;
 	buf_release(&text);
-	vectors_head_columns(&c->head, c->dir_fd, &c->row, &c->seq);
+	vectors_columns_init(&c->column, &c->head, c->dir_fd);
 	c->rows = v->rows;
 	c->events = v->events;
 	return (c);
@@ -237,7 +236,7 @@ vectors_dims(const struct vectors *v)
 unsigned
 vectors_width(const struct vectors *v)
 {
-	return (v->head.dims == 0 ? 0 : v->row.width);
+	return (v->head.dims == 0 ? 0 : v->column.row.width);
 }
 
 uint64_t
@@ -307,23 +306,43 @@ damaged(const struct err *why, struct err *e)
 	return (err_set(e, "the vectors are damaged: %.600s; 'ecl-index --rebuild' makes them anew", why->text));
 }
 
+/* The chunk of ${c}, one of the columns, in which ${row} stands. */
+static int
+chunk(struct vectors *v, struct column *c, uint64_t row, const uint8_t **ret, uint64_t *ret_first, uint64_t *ret_n, struct err *e)
+{
+	struct err why = {0, 0, ""};
+
+	if (row >= v->rows)
+		return (err_set(e, "there is no row %" PRIu64 ": there are %" PRIu64, row, v->rows));
+	if (column_run(c, row, ret, ret_n, &why) != 0 && (reload(v) != 0 || column_run(c, row, ret, ret_n, &why) != 0))
+		return (damaged(&why, e));
+	*ret_first = row - row % (COLUMN_CHUNK / c->width);
+	if (*ret_n > v->rows - *ret_first)
+		*ret_n = v->rows - *ret_first;
+	return (0);
+}
+
 int
 vectors_chunk(struct vectors *v, uint64_t row, const int8_t **ret, uint64_t *ret_first, uint64_t *ret_n, struct err *e)
 {
 	const uint8_t *first;
-	struct err why = {0, 0, ""};
-	uint64_t per_chunk;
 
-	if (row >= v->rows)
-		return (err_set(e, "there is no row %" PRIu64 ": there are %" PRIu64, row, v->rows));
-	if (column_run(&v->row, row, &first, ret_n, &why) != 0 && (reload(v) != 0 || column_run(&v->row, row, &first, ret_n, &why) != 0))
-		return (damaged(&why, e));
-	per_chunk = COLUMN_CHUNK / v->row.width;
+	if (chunk(v, &v->column.row, row, &first, ret_first, ret_n, e) != 0)
+		return (-1);
 	*ret = (const int8_t *)first;
-	*ret_first = row / per_chunk * per_chunk;
-	if (*ret_n > v->rows - *ret_first)
-		*ret_n = v->rows - *ret_first;
 	return (0);
+}
+
+unsigned
+vectors_code_bytes(const struct vectors *v)
+{
+	return (vectors_code_width(&v->head));
+}
+
+int
+vectors_codes(struct vectors *v, uint64_t row, const uint8_t **ret, uint64_t *ret_first, uint64_t *ret_n, struct err *e)
+{
+	return (chunk(v, &v->column.code, row, ret, ret_first, ret_n, e));
 }
 
 int
@@ -334,8 +353,16 @@ vectors_row(struct vectors *v, uint64_t row, int8_t *out, struct err *e)
 
 	if (vectors_chunk(v, row, &rows, &first, &n, e) != 0)
 		return (-1);
-	memcpy(out, rows + (row - first) * v->row.width, v->row.width);
+	memcpy(out, rows + (row - first) * v->column.row.width, v->column.row.width);
 	return (0);
+}
+
+int
+vectors_peek(struct vectors *v, uint64_t row, bool wait, int8_t *out)
+{
+	if (!wait)
+		return (column_peek_now(&v->column.row, row, out));
+	return (column_peek(&v->column.row, row, out, NULL) == 0 ? 1 : -1);
 }
 
 /* ---- seqs ---- */
@@ -352,7 +379,7 @@ vectors_seq(struct vectors *v, uint64_t row, uint64_t *ret, struct err *e)
 		*ret = row;
 		return (0);
 	}
-	if (column_get(&v->seq, row, &p, &why) != 0 && (reload(v) != 0 || column_get(&v->seq, row, &p, &why) != 0))
+	if (column_get(&v->column.seq, row, &p, &why) != 0 && (reload(v) != 0 || column_get(&v->column.seq, row, &p, &why) != 0))
 		return (damaged(&why, e));
 	*ret = le64_get(p);
 	return (0);

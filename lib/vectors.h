@@ -16,13 +16,14 @@
  * that tells which event that is.  The first such event fixes their dimension; those of another one are counted, and not in the space.
  *
  * The manifest of a space is `index/<space>.head`, which is published by a rename after all that it names is on the disk:
- *   ecl-vectors 1
+ *   ecl-vectors 2
  *   seed <8 hex digits>: random, new whenever the space is made anew; its files have it in their names, all checksums begin with it
  *   space <vectors|given>
  *   embedder <its token, as a JSON string>: what made the rows; "" of those that were given
  *   dims <numbers of a vector; 0 where there is no row yet>
  *   events <N> <hash of event N-1>: those below N are in it
  *   column <width> <rows> <CRC-32C of the last, partial chunk>: the files `<space>.<seed>-...` (column.h)
+ *   codes <width> <rows> <CRC-32C of the last, partial chunk>: of rows that have codes (code.h), `<space>.code.<seed>-...`; else 0 0 00000000
  *   seqs <rows> <CRC-32C of the last, partial chunk>: of the given ones only, `given.seq.<seed>-...`, u64 each
  *   others <count> <seq of the first>: of the given ones only, where some have another dimension
  *   ivf <from row> <to row> <number> <bytes> <crc>: the segment `ivf-<space>.<seed>-<number, 12 digits>` (ivf.h); sorted, any number
@@ -79,6 +80,17 @@ int vectors_chunk(struct vectors *v, uint64_t row, const int8_t **ret, uint64_t 
 
 /** vectors_row(v, row, out, e): one row, vectors_width() bytes.  Return as vectors_chunk(). */
 int vectors_row(struct vectors *v, uint64_t row, int8_t *out, struct err *e);
+
+/** vectors_code_bytes(v): bytes of a row's code; 0: the rows have none.  vectors_codes(v, row, ret, ret_first, ret_n, e): as vectors_chunk(), the codes. */
+unsigned vectors_code_bytes(const struct vectors *v);
+int vectors_codes(struct vectors *v, uint64_t row, const uint8_t **ret, uint64_t *ret_first, uint64_t *ret_n, struct err *e);
+
+/**
+ * vectors_peek(v, row, wait, out):
+ * One row, unchecked: for who can tell by its code whether it is right.  Return 1; 0 where it would have to be read from the disk and ${wait} is false,
+ * which then begins; or -1.
+ */
+int vectors_peek(struct vectors *v, uint64_t row, bool wait, int8_t *out);
 
 /** vectors_seq(v, row, ret, e): the event whose row that is.  vectors_find(v, seq, ret_row, e): the first row whose event is ${seq} or a later one; vectors_rows() where none is.  O(log n). */
 int vectors_seq(struct vectors *v, uint64_t row, uint64_t *ret, struct err *e);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "code.h"
 #include "column.h"
 #include "embedder.h"
 #include "vectorize.h"
@@ -34,6 +35,28 @@ unreadable(struct check *k, const struct err *why)
 	return (1);
 }
 
+/* Whether the codes of ${n} rows from ${row} on are theirs.  Return 0 or 1. */
+static int
+compare_codes(struct check *k, uint64_t row, uint64_t seq, const int8_t *rows, size_t n)
+{
+	unsigned width = vectors_width(k->v), bytes = vectors_code_bytes(k->v);
+	uint8_t want[CODE_ROW_MAX / 8];
+	uint64_t first, there, i = 0;
+	const uint8_t *have;
+	struct err why;
+
+	while (i < n) {
+		if (vectors_codes(k->v, row + i, &have, &first, &there, &why) != 0)
+			return (unreadable(k, &why));
+		for (; i < n && row + i < first + there; i++) {
+			code_make(rows + i * width, width, want);
+			if (memcmp(have + (row + i - first) * bytes, want, bytes) != 0)
+				return (differs(k, row + i, seq + i));
+		}
+	}
+	return (0);
+}
+
 /* Compare ${n} rows from ${row} on.  Return 0 or 1. */
 static int
 compare(struct check *k, uint64_t row, uint64_t seq, const int8_t *want, size_t n)
@@ -51,7 +74,7 @@ compare(struct check *k, uint64_t row, uint64_t seq, const int8_t *want, size_t 
 				return (differs(k, row + i, seq + i));
 		i--;
 	}
-	return (0);
+	return (vectors_code_bytes(k->v) == 0 ? 0 : compare_codes(k, row, seq, want, n));
 }
 
 static int
@@ -92,7 +115,7 @@ compare_given(void *arg, uint64_t seq, const float *v, unsigned dims)
 	return (rc);
 }
 
-/* Whether the checksums are right; what a command makes need not be the same a second time. */
+/* Whether the checksums are right, and the codes; what a command makes need not be the same a second time. */
 static int
 read_all(struct check *k)
 {
@@ -103,6 +126,8 @@ read_all(struct check *k)
 	for (row = 0; row < vectors_rows(k->v); row = first + n) {
 		if (vectors_chunk(k->v, row, &rows, &first, &n, &why) != 0)
 			return (unreadable(k, &why));
+		if (vectors_code_bytes(k->v) != 0 && compare_codes(k, first, first, rows, n) != 0)
+			return (1);
 		if (k->c->step != NULL)
 			k->c->step(k->c->arg, row);
 	}

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "code.h"
 #include "embedder.h"
 #include "io.h"
 #include "json.h"
@@ -50,17 +51,24 @@ width_of(const struct vectors_head *h)
 	return (h->dims == 0 ? 0 : embedder_width(h->dims));
 }
 
+unsigned
+vectors_code_width(const struct vectors_head *h)
+{
+	return (code_width(width_of(h)));
+}
+
 void
 vectors_head_format(const struct vectors_head *h, struct buf *out)
 {
 	const struct vectors_segment *s;
 	size_t i;
 
-	buf_addf(out, "ecl-vectors 1\nseed %08" PRIx32 "\nspace %s\nembedder ", h->seed, h->space);
+	buf_addf(out, "ecl-vectors 2\nseed %08" PRIx32 "\nspace %s\nembedder ", h->seed, h->space);
 	buf_add(out, h->token.data, h->token.len);
 	buf_addf(out, "\ndims %u\nevents %" PRIu64 " ", h->dims, h->events);
 	buf_addhex(out, h->hash, SHA256_SIZE);
 	buf_addf(out, "\ncolumn %u %" PRIu64 " %08" PRIx32 "\n", width_of(h), h->rows.rows, h->rows.crc);
+	buf_addf(out, "codes %u %" PRIu64 " %08" PRIx32 "\n", vectors_code_width(h), h->codes.rows, h->codes.crc);
 	if (is_given(h))
 		buf_addf(out, "seqs %" PRIu64 " %08" PRIx32 "\nothers %" PRIu64 " %" PRIu64 "\n", h->seqs.rows, h->seqs.crc, h->others,
 		    h->first_other);
@@ -106,15 +114,17 @@ take_segment(struct manifest *m, struct vectors_head *h)
 	return (true);
 }
 
-/* Whether the numbers fit each other; ${dims} and ${width} as they came. */
+/* Whether the numbers fit each other; ${dims}, ${width} and ${code} as they came. */
 static bool
-consistent(const struct vectors_head *h, uint64_t dims, uint64_t width)
+consistent(const struct vectors_head *h, uint64_t dims, uint64_t width, uint64_t code)
 {
 	uint64_t at = 0;
 	size_t i;
 
 	if (h->events == 0 || h->events >= EVENT_NONE || dims > EMBEDDER_DIMS_MAX || width != width_of(h) || (dims == 0) != (h->rows.rows == 0) ||
 	    h->rows.rows > h->events || h->others > h->events)
+		return (false);
+	if (code != vectors_code_width(h) || h->codes.rows != (code == 0 ? 0 : h->rows.rows))
 		return (false);
 	if (is_given(h) ? h->seqs.rows != h->rows.rows : h->rows.rows != h->events)
 		return (false);
@@ -131,16 +141,17 @@ int
 vectors_head_parse(struct span text, const char *space, struct vectors_head *ret)
 {
 	struct manifest m = {text.p, text.p + text.len};
-	uint64_t dims, width;
+	uint64_t dims, width, code;
 
 	memset(ret, 0, sizeof(*ret));
 	ret->space = space;
-	if (!manifest_take(&m, "ecl-vectors 1\nseed ") || !manifest_crc(&m, &ret->seed) || !manifest_take(&m, "\nspace ") ||
+	if (!manifest_take(&m, "ecl-vectors 2\nseed ") || !manifest_crc(&m, &ret->seed) || !manifest_take(&m, "\nspace ") ||
 	    !manifest_take(&m, space) || !manifest_take(&m, "\nembedder ") || !take_token(&m, &ret->token) || !manifest_take(&m, "dims ") ||
 	    !manifest_number(&m, &dims) || !manifest_take(&m, "\nevents ") || !manifest_number(&m, &ret->events) || !manifest_take(&m, " ") ||
 	    !manifest_hex(&m, SHA256_SIZE, ret->hash) || !manifest_take(&m, "\ncolumn ") || !manifest_number(&m, &width) ||
 	    !manifest_take(&m, " ") || !manifest_number(&m, &ret->rows.rows) || !manifest_take(&m, " ") || !manifest_crc(&m, &ret->rows.crc) ||
-	    !manifest_take(&m, "\n"))
+	    !manifest_take(&m, "\ncodes ") || !manifest_number(&m, &code) || !manifest_take(&m, " ") ||
+	    !manifest_number(&m, &ret->codes.rows) || !manifest_take(&m, " ") || !manifest_crc(&m, &ret->codes.crc) || !manifest_take(&m, "\n"))
 		goto err1;
 	if (is_given(ret) &&
 	    (!manifest_take(&m, "seqs ") || !manifest_number(&m, &ret->seqs.rows) || !manifest_take(&m, " ") ||
@@ -151,7 +162,7 @@ vectors_head_parse(struct span text, const char *space, struct vectors_head *ret
 		if (!take_segment(&m, ret))
 			goto err1;
 	ret->dims = dims <= EMBEDDER_DIMS_MAX ? (unsigned)dims : 0;
-	if (!manifest_end(&m, text) || !consistent(ret, dims, width))
+	if (!manifest_end(&m, text) || !consistent(ret, dims, width, code))
 		goto err1;
 	return (0);
 
@@ -213,15 +224,26 @@ vectors_head_made_by(const struct vectors_head *h, const char *token)
 }
 
 void
-vectors_head_columns(const struct vectors_head *h, int dir_fd, struct column *ret_rows, struct column *ret_seqs)
+vectors_columns_init(struct vectors_columns *c, const struct vectors_head *h, int dir_fd)
 {
+	unsigned code = vectors_code_width(h);
 	char name[VECTORS_NAME];
 
 	snprintf(name, sizeof(name), "%s.%08" PRIx32, h->space, h->seed);
 	/* Without a row there is no width yet: a column needs one. */
-	column_init(ret_rows, dir_fd, name, h->dims == 0 ? EMBEDDER_WIDTH_MIN : width_of(h), h->seed, h->rows.rows, h->rows.crc);
+	column_init(&c->row, dir_fd, name, h->dims == 0 ? EMBEDDER_WIDTH_MIN : width_of(h), h->seed, h->rows.rows, h->rows.crc);
+	snprintf(name, sizeof(name), "%s.code.%08" PRIx32, h->space, h->seed);
+	column_init(&c->code, dir_fd, name, code == 0 ? EMBEDDER_WIDTH_MIN : code, h->seed, h->codes.rows, h->codes.crc);
 	snprintf(name, sizeof(name), "%s.seq.%08" PRIx32, h->space, h->seed);
-	column_init(ret_seqs, dir_fd, name, SEQ_WIDTH, h->seed, h->seqs.rows, h->seqs.crc);
+	column_init(&c->seq, dir_fd, name, SEQ_WIDTH, h->seed, h->seqs.rows, h->seqs.crc);
+}
+
+void
+vectors_columns_release(struct vectors_columns *c)
+{
+	column_release(&c->row);
+	column_release(&c->code);
+	column_release(&c->seq);
 }
 
 int

@@ -25,7 +25,7 @@ struct vectors_head {
 	unsigned dims;
 	uint64_t events;
 	uint8_t hash[SHA256_SIZE];
-	struct vectors_column rows, seqs;
+	struct vectors_column rows, codes, seqs;
 	uint64_t others, first_other;
 	struct vectors_segment *segment;
 	size_t segments;
@@ -53,8 +53,17 @@ int vectors_head_publish(const struct vectors_head *h, int dir_fd, struct err *e
 /** vectors_head_made_by(h, token): whether by that embedder (decoded). */
 bool vectors_head_made_by(const struct vectors_head *h, const char *token);
 
-/** vectors_head_columns(h, dir_fd, ret_rows, ret_seqs): the columns that it names, nothing opened yet. */
-void vectors_head_columns(const struct vectors_head *h, int dir_fd, struct column *ret_rows, struct column *ret_seqs);
+/* The columns of a space. */
+struct vectors_columns {
+	struct column row, code, seq;
+};
+
+/** vectors_columns_init(c, h, dir_fd), vectors_columns_release(c): those that the manifest names, nothing opened yet. */
+void vectors_columns_init(struct vectors_columns *c, const struct vectors_head *h, int dir_fd);
+void vectors_columns_release(struct vectors_columns *c);
+
+/** vectors_code_width(h): bytes of a row's code; 0: the rows have none. */
+unsigned vectors_code_width(const struct vectors_head *h);
 
 /** vectors_head_confirm(h, log, e): whether ${log} has the event it ends with.  Return 0, or -1 with why not.  O(log(segment)). */
 int vectors_head_confirm(const struct vectors_head *h, struct log *log, struct err *e);

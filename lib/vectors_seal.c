@@ -19,7 +19,7 @@
 struct seal {
 	int dir_fd;
 	struct vectors_head head;
-	struct column rows, seqs;
+	struct vectors_columns column;
 	struct ivf_run *todo; /* sorted, disjoint */
 	size_t n;
 	uint64_t done, total; /* rows */
@@ -36,7 +36,7 @@ is_there(struct seal *s, const struct vectors_segment *seg)
 	struct ivf *x;
 
 	vectors_ivf_name(&s->head, seg->number, name);
-	if (ivf_open(s->dir_fd, name, seg->from, seg->to, s->rows.width, seg->bytes, seg->crc, &x, &why) != 0)
+	if (ivf_open(s->dir_fd, name, seg->from, seg->to, s->column.row.width, seg->bytes, seg->crc, &x, &why) != 0)
 		return (false);
 	ivf_free(x);
 	return (true);
@@ -50,7 +50,7 @@ plan(struct seal *s, struct err *e)
 	uint64_t at;
 	size_t i;
 
-	for (at = 0; s->rows.width <= IVF_WIDTH_MAX && ivf_plan(s->head.rows.rows, at, &run); at = run.to) {
+	for (at = 0; s->column.row.width <= IVF_WIDTH_MAX && ivf_plan(s->head.rows.rows, at, &run); at = run.to) {
 		for (i = 0; i < s->head.segments && s->head.segment[i].from < run.from; i++)
 			;
 		if (i < s->head.segments && s->head.segment[i].from == run.from && s->head.segment[i].to == run.to && is_there(s, &s->head.segment[i]))
@@ -72,12 +72,12 @@ read_rows(void *arg, uint64_t row, size_t n, int8_t *out, struct err *e)
 	const uint8_t *chunk;
 	struct err why;
 
-	for (; n > 0; n -= some, row += some, out += some * s->rows.width) {
-		if (column_run(&s->rows, row, &chunk, &there, &why) != 0)
+	for (; n > 0; n -= some, row += some, out += some * s->column.row.width) {
+		if (column_run(&s->column.row, row, &chunk, &there, &why) != 0)
 			return (err_set(e, "the vectors are damaged: %.600s; 'ecl-index --rebuild' makes them anew", why.text));
-		first = row / (COLUMN_CHUNK / s->rows.width) * (COLUMN_CHUNK / s->rows.width);
+		first = row / (COLUMN_CHUNK / s->column.row.width) * (COLUMN_CHUNK / s->column.row.width);
 		some = first + there - row < n ? first + there - row : n;
-		memcpy(out, chunk + (row - first) * s->rows.width, some * s->rows.width);
+		memcpy(out, chunk + (row - first) * s->column.row.width, some * s->column.row.width);
 	}
 	return (0);
 }
@@ -138,7 +138,7 @@ add_segment(struct seal *s, const struct vectors_segment *seg, struct err *e)
 static int
 seal_one(struct seal *s, const struct ivf_run *run, struct err *e)
 {
-	struct ivf_rows rows = {.read = read_rows, .arg = s, .width = s->rows.width};
+	struct ivf_rows rows = {.read = read_rows, .arg = s, .width = s->column.row.width};
 	struct vectors_segment seg = {.from = run->from, .to = run->to, .number = next_number(s)};
 	char name[VECTORS_NAME];
 
@@ -167,13 +167,12 @@ vectors_seal(int ecl_fd, const char *dir, const char *space, void (*step)(void *
 	if ((s.dir_fd = io_open_dir(ecl_fd, dir, e)) == -1)
 		return (-1);
 	if ((rc = vectors_head_load(s.dir_fd, vectors_space(space), &s.head, e)) == 1) {
-		vectors_head_columns(&s.head, s.dir_fd, &s.rows, &s.seqs);
+		vectors_columns_init(&s.column, &s.head, s.dir_fd);
 		rc = plan(&s, e);
 		for (i = 0; i < s.n && rc == 0; i++)
 			rc = seal_one(&s, &s.todo[i], e);
 		*ret_segments = s.head.segments;
-		column_release(&s.rows);
-		column_release(&s.seqs);
+		vectors_columns_release(&s.column);
 		vectors_head_release(&s.head);
 	}
 	free(s.todo);

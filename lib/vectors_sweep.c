@@ -55,6 +55,8 @@ is_of(const char *name, const struct vectors_head *h, bool *ret_named)
 	snprintf(text, sizeof(text), "%s.%08" PRIx32 "-", h->space, h->seed);
 	snprintf(own, sizeof(own), "%s.seq.%08" PRIx32 "-", h->space, h->seed);
 	*ret_named = *ret_named || begins(name, text) || begins(name, own);
+	snprintf(own, sizeof(own), "%s.code.%08" PRIx32 "-", h->space, h->seed);
+	*ret_named = *ret_named || begins(name, own);
 	return (true);
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "code.h"
 #include "embedder.h"
 #include "io.h"
 #include "json.h"
@@ -30,8 +31,8 @@ struct writer {
 	int dir_fd;
 	struct vectors_head head; /* what will be published */
 	bool published;		  /* a manifest names the files */
-	struct column rows, seqs;
-	struct buf new_rows, new_seqs; /* not in the columns yet */
+	struct vectors_columns column;
+	struct buf new_rows, new_codes, new_seqs; /* not in the columns yet */
 	uint64_t total;		  /* events to do, for who watches */
 	uint64_t from;
 };
@@ -53,7 +54,7 @@ usable(struct writer *w, const char *token, struct err *why)
 		/* What could not be read may be all right: a small part is not put in its place. */
 		return (u->max != 0 && why->sys != 0 && why->sys != ENOENT ? -1 : 0);
 	}
-	vectors_head_columns(&w->head, w->dir_fd, &w->rows, &w->seqs);
+	vectors_columns_init(&w->column, &w->head, w->dir_fd);
 	if (!vectors_head_made_by(&w->head, token))
 		return (0);
 	if (w->head.events > u->log->end.size) {
@@ -63,8 +64,8 @@ usable(struct writer *w, const char *token, struct err *why)
 		if (log_refresh(u->log, why) != 0)
 			return (0);
 	}
-	if (!column_check_sizes(&w->rows) || !column_check_sizes(&w->seqs)) {
-		err_set(why, "a file of the column '%s' is missing or too short", w->rows.name);
+	if (!column_check_sizes(&w->column.row) || !column_check_sizes(&w->column.code) || !column_check_sizes(&w->column.seq)) {
+		err_set(why, "a file of the column '%s' is missing or too short", w->column.row.name);
 		return (0);
 	}
 	return (vectors_head_confirm(&w->head, u->log, why) == 0);
@@ -75,8 +76,7 @@ begin_anew(struct writer *w, const char *token, struct err *e)
 {
 	const char *space = w->head.space;
 
-	column_release(&w->rows);
-	column_release(&w->seqs);
+	vectors_columns_release(&w->column);
 	vectors_head_release(&w->head);
 	w->head.space = space;
 	json_escape(&w->head.token, (struct span){token, strlen(token)});
@@ -84,7 +84,7 @@ begin_anew(struct writer *w, const char *token, struct err *e)
 		return (err_mem(e));
 	if (getrandom(&w->head.seed, sizeof(w->head.seed), 0) != (ssize_t)sizeof(w->head.seed))
 		return (err_sys(e, "cannot get random bytes"));
-	vectors_head_columns(&w->head, w->dir_fd, &w->rows, &w->seqs);
+	vectors_columns_init(&w->column, &w->head, w->dir_fd);
 	return (0);
 }
 
@@ -115,15 +115,33 @@ writer_begin(struct writer *w, struct vectors_update *u, int dir_fd, const char 
 
 /* ---- what comes ---- */
 
+static void
+make_codes(struct writer *w)
+{
+	unsigned width = w->column.row.width, bytes = vectors_code_width(&w->head);
+	size_t n = bytes == 0 ? 0 : w->new_rows.len / width, i;
+
+	if (n == 0 || buf_reserve(&w->new_codes, n * bytes) != 0)
+		return;
+	for (i = 0; i < n; i++)
+		code_make((const int8_t *)w->new_rows.data + i * width, width, (uint8_t *)w->new_codes.data + i * bytes);
+	w->new_codes.len = n * bytes;
+}
+
 static int
 flush(struct writer *w, struct err *e)
 {
-	if (w->new_rows.failed || w->new_seqs.failed)
+	struct vectors_columns *c = &w->column;
+
+	make_codes(w);
+	if (w->new_rows.failed || w->new_codes.failed || w->new_seqs.failed)
 		return (err_mem(e));
-	if (column_append(&w->rows, (const uint8_t *)w->new_rows.data, w->new_rows.len / w->rows.width, e) != 0 ||
-	    column_append(&w->seqs, (const uint8_t *)w->new_seqs.data, w->new_seqs.len / w->seqs.width, e) != 0)
+	if (column_append(&c->row, (const uint8_t *)w->new_rows.data, w->new_rows.len / c->row.width, e) != 0 ||
+	    column_append(&c->code, (const uint8_t *)w->new_codes.data, w->new_codes.len / c->code.width, e) != 0 ||
+	    column_append(&c->seq, (const uint8_t *)w->new_seqs.data, w->new_seqs.len / c->seq.width, e) != 0)
 		return (-1);
 	buf_reset(&w->new_rows);
+	buf_reset(&w->new_codes);
 	buf_reset(&w->new_seqs);
 	return (0);
 }
@@ -135,8 +153,9 @@ publish(struct writer *w, uint64_t size, struct err *e)
 	if (flush(w, e) != 0 || vectors_event_hash(w->u->log, size - 1, w->head.hash, e) != 0)
 		return (-1);
 	w->head.events = size;
-	w->head.rows = (struct vectors_column){w->rows.rows, w->rows.tail_crc};
-	w->head.seqs = (struct vectors_column){w->seqs.rows, w->seqs.tail_crc};
+	w->head.rows = (struct vectors_column){w->column.row.rows, w->column.row.tail_crc};
+	w->head.codes = (struct vectors_column){w->column.code.rows, w->column.code.tail_crc};
+	w->head.seqs = (struct vectors_column){w->column.seq.rows, w->column.seq.tail_crc};
 	if (vectors_head_publish(&w->head, w->dir_fd, e) != 0)
 		return (-1);
 	w->published = true;
@@ -150,9 +169,8 @@ set_dims(struct writer *w, unsigned dims)
 	if (w->head.dims != 0)
 		return;
 	w->head.dims = dims;
-	column_release(&w->rows);
-	column_release(&w->seqs);
-	vectors_head_columns(&w->head, w->dir_fd, &w->rows, &w->seqs);
+	vectors_columns_release(&w->column);
+	vectors_columns_init(&w->column, &w->head, w->dir_fd);
 }
 
 struct visit {
@@ -166,7 +184,7 @@ take_rows(void *arg, uint64_t seq, const int8_t *rows, size_t n)
 	struct visit *v = arg;
 	struct writer *w = v->w;
 
-	buf_add(&w->new_rows, rows, n * w->rows.width);
+	buf_add(&w->new_rows, rows, n * w->column.row.width);
 	if (w->u->step != NULL)
 		w->u->step(w->u->arg, seq + n - w->from, w->total);
 	return (w->new_rows.failed || w->new_rows.len >= FLUSH ? flush(w, v->e) : 0);
@@ -187,8 +205,8 @@ take_given(void *arg, uint64_t seq, const float *v, unsigned dims)
 		row = (int8_t *)w->new_rows.data + w->new_rows.len;
 		if (embedder_quantize(v, dims, row) == 0) {
 			set_dims(w, dims);
-			memset(row + dims, 0, w->rows.width - dims);
-			w->new_rows.len += w->rows.width;
+			memset(row + dims, 0, w->column.row.width - dims);
+			w->new_rows.len += w->column.row.width;
 			le64_put(text, seq);
 			buf_add(&w->new_seqs, text, sizeof(text));
 			return (w->new_seqs.failed || w->new_rows.len >= FLUSH ? flush(w, e) : 0);
@@ -205,12 +223,12 @@ take_given(void *arg, uint64_t seq, const float *v, unsigned dims)
 static void
 writer_end(struct writer *w, bool good)
 {
-	struct column *c[] = {&w->rows, &w->seqs};
+	struct column *c[] = {&w->column.row, &w->column.code, &w->column.seq};
 	char path[COLUMN_PATH], sum[COLUMN_PATH + 4];
 	uint64_t row;
 	size_t i;
 
-	for (i = 0; i < 2 && !good && !w->published && w->rows.width != 0; i++)
+	for (i = 0; i < 3 && !good && !w->published && w->column.row.width != 0; i++)
 		for (row = 0;; row += COLUMN_FILE / c[i]->width) {
 			column_path(c[i], row, path);
 			snprintf(sum, sizeof(sum), "%s.sum", path);
@@ -218,10 +236,10 @@ writer_end(struct writer *w, bool good)
 			if (unlinkat(w->dir_fd, path, 0) != 0)
 				break;
 		}
-	column_release(&w->rows);
-	column_release(&w->seqs);
+	vectors_columns_release(&w->column);
 	vectors_head_release(&w->head);
 	buf_release(&w->new_rows);
+	buf_release(&w->new_codes);
 	buf_release(&w->new_seqs);
 }
 
@@ -248,12 +266,12 @@ extend_given(struct vectors_update *u, int dir_fd, struct err *e)
 		next = step_from(&w, at);
 		if (given_scan(u->log, at, next, take_given, &v, e) != 0)
 			rc = -1;
-		else if (next - w.from < GIVEN_LAG && w.rows.rows == before && w.new_rows.len == 0 && w.head.others == others)
+		else if (next - w.from < GIVEN_LAG && w.column.row.rows == before && w.new_rows.len == 0 && w.head.others == others)
 			break; /* nothing to write down: who has none need not pay */
 		else if (publish(&w, next, e) != 0)
 			rc = -1;
 	}
-	u->given = w.rows.rows;
+	u->given = w.column.row.rows;
 	writer_end(&w, rc != -1);
 	return (rc == -1 ? -1 : 0);
 }
@@ -290,7 +308,7 @@ extend_made(struct vectors_update *u, int dir_fd, struct err *e)
 			embedder_free(em);
 		}
 	}
-	u->rows = w.rows.rows;
+	u->rows = w.column.row.rows;
 	writer_end(&w, rc != -1);
 	return (rc == -1 ? -1 : 0);
 }

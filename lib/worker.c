@@ -3,10 +3,13 @@
 
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "worker.h"
 
 #include "banned.h"
+
+#define SHARE_MAX 16 /* threads */
 
 void
 worker_init(struct worker *w, struct shop *shop, void (*run)(void *job))
@@ -113,6 +116,45 @@ worker_stop(struct worker *w)
 	pthread_mutex_unlock(&w->shop->lock);
 	pthread_join(w->thread, NULL);
 	w->threaded = false;
+}
+
+/* Parts of something, taken one after the other by whoever is free. */
+struct share {
+	void (*work)(void *arg, size_t part);
+	void *arg;
+	size_t parts, next;
+};
+
+static void
+take_parts(void *job)
+{
+	struct share *s = job;
+	size_t i;
+
+	while ((i = __atomic_fetch_add(&s->next, 1, __ATOMIC_RELAXED)) < s->parts)
+		s->work(s->arg, i);
+}
+
+void
+worker_share(void (*do_part)(void *arg, size_t part), void *arg, size_t parts)
+{
+	struct share s = {do_part, arg, parts, 0};
+	struct worker worker[SHARE_MAX];
+	struct shop shop = SHOP_INIT;
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t n = cores < 1 ? 1 : (size_t)cores, i;
+
+	n = n < parts ? n : parts;
+	n = n < SHARE_MAX ? n : SHARE_MAX;
+	for (i = 1; i < n; i++) {
+		worker_init(&worker[i], &shop, take_parts);
+		worker_start(&worker[i]);
+		if (worker[i].threaded)
+			worker_post(&worker[i], &s);
+	}
+	take_parts(&s);
+	for (i = 1; i < n; i++)
+		worker_stop(&worker[i]);
 }
 
 uint64_t

@@ -40,7 +40,7 @@ all_right()
 	test "$(stat_of vectors)" = "$(stat_of events)" || return 1
 	local seed
 	seed=$(sed -n "s/^seed //p" "$INDEX/vectors.head")
-	find "$INDEX" -name "vectors.*" ! -name "vectors.head" ! -name "vectors.$seed-*" >left
+	find "$INDEX" -name "vectors.*" ! -name "vectors.head" ! -name "vectors.$seed-*" ! -name "vectors.code.$seed-*" >left
 	find "$INDEX" -name ".*" -type f >>left
 	test_line_count = 0 left
 }

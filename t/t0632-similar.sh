@@ -66,7 +66,7 @@ test_expect_success 'or where there is none' '
 
 test_expect_success 'what is damaged is read from the log, with a warning' '
 	cp -a L hurt &&
-	spoil "$(ls hurt/live/.ecl/index/vectors.*-*0)" 100000 &&
+	spoil "$(ls hurt/live/.ecl/index/vectors.????????-*0)" 100000 &&
 	ecl-query -d hurt --similar 42 2>err >actual &&
 	test_grep "damaged.*.ecl-index --rebuild." err && test_line_count = 1 err &&
 	ecl-query --similar 42 >expect && test_cmp expect actual &&

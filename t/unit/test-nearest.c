@@ -11,6 +11,7 @@
 #define vectors_free fake_free
 #define vectors_width fake_width
 #define vectors_chunk fake_chunk
+#define vectors_codes fake_codes
 
 #include "nearest.c"
 
@@ -20,6 +21,7 @@ struct vectors {
 	unsigned width;
 	uint64_t rows;
 	int8_t *data;
+	const uint8_t *codes;
 	const uint8_t *damaged; /* by chunk */
 	unsigned *reads;	/* of all clones */
 };
@@ -55,6 +57,20 @@ fake_chunk(struct vectors *v, uint64_t row, const int8_t **ret, uint64_t *ret_fi
 	if (v->damaged != NULL && v->damaged[row / per])
 		return (err_set(e, "'vectors' is damaged"));
 	*ret = v->data + first * v->width;
+	*ret_first = first;
+	*ret_n = v->rows - first < per ? v->rows - first : per;
+	return (0);
+}
+
+int
+fake_codes(struct vectors *v, uint64_t row, const uint8_t **ret, uint64_t *ret_first, uint64_t *ret_n, struct err *e)
+{
+	uint64_t per = COLUMN_CHUNK / (v->width / 8), first = row / per * per;
+
+	__atomic_fetch_add(v->reads, 1, __ATOMIC_RELAXED);
+	if (v->damaged != NULL && v->damaged[row / per])
+		return (err_set(e, "'codes' is damaged"));
+	*ret = v->codes + first * (v->width / 8);
 	*ret_first = first;
 	*ret_n = v->rows - first < per ? v->rows - first : per;
 	return (0);
@@ -212,6 +228,78 @@ test_damage(struct nearest_hit *hit)
 	drop(&m);
 }
 
+/* The same by the codes, whose distances are few, so that many are as far as others. */
+static bool
+agrees_codes(struct model *m, const struct code_query *q, struct nearest_scan *s, size_t k, struct nearest_hit *hit)
+{
+	struct nearest best;
+	struct err e;
+	uint16_t d;
+	uint64_t row;
+	size_t n = 0;
+	bool yes;
+
+	nearest_init(&best, k);
+	s->vectors = &m->v;
+	s->code = q;
+	yes = nearest_scan(s, &best, &e) == 0;
+	nearest_sort(&best);
+	for (row = s->from; row < s->to; row++) {
+		if ((s->wanted != NULL && !bits_get(s->wanted, row)) || (m->v.damaged != NULL && m->v.damaged[row / (COLUMN_CHUNK / 32)]))
+			continue;
+		code_distances(q, m->v.codes + row * 32, 1, &d);
+		hit[n++] = (struct nearest_hit){-(double)d, row};
+	}
+	if (n > 1)
+		qsort(hit, n, sizeof(*hit), best_first);
+	yes = yes && same(&best, hit, n);
+	nearest_release(&best);
+	return (yes);
+}
+
+static void
+test_codes(struct nearest_hit *hit)
+{
+	static uint8_t wanted[ROWS / 8 + 1], codes[ROWS * 32], damaged[ROWS / 2048 + 1];
+	static const size_t ks[] = {1, 2, 10, 100, 3000, 30000};
+	struct random rnd = {77};
+	struct nearest_scan s;
+	struct code_query q;
+	struct model m;
+	unsigned bad = 0, round, i, one_in;
+
+	if (!ok(make(&m, 256, &rnd), "memory"))
+		return;
+	for (i = 0; i < ROWS; i++)
+		code_make(m.v.data + (size_t)i * 256, 256, codes + (size_t)i * 32);
+	m.v.codes = codes;
+	code_query_init(&q, m.q, 256);
+	for (round = 0; round < 60; round++) {
+		s = (struct nearest_scan){.to = ROWS, .threads = round % 5};
+		if (round % 2 != 0) {
+			s.from = random_below(&rnd, ROWS);
+			s.to = s.from + random_below(&rnd, (uint32_t)(ROWS - s.from) + 1);
+		}
+		one_in = 1u << random_below(&rnd, 12);
+		memset(wanted, 0, sizeof(wanted));
+		for (i = 0; i < ROWS; i++)
+			if (random_below(&rnd, one_in) == 0)
+				bits_set(wanted, i);
+		s.wanted = round % 3 != 0 ? wanted : NULL;
+		bad += !agrees_codes(&m, &q, &s, ks[random_below(&rnd, 6)], hit) || s.gaps != 0;
+		nearest_scan_release(&s);
+	}
+	ok(bad == 0, "codes: as a sort has it, whatever the range, the rows wanted, k and the threads");
+
+	damaged[3] = damaged[ROWS / 2048] = 1;
+	m.v.damaged = damaged;
+	s = (struct nearest_scan){.from = 1000, .to = ROWS, .threads = 2};
+	ok(agrees_codes(&m, &q, &s, 50, hit) && s.gaps == 2 && s.gap[0].from == 6144 && s.gap[0].to == 8192 && s.gap[1].to == ROWS,
+	    "codes: damaged chunks are left out, and said");
+	nearest_scan_release(&s);
+	drop(&m);
+}
+
 static void
 count(void *arg, uint64_t rows)
 {
@@ -287,6 +375,7 @@ main(void)
 	test_scans(256, hit);
 	test_scans(1024, hit);
 	test_damage(hit);
+	test_codes(hit);
 	test_steps(hit);
 	free(hit);
 	return (tap_done());

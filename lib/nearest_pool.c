@@ -1,0 +1,109 @@
+/* The best few of very many by small whole numbers. */
+#include "config.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nearest_pool.h"
+
+#include "banned.h"
+
+#define ROOM 4u	  /* times k: the larger, the less often they are sorted out */
+#define GROUP 32u /* distances looked at together */
+#define DISTANCES (UINT16_MAX + 1u)
+
+int
+nearest_pool_init(struct nearest_pool *p, size_t k)
+{
+	*p = (struct nearest_pool){.k = k, .bar = UINT16_MAX};
+	p->hit = malloc((ROOM * k + GROUP) * sizeof(*p->hit));
+	p->count = malloc(DISTANCES * sizeof(*p->count));
+	if (p->hit != NULL && p->count != NULL)
+		return (0);
+	nearest_pool_release(p);
+	return (-1);
+}
+
+void
+nearest_pool_release(struct nearest_pool *p)
+{
+	free(p->hit);
+	free(p->count);
+	*p = (struct nearest_pool){0};
+}
+
+/* Keep the best. */
+static void
+sort_out(struct nearest_pool *p)
+{
+	size_t left = p->k, equal, n = 0, i;
+	unsigned d, far = 0;
+
+	if (p->n <= p->k)
+		return;
+	for (i = 0; i < p->n; i++) {
+		d = (unsigned)-p->hit[i].score;
+		far = d > far ? d : far;
+	}
+	memset(p->count, 0, (far + 1) * sizeof(*p->count));
+	for (i = 0; i < p->n; i++)
+		p->count[(unsigned)-p->hit[i].score]++;
+	for (d = 0; p->count[d] < left; d++)
+		left -= p->count[d];
+	p->bar = d;
+	/* Of those at the bar the last ones. */
+	equal = p->count[d] - left;
+	for (i = 0; i < p->n; i++) {
+		if (-p->hit[i].score > d || (-p->hit[i].score == d && equal > 0 && equal-- > 0))
+			continue;
+		p->hit[n++] = p->hit[i];
+	}
+	p->n = n;
+}
+
+static inline bool
+is_any(const uint16_t *distance, uint16_t bar)
+{
+	unsigned i, any = 0;
+
+	for (i = 0; i < GROUP; i++)
+		any |= distance[i] <= bar;
+	return (any != 0);
+}
+
+static void
+add(struct nearest_pool *p, const uint16_t *distance, size_t n, uint64_t seq)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (distance[i] <= p->bar)
+			p->hit[p->n++] = (struct nearest_hit){-(double)distance[i], seq + i};
+	}
+	if (p->n >= ROOM * p->k)
+		sort_out(p);
+}
+
+void
+nearest_pool_add(struct nearest_pool *p, const uint16_t *distance, size_t n, uint64_t seq)
+{
+	for (; n >= GROUP; n -= GROUP, distance += GROUP, seq += GROUP) {
+		if (is_any(distance, (uint16_t)p->bar))
+			add(p, distance, GROUP, seq);
+	}
+	add(p, distance, n, seq);
+}
+
+int
+nearest_pool_offer(struct nearest_pool *p, struct nearest *best)
+{
+	size_t i;
+
+	sort_out(p);
+	for (i = 0; i < p->n; i++) {
+		if (nearest_offer(best, p->hit[i].score, p->hit[i].seq) != 0)
+			return (-1);
+	}
+	return (0);
+}

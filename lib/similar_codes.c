@@ -1,0 +1,171 @@
+/* The events nearest to a vector: by the codes of the rows, then by the rows of those that are near. */
+#include "config.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "dot.h"
+#include "similar_impl.h"
+#include "worker.h"
+
+#include "banned.h"
+
+/*
+ * Of the ten nearest rows of a million, 99 of 100 are among the 2,000 whose codes are the nearest; the more rows there are, the more of
+ * them are as near by chance.  To look at a row costs as much as to compare a hundred codes.
+ */
+#define PER_ANSWER 4u
+#define PER_ROOT 2 /* of the number of rows */
+#define FEW 50000u /* rows that are all compared */
+#define PART 512u  /* rows that a thread looks at, at a time */
+#define UNKNOWN (-2.0) /* in place of a cosine */
+
+static size_t
+candidates(const struct similar_search *r, uint64_t rows)
+{
+	double some = PER_ROOT * sqrt((double)rows);
+	size_t least = r->best.k * PER_ANSWER;
+
+	return (some > (double)least ? (size_t)some : least);
+}
+
+bool
+similar_has_codes(const struct similar_search *r)
+{
+	uint64_t rows = similar_wanted(r, r->from, r->to);
+
+	return (rows > FEW && candidates(r, r->to - r->from) < rows / 8 && vectors_code_bytes(r->s->vectors) > 0);
+}
+
+static int
+by_row(const void *a, const void *b)
+{
+	const struct nearest_hit *x = a, *y = b;
+
+	return (x->seq < y->seq ? -1 : x->seq > y->seq);
+}
+
+/* Those that look near, by their rows. */
+struct look {
+	struct similar *s;
+	const struct code_query *code;
+	struct nearest *rough; /* by row; their scores become cosines, or UNKNOWN */
+	size_t part;	       /* of them that is looked at by one thread */
+	bool failed;	       /* memory ran out */
+};
+
+/* One of the threads. */
+struct looker {
+	const struct look *look;
+	struct vectors *vectors;
+	int8_t *row; /* one of them, and its code */
+	uint8_t *bits;
+};
+
+/* Put the cosine into ${hit}.  Its distance tells whether the row is that of which the code was made.  Return false where it is not in memory yet. */
+static bool
+look_at(struct looker *l, struct nearest_hit *hit, bool wait)
+{
+	const struct look *look = l->look;
+	struct similar *s = look->s;
+	uint16_t distance;
+	int32_t dot, self;
+	int rc;
+
+	if ((rc = vectors_peek(l->vectors, hit->seq, wait, l->row)) == 0)
+		return (false);
+	if (rc == 1) {
+		code_make(l->row, s->width, l->bits);
+		code_distances(look->code, l->bits, 1, &distance);
+	}
+	if (rc == -1 || distance != -hit->score)
+		hit->score = UNKNOWN;
+	else {
+		dot_rows_self(s->q, l->row, 1, s->width, &dot, &self);
+		hit->score = dot_cosine(dot, s->qq, self);
+	}
+	return (true);
+}
+
+/* All that are not in memory are on their way before the first of them is waited for. */
+static void
+look_at_part(void *arg, size_t part)
+{
+	struct look *look = arg;
+	size_t from = part * look->part, to = look->rough->n - from < look->part ? look->rough->n : from + look->part, i, n = 0;
+	struct looker l = {.look = look, .vectors = vectors_clone(look->s->vectors), .row = malloc(look->s->width), .bits = malloc(look->code->bytes)};
+	size_t *later = malloc((to - from) * sizeof(*later));
+
+	if (l.vectors == NULL || l.row == NULL || l.bits == NULL || later == NULL) {
+		__atomic_store_n(&look->failed, true, __ATOMIC_RELAXED);
+		goto out;
+	}
+	for (i = from; i < to; i++) {
+		if (!look_at(&l, &look->rough->hit[i], false))
+			later[n++] = i;
+	}
+	for (i = 0; i < n; i++)
+		look_at(&l, &look->rough->hit[later[i]], true);
+out:	free(later);
+	free(l.bits);
+	free(l.row);
+	vectors_free(l.vectors);
+}
+
+static int
+look_at_all(struct similar_search *r, const struct code_query *code, struct nearest *rough, struct err *e)
+{
+	struct look look = {.s = r->s, .code = code, .rough = rough, .part = PART};
+	const struct nearest_hit *hit;
+
+	if (rough->n > 1)
+		qsort(rough->hit, rough->n, sizeof(*rough->hit), by_row);
+	worker_share(look_at_part, &look, (rough->n + PART - 1) / PART);
+	if (look.failed)
+		return (err_mem(e));
+	for (hit = rough->hit; hit < rough->hit + rough->n; hit++) {
+		/* The checksums tell what is damaged, and the log what should be there. */
+		if (hit->score == UNKNOWN) {
+			if (similar_scan_rows(r, hit->seq, hit->seq + 1, e) != 0)
+				return (-1);
+		} else if (nearest_offer(&r->best, hit->score, hit->seq) != 0)
+			return (err_mem(e));
+	}
+	return (0);
+}
+
+static void
+on_rows(void *arg, uint64_t rows)
+{
+	similar_step(arg, rows);
+}
+
+int
+similar_scan_codes(struct similar_search *r, struct err *e)
+{
+	struct similar *s = r->s;
+	struct code_query code;
+	struct nearest rough;
+	struct nearest_scan scan = {.vectors = s->vectors,
+	    .code = &code,
+	    .from = r->from,
+	    .to = r->to,
+	    .wanted = r->wanted,
+	    .step = on_rows,
+	    .arg = s};
+	size_t i;
+	int rc;
+
+	code_query_init(&code, s->q, s->width);
+	nearest_init(&rough, candidates(r, r->to - r->from));
+	rc = nearest_scan(&scan, &rough, e);
+	if (rc == 0)
+		rc = look_at_all(r, &code, &rough, e);
+	if (scan.gaps > 0)
+		similar_damaged(s, &scan.why);
+	for (i = 0; rc == 0 && i < scan.gaps; i++)
+		rc = similar_scan_rows(r, scan.gap[i].from, scan.gap[i].to, e);
+	nearest_scan_release(&scan);
+	nearest_release(&rough);
+	return (rc);
+}
