@@ -19,6 +19,7 @@
 #include "durable.h"
 #include "embedder.h"
 #include "io.h"
+#include "note.h"
 #include "subvol.h"
 #include "when.h"
 
@@ -106,7 +107,7 @@ check_values(struct init *in, struct err *e)
 {
 	struct timespec now;
 	enum backend b;
-	size_t i, len;
+	size_t len;
 
 	if (strcmp(in->backend, "auto") != 0 && backend_parse(in->backend, &b) != 0)
 		return (err_set(e, "unknown backend '%s': auto, btrfs or copy", in->backend));
@@ -123,9 +124,8 @@ check_values(struct init *in, struct err *e)
 	len = strlen(in->origin);
 	if (len == 0 || len > 255 || json_utf8(in->origin, len) != len)
 		return (err_set(e, "the origin must be 1 to 255 bytes of UTF-8"));
-	for (i = 0; i < len; i++)
-		if ((unsigned char)in->origin[i] <= ' ' || in->origin[i] == '+' || in->origin[i] == 0x7f)
-			return (err_set(e, "the origin '%s' has a space, a control character or a '+'", in->origin));
+	if (!note_name_ok((struct span){in->origin, len}))
+		return (err_set(e, "the origin '%s' has a space, a control character or a '+'", in->origin));
 	return (0);
 }
 
@@ -257,7 +257,7 @@ genesis_state(struct init *in, struct buf *out, struct err *e)
 
 	if (make_uuid(uuid, e) != 0 || default_embedder(in, e) != 0)
 		return (-1);
-	if (gethostname(host, sizeof(host) - 1) != 0 || host[0] == '\0')
+	if (gethostname(host, sizeof(host) - 1) != 0 || !note_name_ok((struct span){host, strlen(host)}))
 		snprintf(host, sizeof(host), "localhost");
 	snprintf(origin, sizeof(origin), "%s/%s", host, uuid);
 	if (in->origin != NULL)

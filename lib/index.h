@@ -9,6 +9,7 @@
 #include "err.h"
 #include "event.h"
 #include "log.h"
+#include "merkle.h"
 
 #define ROW_SIZE 32
 #define ROW_STATE 1u  /* flags: the event has a state */
@@ -175,6 +176,9 @@ int index_at(struct index *ix, uint64_t size, uint64_t **ret_last, uint64_t **re
 
 /** index_root(ix, size, out, e): RFC 6962 root over the first ${size} events (needs INDEX_TREE).  O(log n) reads of chunks. */
 int index_root(struct index *ix, uint64_t size, uint8_t out[SHA256_SIZE], struct err *e);
+
+/** index_frontier(ix, size, ret, e): the same tree, to be added to: the roots of its perfect subtrees. */
+int index_frontier(struct index *ix, uint64_t size, struct merkle *ret, struct err *e);
 
 /**
  * index_publish(ix, lock_fd, e):

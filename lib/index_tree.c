@@ -90,16 +90,15 @@ tree_extend(struct tree *t, struct err *e)
 	return (rc);
 }
 
-/* Return 0 or INDEX_DAMAGED. */
+/* The perfect subtrees of the first ${size} events.  Return 0 or INDEX_DAMAGED. */
 static int
-root_of(struct tree *t, uint64_t size, uint8_t out[SHA256_SIZE], struct err *e)
+frontier_of(struct tree *t, uint64_t size, struct merkle *m, struct err *e)
 {
 	uint64_t width = 1, pos = 0;
 	const uint8_t *p;
-	struct merkle m;
 	unsigned k;
 
-	merkle_init(&m);
+	merkle_init(m);
 	for (k = 1; k < TREE_LEVELS; k++)
 		width *= TREE_FAN;
 	/* The largest perfect subtrees first; below the top level at most 255 of each size. */
@@ -107,14 +106,13 @@ root_of(struct tree *t, uint64_t size, uint8_t out[SHA256_SIZE], struct err *e)
 		for (; size - pos >= width; pos += width) {
 			if (tree_hash(t, k, pos / width, &p, e) != 0)
 				return (INDEX_DAMAGED);
-			merkle_add_subtree(&m, p, width);
+			merkle_add_subtree(m, p, width);
 		}
-	merkle_root(&m, out);
 	return (0);
 }
 
 int
-index_root(struct index *ix, uint64_t size, uint8_t out[SHA256_SIZE], struct err *e)
+index_frontier(struct index *ix, uint64_t size, struct merkle *ret, struct err *e)
 {
 	struct tree t;
 	struct err why;
@@ -130,11 +128,22 @@ index_root(struct index *ix, uint64_t size, uint8_t out[SHA256_SIZE], struct err
 	do {
 		t = (struct tree){ix->tree, &ix->tail, ix->published, ix->size};
 		if ((rc = tree_extend(&t, &why)) == 0)
-			rc = root_of(&t, size, out, &why);
+			rc = frontier_of(&t, size, ret, &why);
 		if (rc == INDEX_DAMAGED)
 			rc = index_lost(ix, &why, e);
 		else if (rc == -1 && e != NULL)
 			*e = why;
 	} while (rc == INDEX_AGAIN);
 	return (rc);
+}
+
+int
+index_root(struct index *ix, uint64_t size, uint8_t out[SHA256_SIZE], struct err *e)
+{
+	struct merkle m;
+
+	if (index_frontier(ix, size, &m, e) != 0)
+		return (-1);
+	merkle_root(&m, out);
+	return (0);
 }

@@ -217,6 +217,31 @@ ledger_embedder(struct ledger *l, struct buf *out, struct err *e)
 	return (ret);
 }
 
+/* The genesis, from the log itself. */
+int
+ledger_origin(struct ledger *l, struct buf *out, struct err *e)
+{
+	struct span value = {NULL, 0};
+	struct buf line = BUF_INIT;
+	struct json_fault f;
+	struct event ev;
+	int rc = -1;
+
+	if (l->log->end.size == 0)
+		return (err_set(e, "a log without events has no origin yet"));
+	if (log_line(l->log, 0, &line, e) != 0)
+		goto out;
+	if (event_parse((struct span){line.data, line.len}, &ev, &f) != 0 || !span_is(ev.element, "ecl:layer") || ev.state.p == NULL ||
+	    json_get(ev.state, "origin", &value) != 1 || value.len < 3 || value.p[0] != '"') {
+		err_set(e, "event 0 is no genesis that names the origin; run 'ecl-verify'");
+		goto out;
+	}
+	json_unescape(value, out);
+	rc = out->failed ? err_mem(e) : 0;
+out:	buf_release(&line);
+	return (rc);
+}
+
 int
 ledger_summary(struct ledger *l, struct summary *ret, struct err *e)
 {

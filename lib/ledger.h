@@ -30,6 +30,9 @@ int ledger_refresh(struct ledger *l, struct err *e);
 /** ledger_embedder(l, out, e): append the token of the layer's embedder, decoded (embedder.h), as of the ledger's end; `none` where it names none.  Return 0 or -1. */
 int ledger_embedder(struct ledger *l, struct buf *out, struct err *e);
 
+/** ledger_origin(l, out, e): append the origin, decoded, as the genesis has it: the name of the log in its checkpoints, and of the key that signs them.  Return 0 or -1. */
+int ledger_origin(struct ledger *l, struct buf *out, struct err *e);
+
 /* What a block header says of the log and the elements (DESIGN 6). */
 struct summary {
 	uint64_t size;

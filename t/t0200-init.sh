@@ -116,6 +116,8 @@ test_expect_success '--time dates the genesis, and wrong values are named' '
 	test_grep "nonsense" err
 	test_expect_code 2 ecl-init --time 2999-01-01T00:00:00Z new1
 	test_expect_code 2 ecl-init --origin "a b" new1
+	test_expect_code 2 ecl-init --origin "$(printf "a\\302\\240b")" new1
+	test_expect_code 2 ecl-init --origin a+b new1
 	test_expect_code 2 ecl-init --backend zfs new1 2>err
 	test_grep "zfs" err
 	test_expect_code 2 ecl-init --embedder word2vec new1 2>err
