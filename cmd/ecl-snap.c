@@ -12,6 +12,7 @@
 #include "blocks.h"
 #include "catch_up.h"
 #include "cli.h"
+#include "key_file.h"
 #include "present.h"
 #include "snap.h"
 #include "when.h"
@@ -32,14 +33,17 @@ static const char help[] =
     "      --if-changed      none where neither log nor files changed since the last\n"
     "      --list            the headers of all blocks, oldest first\n"
     "      --path WHEN       the path of the snapshot of a block, or for a seq, a\n"
-    "                        time or an age of the last block at or before it\n" CLI_HELP_WRITER;
+    "                        time or an age of the last block at or before it\n"
+    "      --sign KEY        sign the block, and the log with it, by this private key\n"
+    "                        (openssl genpkey -algorithm ed25519 -out KEY)\n" CLI_HELP_WRITER;
 
-enum { OPT_IF_CHANGED = CLI_LONG, OPT_LIST, OPT_PATH };
+enum { OPT_IF_CHANGED = CLI_LONG, OPT_LIST, OPT_PATH, OPT_SIGN };
 
 static const struct cli_option options[] = {
     {OPT_IF_CHANGED, "if-changed", false},
     {OPT_LIST, "list", false},
     {OPT_PATH, "path", true},
+    {OPT_SIGN, "sign", true},
     {0, NULL, false},
 };
 
@@ -47,8 +51,10 @@ struct run {
 	struct cli cli;
 	bool if_changed, list;
 	const char *path; /* WHEN */
+	const char *key;
+	struct note_signer *signer;
 	struct layer *layer;
-	struct progress progress;
+	struct progress progress, log;
 	char snapshots[PATH_MAX + 16]; /* their directory */
 	struct blocks blocks;
 };
@@ -71,6 +77,9 @@ parse_options(struct run *r, char **argv)
 		case OPT_PATH:
 			r->path = cli->value;
 			break;
+		case OPT_SIGN:
+			r->key = cli->value;
+			break;
 		}
 	}
 	if (key == -1)
@@ -80,6 +89,10 @@ parse_options(struct run *r, char **argv)
 		return (cli_usage(cli, "no operand is expected: '%s'", cli->operands[0]), -1);
 	if (r->if_changed + r->list + (r->path != NULL) > 1)
 		return (cli_usage(cli, "--if-changed, --list and --path do not go together"), -1);
+	if (r->key != NULL && (r->list || r->path != NULL))
+		return (cli_usage(cli, "--sign goes with making a block, not with --list or --path"), -1);
+	if (r->key != NULL && strcmp(r->key, "-") == 0)
+		(void)cli_stdin_is_terminal(cli);
 	return (0);
 }
 
@@ -183,13 +196,45 @@ embed(struct run *r)
 	progress_end(&r->progress);
 }
 
+/* The key, whose name is the origin. */
+static int
+read_signer(struct run *r, struct err *e)
+{
+	struct buf origin = BUF_INIT;
+	bool others;
+	int rc;
+
+	if ((rc = ledger_origin(r->layer->ledger, &origin, e)) == 0)
+		rc = key_file_signer(r->key, (struct span){origin.data, origin.len}, NOTE_ED25519, &r->signer, &others, e);
+	if (rc == 0 && others)
+		cli_warn(&r->cli, "others can read or change the key '%s': 'chmod 600' it", r->key);
+	buf_release(&origin);
+	return (rc);
+}
+
+static void
+on_event(void *arg, uint64_t done, uint64_t total)
+{
+	struct run *r = arg;
+
+	r->log.total = total;
+	progress_step(&r->log, done);
+	if (done < total)
+		return;
+	progress_clear(&r->log);
+	progress_init(&r->progress, &r->cli, "reading files", "bytes", 0);
+}
+
 static int
 make(struct run *r, struct present *p, struct err *e)
 {
-	struct snap_options opt = {.wait_ms = r->cli.wait_ms, .if_changed = r->if_changed};
+	struct snap_options opt = {.wait_ms = r->cli.wait_ms,
+	    .sign = {r->signer, r->cli.force, on_event, r},
+	    .if_changed = r->if_changed};
 	struct block b = {.good = true};
 	int made;
 
+	progress_init(&r->log, &r->cli, "checking the log", "events", 0);
 	progress_init(&r->progress, &r->cli, "reading files", "bytes", 0);
 	r->layer->watch = (struct files_watch){on_bytes, &r->progress};
 	made = snap_make(r->layer, &opt, &b.header, &b.line, e);
@@ -220,6 +265,8 @@ run(struct run *r, struct present *p, struct err *e)
 		&r->layer, e) != 0)
 		return (-1);
 	if (write) {
+		if (r->key != NULL && read_signer(r, e) != 0)
+			return (-1);
 		embed(r);
 		return (make(r, p, e));
 	}
@@ -251,6 +298,7 @@ main(int argc, char **argv)
 		code = cli_error(&r.cli, &e);
 	present_release(&p);
 	blocks_release(&r.blocks);
+	note_signer_free(r.signer);
 	layer_free(r.layer);
 	return (cli_close_stdout(&r.cli, code));
 }

@@ -33,6 +33,9 @@ struct making {
 	struct files_table files; /* btrfs only: copies have inodes of their own */
 	struct buf line;
 	struct buf vector; /* what the header's points to */
+	bool sign;
+	struct signing signing;
+	struct buf checkpoint, note; /* signed, or empty */
 };
 
 int
@@ -141,6 +144,8 @@ making_release(struct making *m)
 	buf_release(&m->last_text);
 	buf_release(&m->line);
 	buf_release(&m->vector);
+	buf_release(&m->checkpoint);
+	buf_release(&m->note);
 }
 
 /* The first snapshot: what the block will be, and nobody can change any more. */
@@ -164,6 +169,23 @@ present_us(void)
 	return ((int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000);
 }
 
+/* The checkpoint of the block, and the note over its header: over what the log's lines say, which the header must say, too. */
+static int
+sign_block(struct making *m, struct err *e)
+{
+	const struct block_header *h = &m->header;
+	uint8_t root[SHA256_SIZE];
+
+	merkle_root(&m->signing.tree, root);
+	if (h->size != m->signing.tree.size || memcmp(h->head, m->signing.head, SHA256_SIZE) != 0 ||
+	    memcmp(h->root, root, SHA256_SIZE) != 0)
+		return (err_set(e,
+		    "the index does not have the root of the log: nothing is signed; run 'ecl-index --rebuild'"));
+	if (signing_checkpoint(&m->signing, &m->checkpoint, e) != 0)
+		return (-1);
+	return (signing_block(&m->signing, (struct span){m->line.data, m->line.len - 1}, &m->note, e));
+}
+
 /* Fill in the header from the ledger and the files of the snapshot itself. */
 static int
 describe(struct making *m, struct err *e)
@@ -178,6 +200,8 @@ describe(struct making *m, struct err *e)
 	if (ledger_open(fd, -1, INDEX_TREE, &ledger, e) != 0)
 		goto err1;
 	files_table_load(&m->files, fd);
+	if (m->sign && signing_read(&m->signing, ledger->log, ledger->log->end.size, e) != 0)
+		goto err2;
 	if (ledger_summary(ledger, &m->summary, e) != 0 ||
 	    files_root(fd, m->backend == BACKEND_BTRFS ? &m->files : NULL, m->l->watch, &h->entries, h->files, e) != 0)
 		goto err2;
@@ -201,38 +225,50 @@ describe(struct making *m, struct err *e)
 	if (m->has_last)
 		memcpy(h->prev, m->last.hash, SHA256_SIZE);
 	block_format(h, &m->line);
-	rc = m->line.failed ? err_mem(e) : 0;
+	rc = m->line.failed ? err_mem(e) : m->sign ? sign_block(m, e) : 0;
 err2:	ledger_free(ledger);
 err1:	close(fd);
 err0:	return (rc);
 }
 
-/* Put the header into the second snapshot, on the disk before it is set read-only. */
+/* One file of a block's `.ecl`, synced. */
+static int
+write_own(int ecl, const char *name, const struct buf *bytes, struct err *e)
+{
+	int fd, rc = 0;
+
+	if ((fd = io_open_file(ecl, name, O_WRONLY | O_CREAT | O_EXCL, 0640, e)) == -1)
+		return (-1);
+	if (io_write(fd, bytes->data, bytes->len) != 0 || io_fdatasync(fd) != 0)
+		rc = err_sys(e, "cannot write '.ecl/%s' of a block", name);
+	close(fd);
+	return (rc);
+}
+
+/* Put the header into the second snapshot, and what is signed, on the disk before it is set read-only. */
 static int
 write_header(struct making *m, int dir, struct err *e)
 {
-	static const char *const own[] = {"block", "checkpoint", "block.note"};
-	int ecl, fd, rc = -1;
+	const struct {
+		const char *name;
+		const struct buf *bytes;
+	} own[] = {{"block", &m->line}, {CHECKPOINT_FILE, &m->checkpoint}, {CHECKPOINT_NOTE, &m->note}};
+	int ecl, rc = -1;
 	size_t i;
 
 	if ((ecl = io_open_dir(dir, ".ecl", e)) == -1)
-		goto err0;
+		return (-1);
 	for (i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-		if (unlinkat(ecl, own[i], 0) != 0 && errno != ENOENT) {
-			err_sys(e, "cannot remove a foreign '.ecl/%s'", own[i]);
-			goto err1;
+		if (unlinkat(ecl, own[i].name, 0) != 0 && errno != ENOENT) {
+			err_sys(e, "cannot remove a foreign '.ecl/%s'", own[i].name);
+			goto out;
 		}
+		if (own[i].bytes->len > 0 && write_own(ecl, own[i].name, own[i].bytes, e) != 0)
+			goto out;
 	}
-	if ((fd = io_open_file(ecl, "block", O_WRONLY | O_CREAT | O_EXCL, 0640, e)) == -1)
-		goto err1;
-	if (io_write(fd, m->line.data, m->line.len) != 0 || io_fdatasync(fd) != 0 ||
-	    io_fsync(ecl) != 0)
-		err_sys(e, "cannot write the header of a block");
-	else
-		rc = 0;
-	close(fd);
-err1:	close(ecl);
-err0:	return (rc);
+	rc = io_fsync(ecl) == 0 ? 0 : err_sys(e, "cannot sync the '.ecl' of a block");
+out:	close(ecl);
+	return (rc);
 }
 
 /* The second snapshot, its header, its name: from here on there is a block. */
@@ -289,24 +325,43 @@ clean(struct making *m)
 	errno = sys;
 }
 
-/* The block is there: say so in the log. */
-static int
-record(struct making *m, int wait_ms, struct err *e)
+/* Put into an error what there is in spite of it. */
+static void
+was_made(const struct making *m, const char *what, struct err *e)
 {
 	char name[BLOCK_NAME_SIZE], why[sizeof(e->text)];
+
+	if (e == NULL)
+		return;
+	block_name(&m->header, name);
+	memcpy(why, e->text, sizeof(why));
+	snprintf(e->text, sizeof(e->text), "'%s' was made; %s: %.600s", name, what, why);
+}
+
+/* The block is there: say so in the log, which then has ${*ret_size} events. */
+static int
+record(struct making *m, int wait_ms, uint64_t *ret_size, struct err *e)
+{
 	int rc = -1;
 
 	if (snap_lock(m->l, wait_ms, e) == 0) {
 		rc = snap_record(m->l, &m->header, e);
+		*ret_size = m->l->ledger->log->end.size;
 		layer_unlock(m->l);
 	}
-	if (rc != 0 && e != NULL) {
-		block_name(&m->header, name);
-		memcpy(why, e->text, sizeof(why));
-		snprintf(e->text, sizeof(e->text),
-		    "'%s' was made; the next ecl-snap will record it: %.600s", name, why);
-	}
+	if (rc != 0)
+		was_made(m, "the next ecl-snap will record it", e);
 	return (rc);
+}
+
+/* Sign the log with the block's record in it. */
+static int
+sign_log(struct making *m, uint64_t size, struct err *e)
+{
+	if (signing_read(&m->signing, m->l->ledger->log, size, e) == 0 && signing_publish(&m->signing, e) == 0)
+		return (0);
+	was_made(m, "the next 'ecl-snap --sign' will sign the log with its record", e);
+	return (-1);
 }
 
 /* Hand out the header line, with a parsed view of it. */
@@ -329,6 +384,8 @@ static int
 complete(
     struct making *m, int wait_ms, struct block_header *ret_header, struct buf *out, struct err *e)
 {
+	uint64_t size;
+
 	if (seal(m, e) != 0) {
 		clean(m);
 		return (-1);
@@ -337,7 +394,7 @@ complete(
 	/* Without it, the next block reads every file again: slower, and no worse. */
 	if (m->backend == BACKEND_BTRFS)
 		(void)files_table_store(&m->files, m->l->live_fd, NULL);
-	if (record(m, wait_ms, e) != 0)
+	if (record(m, wait_ms, &size, e) != 0 || (m->sign && sign_log(m, size, e) != 0))
 		return (-1);
 	return (hand_out(&m->header, ret_header, out, e));
 }
@@ -420,6 +477,8 @@ make(struct making *m, const struct snap_options *opt, struct block_header *ret_
 	if (opt->if_changed && !changed && m->header.entries == m->last.entries &&
 	    memcmp(m->header.files, m->last.files, SHA256_SIZE) == 0) {
 		clean(m);
+		if (m->sign && signing_publish(&m->signing, e) != 0)
+			return (-1);
 		return (hand_out(&m->last, ret_header, out, e));
 	}
 	return (complete(m, opt->wait_ms, ret_header, out, e) == 0 ? 1 : -1);
@@ -435,7 +494,8 @@ snap_make(struct layer *l, const struct snap_options *opt, struct block_header *
 	if (layer_lock_blocks(l, opt->wait_ms, e) != 0)
 		return (-1);
 	making_init(&m, l);
-	if (snap_tidy(l, opt->wait_ms, e) == 0)
+	m.sign = opt->sign.signer != NULL;
+	if (snap_tidy(l, opt->wait_ms, e) == 0 && (!m.sign || signing_init(&m.signing, l, &opt->sign, e) == 0))
 		rc = make(&m, opt, ret_header, out, e);
 	making_release(&m);
 	layer_unlock_blocks(l);

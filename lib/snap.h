@@ -6,12 +6,14 @@
 
 #include "block.h"
 #include "layer.h"
+#include "signing.h"
 
 #define SNAP_ELEMENT "ecl:block" /* whose events record the blocks */
 #define SNAP_ACTION "snap"
 
 struct snap_options {
 	int wait_ms;
+	struct signing_options sign; /* sign->signer NULL: nothing is signed */
 	bool if_changed; /* none where neither the log (but for ecl:block events) nor the files changed since the last block */
 };
 
@@ -20,6 +22,10 @@ struct snap_options {
  * Make a block of live by the steps of DESIGN 6 and record it.  ${l} was opened with LAYER_WRITE | LAYER_TREE and is not locked.  The header line
  * (with LF) is appended to ${out}, where ${ret_header}'s spans point.  Return 1 where a block was made, 0 where ${opt}->if_changed found none
  * needed (${out} then has the last block's header), -1 on an error.
+ *
+ * With a signer the block gets a signed checkpoint and a signed header, and ROOT/checkpoint, once the block is recorded, one of the log with
+ * that record; also where no block was needed, if it lacks events.  Where the log is not an extension of what was signed last, or the header
+ * is not what its lines give, there is no block.
  */
 int snap_make(struct layer *l, const struct snap_options *opt, struct block_header *ret_header, struct buf *out, struct err *e);
 

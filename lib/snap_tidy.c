@@ -59,6 +59,22 @@ remove_left_overs(int dirfd, struct err *e)
 	return (rc);
 }
 
+/* Checkpoints that were to be published (io_publish()). */
+static int
+remove_checkpoints(int root_fd, struct err *e)
+{
+	struct buf names = BUF_INIT;
+	const char *name = NULL;
+	int rc;
+
+	rc = list_prefix(root_fd, "." CHECKPOINT_FILE ".", &names, e);
+	while (rc == 0 && (name = buf_next_string(&names, name)) != NULL)
+		if (unlinkat(root_fd, name, 0) != 0 && errno != ENOENT)
+			rc = err_sys(e, "cannot remove '%s', a left-over", name);
+	buf_release(&names);
+	return (rc);
+}
+
 /* Whether ${h} is the block that must come behind ${last}, of this very log.  Return 1, 0 or -1. */
 static int
 follows(
@@ -221,7 +237,7 @@ snap_tidy(struct layer *l, int wait_ms, struct err *e)
 	int rc;
 
 	if (remove_left_overs(l->snap_fd, e) != 0 || remove_left_overs(l->root_fd, e) != 0 ||
-	    record_blocks(l, wait_ms, e) != 0)
+	    remove_checkpoints(l->root_fd, e) != 0 || record_blocks(l, wait_ms, e) != 0)
 		return (-1);
 	rc = list_prefix(l->root_fd, ".old-", &old, e);
 	while (rc == 0 && (name = buf_next_string(&old, name)) != NULL) {
