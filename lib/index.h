@@ -181,6 +181,13 @@ int index_root(struct index *ix, uint64_t size, uint8_t out[SHA256_SIZE], struct
 int index_frontier(struct index *ix, uint64_t size, struct merkle *ret, struct err *e);
 
 /**
+ * index_sums(ix, ret_fault, e):
+ * Read all that is published, and compare it with its own checksums and sizes, not with the log (index_check() does).  The index is opened
+ * with INDEX_TREE and INDEX_LAZY.  Return 0, 1 with what is wrong, naming the file, in ${ret_fault}, or -1.  O(bytes of the index).
+ */
+int index_sums(struct index *ix, struct buf *ret_fault, struct err *e);
+
+/**
  * index_publish(ix, lock_fd, e):
  * Write what the files lack and publish a new `head`.  ${lock_fd} is ROOT/index.lock: where somebody else holds it, do nothing.
  * Memory of the tail is released.  Only what is in the log, which must be durable: while events are fed that are not

@@ -238,6 +238,42 @@ check_published(struct check *c, struct log *log, void (*step)(void *arg, uint64
 	return (check_runs(c, e));
 }
 
+/* All chunks of a column.  Return 0, or 1 with what is wrong. */
+static int
+check_column(struct column *col, struct buf *fault)
+{
+	const uint8_t *rows;
+	uint64_t row, n;
+	struct err why;
+
+	for (row = 0; row < col->rows; row += n)
+		if (column_run(col, row, &rows, &n, &why) != 0) {
+			buf_adds(fault, why.text);
+			return (1);
+		}
+	return (0);
+}
+
+int
+index_sums(struct index *ix, struct buf *ret_fault, struct err *e)
+{
+	struct err why = {0};
+	size_t i;
+	int rc;
+
+	if (index_damage(ix) != NULL) {
+		buf_adds(ret_fault, index_damage(ix));
+		return (1);
+	}
+	rc = check_column(&ix->rows, ret_fault) || check_column(&ix->births, ret_fault);
+	for (i = 0; i < TREE_LEVELS && rc == 0; i++)
+		rc = check_column(&ix->tree[i], ret_fault);
+	for (i = 0; i < ix->runs && rc == 0; i++)
+		if ((rc = run_check(ix->run[i], &why) != 0))
+			buf_adds(ret_fault, why.text);
+	return (ret_fault->failed ? err_mem(e) : rc);
+}
+
 int
 index_check(int ecl_fd, struct log *log, void (*step)(void *arg, uint64_t done), void *arg, struct buf *ret_fault, struct err *e)
 {
