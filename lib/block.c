@@ -304,7 +304,7 @@ fault(struct block *b, const char *why)
 	return (-1);
 }
 
-/* Read and check the header of the block in ${dir}; what is wrong with it goes to b->fault. */
+/* Read and check the header of the block in ${dir}, whose name it becomes where it has none; what is wrong with it goes to b->fault. */
 static int
 read_header(struct block *b, int dir)
 {
@@ -324,6 +324,8 @@ read_header(struct block *b, int dir)
 	if (!event_hash_ok(line))
 		return (fault(b, "the hash of its header is wrong"));
 	block_name(&b->header, name);
+	if (b->name[0] == '\0')
+		memcpy(b->name, name, sizeof(name));
 	if (strcmp(name, b->name) != 0)
 		return (fault(b, "its header is that of another block"));
 	return (0);
@@ -447,6 +449,24 @@ int
 block_list_read(int snap_fd, struct block_list *ret, struct err *e)
 {
 	return (block_list_read_from(snap_fd, 0, ret, e));
+}
+
+int
+block_list_read_alone(int dir, struct block_list *ret, struct err *e)
+{
+	struct block_list l = {NULL, 0};
+	struct block *b;
+	size_t cap = 0;
+
+	*ret = l;
+	if (faccessat(dir, ".ecl/block", F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
+		return (0);
+	if ((b = list_add(&l, &cap)) == NULL)
+		return (err_mem(e));
+	b->good = read_header(b, dir) == 0;
+	b->height = b->header.height;
+	*ret = l;
+	return (0);
 }
 
 void

@@ -71,6 +71,9 @@ int block_list_read(int snap_fd, struct block_list *ret, struct err *e);
 /** block_open(snap_fd, name, e): the directory of the block, whose header is right.  Return a descriptor, or -1 with an error that names the block. */
 int block_open(int snap_fd, const char *name, struct err *e);
 
+/** block_list_read_alone(dir, ret, e): the same, of one layer in ${dir} that stands alone: it, under the name that its header says (none where that is damaged), if it is a block. */
+int block_list_read_alone(int dir, struct block_list *ret, struct err *e);
+
 /** block_list_read_from(snap_fd, from, ret, e): those whose height is ${from} or more: the headers of the others are not read. */
 int block_list_read_from(int snap_fd, uint64_t from, struct block_list *ret, struct err *e);
 void block_list_release(struct block_list *l);
