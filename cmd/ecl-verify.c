@@ -1,21 +1,33 @@
 /* ecl-verify: whether a ledger is what it was when it was written. */
 #include "config.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
-#include "log.h"
+#include "io.h"
+#include "note.h"
+#include "roots.h"
 #include "verify.h"
+#include "verify_report.h"
 
 #include "banned.h"
 
-enum { OPT_QUICK = CLI_LONG };
+enum { OPT_QUICK = CLI_LONG, OPT_SINCE, OPT_KEY, OPT_CHECKPOINT, OPT_WITNESS, OPT_QUORUM, OPT_ROOTS };
 
 static const struct cli_option options[] = {
     {OPT_QUICK, "quick", false},
+    {OPT_SINCE, "since", true},
+    {OPT_KEY, "key", true},
+    {OPT_CHECKPOINT, "checkpoint", true},
+    {OPT_WITNESS, "witness", true},
+    {OPT_QUORUM, "quorum", true},
+    {OPT_ROOTS, "roots", true},
     {0, NULL, false},
 };
 
@@ -25,12 +37,21 @@ static const char help[] =
     "  ecl-verify                  check the log and all blocks\n"
     "  ecl-verify --quick          check the lines of the log and their chain only\n"
     "  ecl-verify -q || mail-me    for cron: silent where nothing is wrong\n"
-    "  ssh host ecl-replay | ecl-verify -\n"
+    "  ecl-verify --key VKEY --checkpoint kept\n"
+    "                              signed, and nothing that was there is gone\n"
+    "  ssh host ecl-replay | ecl-verify --checkpoint kept -\n"
     "\n"
     "Checks a ledger, or with - the events from standard input.  Prints what is\n"
     "wrong, then a summary.  Reads only; writers may be at work meanwhile.\n"
     "\n"
-    "      --quick           lines and chain of the log; no parents, no blocks\n" CLI_HELP_READER
+    "      --quick           lines and chain of the log; no parents, no blocks\n"
+    "      --since BLOCK     take the block and all before it on trust\n"
+    "      --key VKEY        the ledger's checkpoint is signed by this key, or by\n"
+    "                        another --key of the same name\n"
+    "      --checkpoint FILE this older checkpoint is of the beginning of the log\n"
+    "      --witness VKEY    a checkpoint is cosigned by this witness\n"
+    "      --quorum K        by K of the witnesses (all of them)\n"
+    "      --roots DIR       check every ledger directly under DIR\n" CLI_HELP_READER
     "\n"
     "Exits 0 where nothing is wrong, 1 where something is, 2 where it cannot be told.\n";
 
@@ -40,25 +61,209 @@ struct run {
 	struct progress progress;
 	bool from_stdin;
 	int64_t us; /* that it took */
+	const char *roots; /* the directory of --roots, or NULL */
+	const char *root;  /* the one at hand, of several; NULL: there is one only */
+	struct note_key *key, *witness;
+	struct verify_given *given;
 };
+
+/* ---- options ---- */
+
+/* A number of keys of one kind that may be given any number of times. */
+static int
+add_key(struct run *r, struct note_key **keys, size_t *n, uint8_t type, const char *option)
+{
+	struct span vkey = {r->cli.value, strlen(r->cli.value)};
+	struct note_key k = {0}, *more;
+	struct err e = {0};
+	size_t i;
+
+	if (note_key_parse(vkey, &k, &e) != 0)
+		return (cli_usage(&r->cli, "option '%s': %s", option, e.text));
+	if (k.type != type) {
+		note_key_release(&k);
+		return (cli_usage(&r->cli, "option '%s': '%s' is the key of a %s", option, r->cli.value,
+		    type == NOTE_ED25519 ? "witness" : "ledger, not of a witness"));
+	}
+	for (i = 0; i < *n; i++)
+		if (memcmp((*keys)[i].public, k.public, sizeof(k.public)) == 0 && strcmp((*keys)[i].name, k.name) == 0) {
+			note_key_release(&k);
+			return (0); /* the same once more is not one more */
+		}
+	if ((more = realloc(*keys, (*n + 1) * sizeof(*more))) == NULL) {
+		note_key_release(&k);
+		err_mem(&e);
+		return (cli_error(&r->cli, &e));
+	}
+	*keys = more;
+	more[(*n)++] = k;
+	return (0);
+}
+
+static int
+add_checkpoint(struct run *r)
+{
+	struct verify_given *more;
+
+	if ((more = realloc(r->given, (r->opt.checkpoints + 1) * sizeof(*more))) == NULL) {
+		struct err e = {0};
+
+		err_mem(&e);
+		return (cli_error(&r->cli, &e));
+	}
+	r->given = more;
+	more[r->opt.checkpoints++] = (struct verify_given){r->cli.value, {NULL, 0}};
+	return (0);
+}
+
+/* Return 0, or the exit code where the command line is wrong. */
+static int
+set_option(struct run *r, int key)
+{
+	uint64_t n;
+
+	switch (key) {
+	case OPT_QUICK:
+		r->opt.quick = true;
+		break;
+	case OPT_SINCE:
+		r->opt.since = r->cli.value;
+		break;
+	case OPT_KEY:
+		return (add_key(r, &r->key, &r->opt.keys, NOTE_ED25519, "--key"));
+	case OPT_CHECKPOINT:
+		return (add_checkpoint(r));
+	case OPT_WITNESS:
+		return (add_key(r, &r->witness, &r->opt.witnesses, NOTE_COSIGNATURE, "--witness"));
+	case OPT_QUORUM:
+		if (decimal_parse(r->cli.value, strlen(r->cli.value), &n) != 0 || n == 0 || n > NOTE_SIGNATURES_MAX)
+			return (cli_usage(&r->cli, "option '--quorum' takes a number from 1 to %d, not '%s'", NOTE_SIGNATURES_MAX, r->cli.value));
+		r->opt.quorum = (size_t)n;
+		break;
+	case OPT_ROOTS:
+		r->roots = r->cli.value;
+		break;
+	}
+	return (0);
+}
+
+/* Two witnesses with one key are one witness. */
+static int
+check_witnesses(struct run *r)
+{
+	const struct note_key *k = r->witness;
+	size_t i, j;
+
+	for (i = 0; i < r->opt.witnesses; i++)
+		for (j = 0; j < i; j++)
+			if (memcmp(k[i].public, k[j].public, sizeof(k[i].public)) == 0)
+				return (cli_usage(&r->cli, "witnesses '%s' and '%s' have the same key", k[j].name, k[i].name));
+	if (r->opt.quorum == 0)
+		r->opt.quorum = r->opt.witnesses;
+	if (r->opt.witnesses == 0 && r->opt.quorum > 0)
+		return (cli_usage(&r->cli, "'--quorum' takes a '--witness'"));
+	if (r->opt.quorum > r->opt.witnesses)
+		return (cli_usage(&r->cli, "a quorum of %zu out of %zu witness%s", r->opt.quorum, r->opt.witnesses, r->opt.witnesses == 1 ? "" : "es"));
+	return (0);
+}
+
+static int
+check_options(struct run *r)
+{
+	const struct cli *cli = &r->cli;
+	size_t i, from_stdin = 0;
+
+	for (i = 0; i < r->opt.checkpoints; i++)
+		from_stdin += strcmp(r->given[i].name, "-") == 0;
+	if (cli->noperands > 0 && !r->from_stdin)
+		return (cli_usage(cli, "the only operand is '-', not '%s': name a ledger with --root", cli->operands[0]));
+	if (from_stdin + r->from_stdin > 1)
+		return (cli_usage(cli, "standard input can be one thing only"));
+	if (r->opt.since != NULL && r->from_stdin)
+		return (cli_usage(cli, "'--since' does not go with '-': there are no blocks in it"));
+	if (r->roots != NULL && (cli->root_given || r->from_stdin || r->opt.since != NULL || r->opt.checkpoints > 0))
+		return (cli_usage(cli, "'--roots' does not go with '%s'", cli->root_given ? "--root"
+			: r->from_stdin ? "-" : r->opt.since != NULL ? "--since" : "--checkpoint"));
+	if (check_witnesses(r) != 0)
+		return (EXIT_ERROR);
+	return ((r->from_stdin || from_stdin > 0) && cli_stdin_is_terminal(cli) ? EXIT_ERROR : 0);
+}
 
 static int
 parse(struct run *r, char **argv)
 {
 	struct cli *cli = &r->cli;
-	int key;
+	int key, rc;
 
 	cli_init(cli, "ecl-verify", help, argv);
 	while ((key = cli_next(cli, options)) > 0)
-		if (key == OPT_QUICK)
-			r->opt.quick = true;
+		if ((rc = set_option(r, key)) != 0)
+			return (rc);
 	if (key != 0)
 		return (-1);
 	r->from_stdin = cli->noperands == 1 && strcmp(cli->operands[0], "-") == 0;
-	if (cli->noperands > 0 && !r->from_stdin)
-		return (cli_usage(cli, "the only operand is '-', not '%s': name a ledger with --root", cli->operands[0]));
-	return (r->from_stdin && cli_stdin_is_terminal(cli) ? EXIT_ERROR : 0);
+	r->opt.key = r->key;
+	r->opt.witness = r->witness;
+	r->opt.checkpoint = r->given;
+	r->opt.now_us = cli_now_us();
+	return (check_options(r));
 }
+
+/* One checkpoint that was given, be it a file or a pipe. */
+static int
+read_checkpoint(struct verify_given *g, struct err *e)
+{
+	bool is_stdin = strcmp(g->name, "-") == 0;
+	struct buf b = BUF_INIT;
+	ssize_t n = -1;
+	int fd;
+
+	if (is_stdin)
+		g->name = "standard input";
+	if ((fd = is_stdin ? STDIN_FILENO : open(g->name, O_RDONLY | O_CLOEXEC)) == -1)
+		return (err_sys(e, "cannot open the checkpoint '%s'", g->name));
+	while (b.len <= NOTE_MAX && buf_reserve(&b, 4096) == 0 && (n = io_read(fd, b.data + b.len, 4096)) > 0)
+		b.len += (size_t)n;
+	if (b.len > NOTE_MAX)
+		err_set(e, "'%s' is no checkpoint: it has more than %u bytes", g->name, NOTE_MAX);
+	else if (b.failed)
+		err_mem(e);
+	else if (n != 0)
+		err_sys(e, "cannot read the checkpoint '%s'", g->name);
+	if (!is_stdin)
+		close(fd);
+	g->bytes = (struct span){b.data, b.len};
+	return (n == 0 && b.len <= NOTE_MAX ? 0 : -1);
+}
+
+static int
+read_checkpoints(struct run *r, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < r->opt.checkpoints; i++)
+		if (read_checkpoint(&r->given[i], e) != 0)
+			return (-1);
+	return (0);
+}
+
+static void
+release(struct run *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->opt.keys; i++)
+		note_key_release(&r->key[i]);
+	for (i = 0; i < r->opt.witnesses; i++)
+		note_key_release(&r->witness[i]);
+	for (i = 0; i < r->opt.checkpoints; i++)
+		free((char *)r->given[i].bytes.p);
+	free(r->key);
+	free(r->witness);
+	free(r->given);
+}
+
+/* ---- the run ---- */
 
 static int64_t
 now_us(void)
@@ -79,7 +284,7 @@ on_progress(void *arg, uint64_t bytes, uint64_t total)
 }
 
 static int
-verify(struct run *r, struct verify_result *ret, struct err *e)
+verify(struct run *r, const char *root, struct verify_result *ret, struct err *e)
 {
 	int64_t start = now_us();
 	int rc;
@@ -87,165 +292,110 @@ verify(struct run *r, struct verify_result *ret, struct err *e)
 	progress_init(&r->progress, &r->cli, "verifying", "bytes", 0);
 	r->opt.progress = on_progress;
 	r->opt.arg = &r->progress;
-	rc = r->from_stdin ? verify_stream(STDIN_FILENO, &r->opt, ret, e) : verify_root(r->cli.root, &r->opt, ret, e);
+	rc = r->from_stdin ? verify_stream(STDIN_FILENO, &r->opt, ret, e) : verify_root(root, &r->opt, ret, e);
 	progress_end(&r->progress);
 	r->us = now_us() - start;
 	return (rc);
 }
 
-static struct span
-text(const char *s)
-{
-	return ((struct span){s, strlen(s)});
-}
-
-/* ---- for programs ---- */
-
-static void
-json_number(struct buf *out, const char *name, uint64_t n)
-{
-	if (n != VERIFY_NONE)
-		buf_addf(out, ",\"%s\":%" PRIu64, name, n);
-}
-
-static void
-json_text(struct buf *out, const char *name, const char *s)
-{
-	if (s[0] == '\0')
-		return;
-	buf_addf(out, ",\"%s\":", name);
-	cli_json_string(text(s), out);
-}
-
-static void
-json_finding(const struct verify_finding *f, struct buf *out)
-{
-	char segment[LOG_NAME_SIZE] = "";
-
-	if (f->segment != VERIFY_NONE)
-		log_segment_name(f->segment, segment);
-	buf_addf(out, "{\"class\":\"%s\"", verify_class_name(f->class));
-	json_number(out, "seq", f->seq);
-	json_text(out, "segment", segment);
-	json_number(out, "offset", f->offset);
-	json_text(out, "block", f->block);
-	json_text(out, "path", f->path);
-	json_text(out, "message", f->message);
-	buf_adds(out, "}\n");
-}
-
-static void
-json_summary(const struct run *r, const struct verify_result *v, struct buf *out)
-{
-	buf_addf(out,
-	    "{\"verdict\":\"%s\",\"events\":%" PRIu64 ",\"blocks\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"seconds\":%.3f,"
-	    "\"anchored\":%" PRIu64 ",\"signed\":0,\"head\":",
-	    verify_class_name(v->verdict), v->events, v->blocks, v->bytes, (double)r->us / 1e6, v->anchored);
-	if (v->events > 0) {
-		buf_addc(out, '"');
-		buf_addhex(out, v->head, SHA256_SIZE);
-		buf_addc(out, '"');
-	} else
-		buf_adds(out, "null");
-	buf_adds(out, "}\n");
-}
-
-/* ---- for people ---- */
-
-/* corrupt: 00000000000000000000.ndjson, byte 4711: event 12 does not have the hash that it says */
-static void
-line_finding(const struct verify_finding *f, bool color, struct buf *out)
-{
-	const char *style = f->class < VERIFY_UNCHECKED ? "33" : "1;31";
-	char segment[LOG_NAME_SIZE];
-
-	if (color)
-		buf_addf(out, "\033[%sm%s\033[0m: ", style, verify_class_name(f->class));
-	else
-		buf_addf(out, "%s: ", verify_class_name(f->class));
-	if (f->block[0] != '\0')
-		buf_addf(out, "%s%s", f->block, f->path[0] == '\0' ? ": " : "/");
-	if (f->path[0] != '\0')
-		buf_addf(out, "%s: ", f->path);
-	if (f->segment != VERIFY_NONE) {
-		log_segment_name(f->segment, segment);
-		buf_addf(out, "%s, ", segment);
-	}
-	if (f->offset != VERIFY_NONE)
-		buf_addf(out, "byte %" PRIu64 ": ", f->offset);
-	cli_printable(text(f->message), out);
-	buf_addc(out, '\n');
-}
-
-static void
-line_summary(const struct run *r, const struct verify_result *v, bool color, struct buf *out)
-{
-	double seconds = (double)(r->us > 0 ? r->us : 1) / 1e6;
-	const char *on = "", *off = "";
-	uint64_t wrong = 0;
-	int class;
-
-	for (class = VERIFY_UNCHECKED; class < VERIFY_CLASSES; class ++)
-		wrong += v->count[class];
-	if (color) {
-		on = v->verdict == VERIFY_OK ? "\033[1;32m" : "\033[1;31m";
-		off = "\033[0m";
-	}
-	buf_addf(out, "%s%s%s: %" PRIu64 " event%s", on, verify_class_name(v->verdict), off, v->events,
-	    v->events == 1 ? "" : "s");
-	if (!r->from_stdin && !r->opt.quick)
-		buf_addf(out, " and %" PRIu64 " block%s", v->blocks, v->blocks == 1 ? "" : "s");
-	buf_addf(out, " checked in %.3f s (%.0f events a second); ", seconds, (double)v->events / seconds);
-	if (wrong > 0)
-		buf_addf(out, "%" PRIu64 " %s wrong", wrong, wrong == 1 ? "thing is" : "things are");
-	else
-		buf_adds(out, "nothing is wrong");
-	if (v->anchored > 0)
-		buf_addf(out, "; the first %" PRIu64 " events stand in a block too", v->anchored);
-	buf_addc(out, '\n');
-}
-
 static void
 report(const struct run *r, const struct verify_result *v)
 {
-	bool people = cli_want_table(&r->cli), color = cli_want_color(&r->cli, STDOUT_FILENO);
+	struct verify_report how = {
+	    .opt = &r->opt,
+	    .root = r->root,
+	    .from_stdin = r->from_stdin,
+	    .color = cli_want_color(&r->cli, STDOUT_FILENO),
+	    .us = r->us,
+	};
 	struct buf out = BUF_INIT;
-	size_t i;
 
 	if (r->cli.quiet && v->verdict == VERIFY_OK)
 		return;
-	for (i = 0; i < v->n; i++) {
-		if (people)
-			line_finding(&v->finding[i], color, &out);
-		else
-			json_finding(&v->finding[i], &out);
-	}
-	if (people)
-		line_summary(r, v, color, &out);
+	if (cli_want_table(&r->cli))
+		verify_report_text(&how, v, &out);
 	else
-		json_summary(r, v, &out);
+		verify_report_json(&how, v, &out);
 	fwrite(out.data, 1, out.len, stdout);
 	buf_release(&out);
 	if (v->more > 0)
 		cli_warn(&r->cli, "%" PRIu64 " more findings are not shown", v->more);
 }
 
+/* One ledger.  Return its exit code, or -1. */
+static int
+verify_one(struct run *r, const char *root, struct err *e)
+{
+	struct verify_result v = {0};
+	int rc;
+
+	if (verify(r, root, &v, e) != 0)
+		return (-1);
+	report(r, &v);
+	rc = v.verdict == VERIFY_OK ? 0 : v.verdict == VERIFY_UNCHECKED ? EXIT_ERROR : EXIT_NO;
+	verify_release(&v);
+	return (rc);
+}
+
+/* What is wrong anywhere weighs more than what could not be checked elsewhere. */
+static int
+heavier(int a, int b)
+{
+	return (a == EXIT_NO || b == EXIT_NO ? EXIT_NO : a != 0 ? a : b);
+}
+
+static int
+verify_roots(struct run *r)
+{
+	char path[PATH_MAX];
+	struct roots roots;
+	struct err e = {0};
+	size_t i;
+	int rc = 0, one;
+
+	if (roots_list(r->roots, &roots, &e) != 0)
+		return (cli_error(&r->cli, &e));
+	if (roots.n == 0) {
+		err_set(&e, "no ledger directly under '%s'", r->roots);
+		rc = cli_error(&r->cli, &e);
+	}
+	for (i = 0; i < roots.n; i++) {
+		r->root = roots.entry[i].name;
+		snprintf(path, sizeof(path), "%s/%s", r->roots, r->root);
+		e = (struct err){0};
+		if ((one = verify_one(r, path, &e)) == -1) {
+			/* The others are looked at all the same. */
+			fflush(stdout);
+			cli_warn(&r->cli, "root '%s': %s", r->root, e.text);
+			one = EXIT_ERROR;
+		}
+		rc = heavier(rc, one);
+	}
+	roots_release(&roots);
+	return (rc);
+}
+
 int
 main(int argc, char **argv)
 {
-	struct verify_result v = {0};
 	struct run r = {0};
 	struct err e = {0};
 	int rc;
 
 	(void)argc;
-	if ((rc = parse(&r, argv)) != 0)
-		return (rc == -1 ? r.cli.exit : rc);
+	if ((rc = parse(&r, argv)) != 0) {
+		rc = rc == -1 ? r.cli.exit : rc;
+		goto done;
+	}
 	sha256_prefer_bulk();
-	if (verify(&r, &v, &e) != 0)
-		return (cli_error(&r.cli, &e));
-	report(&r, &v);
-	rc = v.verdict == VERIFY_OK ? 0 : v.verdict == VERIFY_UNCHECKED ? EXIT_ERROR : EXIT_NO;
-	verify_release(&v);
-	return (cli_close_stdout(&r.cli, rc));
+	if (r.roots != NULL)
+		rc = verify_roots(&r);
+	else if (read_checkpoints(&r, &e) != 0 || (rc = verify_one(&r, r.cli.root, &e)) == -1) {
+		rc = cli_error(&r.cli, &e);
+		goto done;
+	}
+	rc = cli_close_stdout(&r.cli, rc);
+done:
+	release(&r);
+	return (rc);
 }

@@ -18,12 +18,18 @@ static const char *const class_names[VERIFY_CLASSES] = {
     [VERIFY_PRUNED] = "pruned",
     [VERIFY_BLOCK_WRITABLE] = "block-writable",
     [VERIFY_UNRECORDED_BLOCK] = "unrecorded-block",
+    [VERIFY_UNSIGNED_TAIL] = "unsigned-tail",
+    [VERIFY_CHECKPOINT_LAG] = "checkpoint-lag",
+    [VERIFY_INDEX_LAG] = "index-lag",
+    [VERIFY_INDEX_DAMAGED] = "index-damaged",
     [VERIFY_UNCHECKED] = "unchecked",
     [VERIFY_TORN] = "torn",
+    [VERIFY_UNSIGNED] = "unsigned",
     [VERIFY_BLOCK_DAMAGED] = "block-damaged",
     [VERIFY_CORRUPT] = "corrupt",
     [VERIFY_TRUNCATED] = "truncated",
     [VERIFY_REWRITTEN] = "rewritten",
+    [VERIFY_FORKED] = "forked",
 };
 
 const char *
@@ -111,6 +117,8 @@ conclude(struct verify_pass *p, struct verify_result *r)
 {
 	int class;
 
+	verify_trust_finish(p);
+
 	r->events = p->seq - p->first_seq;
 	r->bytes = p->bytes;
 	memcpy(r->head, p->head, SHA256_SIZE);
@@ -120,53 +128,7 @@ conclude(struct verify_pass *p, struct verify_result *r)
 			r->verdict = (enum verify_class)class;
 }
 
-/* ---- a stream ---- */
-
-int
-verify_stream(int fd, const struct verify_options *opt, struct verify_result *ret, struct err *e)
-{
-	struct verify v = {.opt = opt, .result = ret, .e = e, .log = VERIFY_LOG_INIT, .doubt_from = VERIFY_NONE};
-	struct verify_pass p;
-	struct buf window = BUF_INIT;
-	size_t used;
-	ssize_t n;
-	int rc = 0;
-
-	if (result_init(ret, e) != 0)
-		return (-1);
-	verify_pass_init(&p, &v, NULL, opt->quick ? 0 : PASS_TREE | PASS_ELEMENTS | PASS_BLOCKS);
-	for (;;) {
-		if (buf_reserve(&window, VERIFY_CHUNK) != 0) {
-			rc = err_mem(e);
-			break;
-		}
-		if ((n = io_read(fd, window.data + window.len, VERIFY_CHUNK)) <= 0) {
-			rc = n == 0 ? 0 : err_sys(e, "cannot read the standard input");
-			break;
-		}
-		window.len += (size_t)n;
-		used = verify_pass_feed(&p, window.data, window.len);
-		memmove(window.data, window.data + used, window.len - used);
-		window.len -= used;
-		if (p.broken) {
-			rc = -1;
-			break;
-		}
-		if (opt->progress != NULL)
-			opt->progress(opt->arg, p.bytes, 0);
-	}
-	verify_pass_rest(&p, window.len, true);
-	verify_pass_flush(&p, VERIFY_TORN);
-	conclude(&p, ret);
-	verify_pass_release(&p);
-	buf_release(&window);
-	free(v.records.record);
-	if (rc != 0)
-		verify_release(ret);
-	return (rc);
-}
-
-/* ---- a root ---- */
+/* ---- what knows of the log ---- */
 
 static void
 check_durable(struct verify_pass *p)
@@ -178,20 +140,42 @@ check_durable(struct verify_pass *p)
 		    place.seq);
 }
 
+/* A block, and who signed it.  Its notes are looked at also where it is wrong. */
+static void
+check_block(struct verify_pass *p, const struct block *b)
+{
+	verify_block(p, b);
+	if (verify_trust_block(p->v, p, b, p->v->e) == -1)
+		p->broken = true;
+}
+
 void
 verify_anchor(struct verify_pass *p)
 {
 	struct verify *v = p->v;
 	const struct verify_anchor *a;
 
-	for (; v->next < v->anchors && v->anchor[v->next].size <= p->seq; v->next++) {
+	for (; v->next < v->anchors && v->anchor[v->next].size <= p->seq && !p->broken; v->next++) {
 		a = &v->anchor[v->next];
 		if (a->block != NULL)
-			verify_block(p, a->block);
+			check_block(p, a->block);
+		else if (a->claim_plus_1 > 0)
+			verify_trust_compare(p, &v->trust.claim[a->claim_plus_1 - 1]);
 		else
 			check_durable(p);
 	}
 	p->next_anchor = v->next < v->anchors ? v->anchor[v->next].size : EVENT_NONE;
+}
+
+/* Claims of more events than there are.  Whole lines that cannot be read are not missing. */
+static bool
+check_claim_length(const struct verify_pass *p, const struct verify_anchor *a)
+{
+	if (a->claim_plus_1 == 0)
+		return (false);
+	if (p->unread == 0 || p->torn)
+		p->v->trust.claim[a->claim_plus_1 - 1].state = CLAIM_LONGER;
+	return (true);
 }
 
 /* What knows of more events than there are. */
@@ -207,16 +191,17 @@ check_length(struct verify_pass *p)
 		place.offset = p->good_offset;
 	} else if (!v->layer->replica)
 		verify_found(v, VERIFY_TRUNCATED, &place, "the log is empty: it has no genesis");
-	for (; v->next < v->anchors; v->next++) {
+	for (; v->next < v->anchors && !p->broken; v->next++) {
 		a = &v->anchor[v->next];
+		if (check_claim_length(p, a))
+			continue;
 		place.block = a->block != NULL ? a->block->name : "";
 		place.path = a->block != NULL ? "" : "durable";
-		/* Whole lines that cannot be read are not missing. */
 		if (p->unread == 0 || p->torn)
 			verify_found(v, VERIFY_TRUNCATED, &place, "the log ends before event %" PRIu64 ", but there were %" PRIu64,
 			    p->seq, a->size);
 		if (a->block != NULL)
-			verify_block(p, a->block);
+			check_block(p, a->block);
 	}
 }
 
@@ -231,45 +216,74 @@ cmp_anchors(const void *a, const void *b)
 static int
 set_anchors(struct verify *v, struct err *e)
 {
+	uint64_t from = v->since.set ? v->since.block->header.size : 0;
+	const struct block *b;
 	size_t i;
 
-	if ((v->anchor = calloc(v->blocks.n + 1, sizeof(*v->anchor))) == NULL)
+	if ((v->anchor = calloc(v->blocks.n + v->trust.n + 1, sizeof(*v->anchor))) == NULL)
 		return (err_mem(e));
-	for (i = 0; i < v->blocks.n; i++)
-		if (v->blocks.block[i].good)
-			v->anchor[v->anchors++] = (struct verify_anchor){v->blocks.block[i].header.size, &v->blocks.block[i]};
-	if (v->durable.size > 0)
-		v->anchor[v->anchors++] = (struct verify_anchor){v->durable.size, NULL};
+	for (i = 0; i < v->trust.n; i++)
+		if (v->trust.claim[i].size >= from)
+			v->anchor[v->anchors++] = (struct verify_anchor){v->trust.claim[i].size, NULL, i + 1};
+	for (i = 0; i < v->blocks.n; i++) {
+		b = &v->blocks.block[i];
+		if (!v->opt->quick && b->good && (!v->since.set || b->header.size > from))
+			v->anchor[v->anchors++] = (struct verify_anchor){b->header.size, b, 0};
+	}
+	if (v->durable.size > from)
+		v->anchor[v->anchors++] = (struct verify_anchor){v->durable.size, NULL, 0};
 	if (v->anchors > 0)
 		qsort(v->anchor, v->anchors, sizeof(*v->anchor), cmp_anchors);
 	return (0);
 }
 
-/* The blocks first: what they were made of is in the log that is listed then. */
+/* ---- a root ---- */
+
+/* First what is signed, then the blocks: what they were made of is in the log that is listed then. */
 static int
 list(struct verify *v, struct err *e)
 {
+	bool blocks = !v->opt->quick || v->opt->since != NULL;
 	size_t i;
 
-	if (!v->opt->quick && block_list_read(v->layer->snap_fd, &v->blocks, e) != 0)
+	if (verify_trust_begin(v, e) != 0)
 		return (-1);
-	if (verify_end(v, &v->log, e) != 0 || set_anchors(v, e) != 0)
+	if (blocks && (v->layer->bare ? block_list_read_alone(v->layer->root_fd, &v->blocks, e)
+				      : block_list_read(v->layer->snap_fd, &v->blocks, e)) != 0)
+		return (-1);
+	if (verify_end(v, &v->log, e) != 0)
 		return (-1);
 	for (i = 0; i < v->log.n; i++)
 		v->total += v->log.segment[i].size;
-	return (0);
+	if (verify_trust_log_origin(v) != 0)
+		return (err_mem(e));
+	if (verify_trust_claims(v, e) != 0 || (v->opt->since != NULL && verify_since(v, e) != 0))
+		return (-1);
+	if (!v->opt->quick && verify_index(v, e) != 0)
+		return (-1);
+	return (set_anchors(v, e));
+}
+
+/* What the pass has to keep: the tree, too, where something signed is to be compared. */
+static unsigned
+checks(const struct verify_options *opt)
+{
+	if (!opt->quick)
+		return (PASS_TREE | PASS_ELEMENTS | PASS_STATES | PASS_BLOCKS);
+	return (opt->keys > 0 || opt->quorum > 0 || opt->checkpoints > 0 ? PASS_TREE : 0);
 }
 
 static int
 round_run(struct verify *v, struct err *e)
 {
-	const unsigned all = PASS_TREE | PASS_ELEMENTS | PASS_STATES | PASS_BLOCKS;
 	struct verify_pass p;
 	int rc;
 
 	if (list(v, e) != 0)
 		return (-1);
-	verify_pass_init(&p, v, &v->log, v->opt->quick ? 0 : all);
+	verify_pass_init(&p, v, &v->log, checks(v->opt));
+	if (v->since.set)
+		verify_since_begin(&p);
 	verify_anchor(&p);
 	if ((rc = verify_pass_log(&p, e)) != 0)
 		goto out;
@@ -296,6 +310,8 @@ round_release(struct verify *v)
 	v->anchors = v->next = 0;
 	free(v->records.record);
 	memset(&v->records, 0, sizeof(v->records));
+	verify_trust_release(&v->trust);
+	memset(&v->since, 0, sizeof(v->since));
 	v->told_rewritten = v->doubt = false;
 	v->total = 0;
 }
@@ -307,7 +323,7 @@ verify_root(const char *path, const struct verify_options *opt, struct verify_re
 	const struct verify_mark none = {0};
 	int rc;
 
-	if (layer_open(path, LAYER_READ | LAYER_NO_INDEX | (opt->quick ? 0 : LAYER_ROOT), &v.layer, e) != 0)
+	if (layer_open(path, LAYER_READ | LAYER_NO_INDEX, &v.layer, e) != 0)
 		return (-1);
 	if (result_init(ret, e) != 0) {
 		layer_free(v.layer);
@@ -316,11 +332,65 @@ verify_root(const char *path, const struct verify_options *opt, struct verify_re
 	while ((rc = round_run(&v, e)) == 0 && verify_again(&v)) {
 		round_release(&v);
 		verify_forget(ret, &none);
-		ret->blocks = ret->anchored = 0;
+		ret->blocks = ret->anchored = ret->vouched = ret->witnessed = 0;
+		ret->signer = NULL;
 		v.round++;
 	}
 	round_release(&v);
 	layer_free(v.layer);
+	if (rc != 0)
+		verify_release(ret);
+	return (rc);
+}
+
+/* ---- a stream ---- */
+
+int
+verify_stream(int fd, const struct verify_options *opt, struct verify_result *ret, struct err *e)
+{
+	struct verify v = {.opt = opt, .result = ret, .e = e, .log = VERIFY_LOG_INIT, .doubt_from = VERIFY_NONE};
+	struct verify_pass p;
+	struct buf window = BUF_INIT;
+	size_t used;
+	ssize_t n;
+	int rc = 0;
+
+	if (result_init(ret, e) != 0)
+		return (-1);
+	verify_pass_init(&p, &v, NULL, checks(opt) & ~PASS_STATES);
+	if ((rc = verify_trust_claims(&v, e)) == 0 && (rc = set_anchors(&v, e)) == 0)
+		verify_anchor(&p);
+	while (rc == 0) {
+		if (buf_reserve(&window, VERIFY_CHUNK) != 0) {
+			rc = err_mem(e);
+			break;
+		}
+		if ((n = io_read(fd, window.data + window.len, VERIFY_CHUNK)) <= 0) {
+			rc = n == 0 ? 0 : err_sys(e, "cannot read the standard input");
+			break;
+		}
+		window.len += (size_t)n;
+		used = verify_pass_feed(&p, window.data, window.len);
+		memmove(window.data, window.data + used, window.len - used);
+		window.len -= used;
+		if (p.broken) {
+			rc = -1;
+			break;
+		}
+		if (opt->progress != NULL)
+			opt->progress(opt->arg, p.bytes, 0);
+	}
+	verify_pass_rest(&p, window.len, true);
+	p.torn = p.pending.set;
+	verify_pass_flush(&p, VERIFY_TORN);
+	for (; v.next < v.anchors; v.next++)
+		check_claim_length(&p, &v.anchor[v.next]);
+	conclude(&p, ret);
+	verify_pass_release(&p);
+	buf_release(&window);
+	free(v.records.record);
+	free(v.anchor);
+	verify_trust_release(&v.trust);
 	if (rc != 0)
 		verify_release(ret);
 	return (rc);

@@ -8,6 +8,7 @@
 
 #include "block.h"
 #include "err.h"
+#include "note.h"
 #include "sha256.h"
 
 /* In order of weight: the verdict is the heaviest one found. */
@@ -18,15 +19,21 @@ enum verify_class {
 	VERIFY_PRUNED,		 /* blocks of which the log says that they were pruned */
 	VERIFY_BLOCK_WRITABLE,	 /* a btrfs snapshot that is not read-only */
 	VERIFY_UNRECORDED_BLOCK, /* a block without an event: its maker died before it wrote one */
+	VERIFY_UNSIGNED_TAIL,	 /* events behind the newest signed checkpoint */
+	VERIFY_CHECKPOINT_LAG,	 /* ROOT/checkpoint is older than that of a block, or absent */
+	VERIFY_INDEX_LAG,	 /* the index lacks more events than it should */
+	VERIFY_INDEX_DAMAGED,	 /* it is not what it was made; nobody believes it */
 
 	VERIFY_UNCHECKED, /* something could not be read, so nothing is known of it */
 
 	/* Something is wrong. */
 	VERIFY_TORN,	      /* the log's tail is no whole line, and no writer is at work */
+	VERIFY_UNSIGNED,      /* nobody vouches for it of whom that was demanded */
 	VERIFY_BLOCK_DAMAGED, /* a block is not what its header says, or is missing */
 	VERIFY_CORRUPT,	      /* bytes that are no event, or not the event that their hash is of */
 	VERIFY_TRUNCATED,     /* events that there were once are missing */
 	VERIFY_REWRITTEN,     /* lines that are right in themselves, but not the ones there were */
+	VERIFY_FORKED,	      /* there are two histories, and both are signed */
 	VERIFY_CLASSES
 };
 
@@ -54,18 +61,37 @@ struct verify_result {
 	uint64_t bytes;			/* of the log */
 	uint64_t anchored;		/* events covered by the newest block that is right */
 	uint8_t head[SHA256_SIZE];	/* hash of the last event; zeros where there is none */
+	uint64_t vouched;		/* events covered by a good signature of a demanded key */
+	const struct note_key *signer;	/* which of them; NULL: none */
+	uint64_t witnessed;		/* events covered by a checkpoint that a quorum of the witnesses cosigned */
+	uint64_t since;			/* events that were taken on trust, and not looked at */
+	char since_block[BLOCK_NAME_SIZE]; /* because of this block; "" = none */
+};
+
+/* A checkpoint that was kept elsewhere: a signed note, or its bare text. */
+struct verify_given {
+	const char *name; /* of the file, for messages */
+	struct span bytes;
 };
 
 struct verify_options {
 	bool quick;   /* lines and chain of the log only */
+	const struct note_key *key; /* ROOT/checkpoint is to be signed by one of these; a key is asked about what has its name as origin only */
+	size_t keys;		    /* 0: nobody's signature is demanded */
+	const struct note_key *witness; /* a checkpoint is to be cosigned by ${quorum} of these, all different */
+	size_t witnesses, quorum;
+	const struct verify_given *checkpoint; /* each of a prefix of the log */
+	size_t checkpoints;
+	const char *since; /* a block (when.h) that is taken on trust with all before it; NULL: none */
+	int64_t now_us;	   /* for ${since} */
 	void (*progress)(void *arg, uint64_t bytes, uint64_t total); /* may be NULL; ${total} 0: not known */
 	void *arg;
 };
 
 /**
  * verify_root(path, opt, ret, e):
- * Check the ledger of the root at ${path}: its log, and its blocks unless ${opt} is quick (which a bare layer needs).  Reads only, believes
- * no index, takes no lock for longer than it takes to list the log.  What is wrong with the ledger is in
+ * Check the ledger of the root at ${path}, or of a layer that stands alone: its log, its blocks unless ${opt} is quick, and what is
+ * signed of them.  Reads only, believes no index, takes no lock for longer than it takes to list the log.  What is wrong with the ledger is in
  * ${ret}, not an error; to be released with verify_release().  Writers may be at work meanwhile: the log is looked at
  * as far as it went at the start, blocks that come or go are let be.  Return 0, or -1 where there was no checking it.
  * O(bytes of the log and of the blocks); memory for the elements, not for the log.
@@ -75,7 +101,7 @@ int verify_root(const char *path, const struct verify_options *opt, struct verif
 /**
  * verify_stream(fd, opt, ret, e):
  * Check the event lines that come from ${fd}: each in itself, the chain, times, parents.  Where they do not begin
- * with event 0, what came before is taken on trust.  Otherwise as verify_root().
+ * with event 0, what came before is taken on trust, and a checkpoint cannot be compared.  Otherwise as verify_root().
  */
 int verify_stream(int fd, const struct verify_options *opt, struct verify_result *ret, struct err *e);
 

@@ -304,7 +304,7 @@ check(struct check *c)
 {
 	struct err e = {0};
 
-	if ((c->fd = io_open_dir(c->v->layer->snap_fd, c->b->name, &e)) == -1) {
+	if ((c->fd = verify_block_open(c->v, c->b, &e)) == -1) {
 		problem(c, "", &e);
 		return;
 	}

@@ -23,21 +23,28 @@ tell(struct verify *v, enum verify_class class, const char *block, const char *p
 	verify_found(v, class, &place, "%s", what);
 }
 
+int
+verify_block_open(const struct verify *v, const struct block *b, struct err *e)
+{
+	if (v->layer->bare)
+		return (io_open_dir(v->layer->root_fd, ".", e));
+	return (io_open_dir(v->layer->snap_fd, b->name, e));
+}
+
 /* A block whose header is bad, or that of another block. */
 static void
 bad_header(struct verify *v, const struct block *b)
 {
-	struct buf name = BUF_INIT;
 	struct err e = {0};
 	bool denied = false;
-	int fd;
+	int dir, fd;
 
-	buf_addf(&name, "%s/.ecl/block", b->name);
-	if ((fd = io_open_file(v->layer->snap_fd, buf_cstr(&name), O_RDONLY, 0, &e)) != -1)
+	if ((dir = verify_block_open(v, b, &e)) != -1 && (fd = io_open_file(dir, ".ecl/block", O_RDONLY, 0, &e)) != -1)
 		close(fd);
 	else
 		denied = verify_is_denied(e.sys);
-	buf_release(&name);
+	if (dir != -1)
+		close(dir);
 	if (verify_block_gone(v, b->name))
 		return;
 	v->result->blocks++;
@@ -83,6 +90,13 @@ is_missing(const struct verify *v, const struct verify_record *rec)
 	return (!rec->pruned && verify_block_gone(v, rec->name));
 }
 
+/* Whether its event lies in the part that is taken on trust. */
+static bool
+is_before(const struct verify *v, const struct block *b)
+{
+	return (v->since.set && b->height < v->since.block->height);
+}
+
 /* How many blocks lack their event, or events their block. */
 static size_t
 unmatched(struct verify *v)
@@ -90,7 +104,7 @@ unmatched(struct verify *v)
 	size_t i, lacking = 0;
 
 	for (i = 0; i < v->blocks.n; i++) {
-		if (!v->blocks.block[i].good)
+		if (!v->blocks.block[i].good || is_before(v, &v->blocks.block[i]))
 			continue;
 		if (verify_records_find(&v->records, v->blocks.block[i].header.hash) == NULL)
 			lacking++;
@@ -110,8 +124,8 @@ verify_blocks_finish(struct verify_pass *p, struct err *e)
 	int waited_ms = 0;
 	size_t i;
 
-	/* Who makes or prunes a block writes its event last. */
-	while (unmatched(v) > 0) {
+	/* Who makes or prunes a block writes its event last.  A block that stands alone ends before that. */
+	while (!v->layer->bare && unmatched(v) > 0) {
 		bool more = verify_wait_blocks(v, &waited_ms);
 
 		if (verify_extend(p, e) != 0)
@@ -123,10 +137,10 @@ verify_blocks_finish(struct verify_pass *p, struct err *e)
 		b = &v->blocks.block[i];
 		if (!b->good)
 			bad_header(v, b);
-		else if (verify_records_find(&v->records, b->header.hash) == NULL && !verify_block_gone(v, b->name))
+		else if (!v->layer->bare && !is_before(v, b) && verify_records_find(&v->records, b->header.hash) == NULL && !verify_block_gone(v, b->name))
 			unrecorded(p, b);
 	}
-	for (i = 0; i < v->records.n; i++) {
+	for (i = 0; i < v->records.n && !v->layer->bare; i++) {
 		rec = &v->records.record[i];
 		pruned += rec->pruned;
 		if (is_missing(v, rec))

@@ -8,6 +8,7 @@
 #include "log.h"
 #include "merkle.h"
 #include "verify.h"
+#include "verify_signed.h"
 #include "verify_table.h"
 
 /* ---- segments, read as they are (verify_read.c) ---- */
@@ -155,12 +156,36 @@ void verify_event(struct verify_pass *p, const struct event *ev, uint64_t offset
 /** verify_records_find(r, hash): the block with this header hash, or NULL. */
 struct verify_record *verify_records_find(struct verify_records *r, const uint8_t hash[SHA256_SIZE]);
 
+/* ---- what is taken on trust (verify_since.c) ---- */
+
+/* Behind the last event of a block that is taken on trust. */
+struct verify_since {
+	bool set;
+	const struct block *block;
+	const struct note_key *signer;
+	size_t segment; /* where the next event begins; a number in the log's list */
+	uint64_t offset;
+	int64_t time_us; /* of the last event */
+	struct merkle tree;
+};
+
+/**
+ * verify_since(v, e):
+ * The log and the blocks are listed: look whether the block that v->opt->since names can be taken on trust with what came before, and set v->since.  Where it
+ * cannot, that is a finding, or will be one when the log is looked at from its beginning.  Return 0, or -1 where there is no such block.
+ */
+int verify_since(struct verify *v, struct err *e);
+
+/** verify_since_begin(p): put ${p}, at its beginning, behind the events that are taken on trust. */
+void verify_since_begin(struct verify_pass *p);
+
 /* ---- the run (verify.c) ---- */
 
-/* Where the pass stops to compare: a block, or ROOT/durable. */
+/* Where the pass stops to compare: a block, a claim (a number: they move), or ROOT/durable. */
 struct verify_anchor {
 	uint64_t size;
-	const struct block *block; /* NULL: ROOT/durable */
+	const struct block *block;
+	size_t claim_plus_1; /* 0: none */
 };
 
 struct verify {
@@ -176,6 +201,8 @@ struct verify {
 	size_t anchors, next;
 	struct verify_records records;
 	bool told_rewritten; /* by a block */
+	struct verify_trust trust;
+	struct verify_since since;
 
 	/* What may be a writer's work, not damage (verify_end.c). */
 	unsigned round;
@@ -239,6 +266,9 @@ bool verify_is_denied(int sys);
 
 /** verify_block(p, b): check block ${b} with ${p} at its size, or (p->seq is another) by itself. */
 void verify_block(struct verify_pass *p, const struct block *b);
+
+/** verify_block_open(v, b, e): the directory of block ${b}, which may stand alone.  Return a descriptor, or -1. */
+int verify_block_open(const struct verify *v, const struct block *b, struct err *e);
 
 /** verify_block_gone(v, name): there is no such block now. */
 bool verify_block_gone(const struct verify *v, const char *name);

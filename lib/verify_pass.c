@@ -292,6 +292,10 @@ static void
 begin(struct verify_pass *p, const struct event *ev)
 {
 	p->begun = true;
+	if (verify_trust_origin(&p->v->trust, ev) != 0) {
+		err_mem(p->v->e);
+		p->broken = true;
+	}
 	if (ev->seq == 0)
 		return;
 	p->first_seq = p->seq = ev->seq;
