@@ -188,6 +188,20 @@ int index_frontier(struct index *ix, uint64_t size, struct merkle *ret, struct e
 int index_sums(struct index *ix, struct buf *ret_fault, struct err *e);
 
 /**
+ * index_range(ix, from, to, out, e):
+ * The same of the events from ${from} to ${to}, that one not included, which are a subtree: MTH(D[from:to]), as merkle_proof.h asks for them.
+ * Like a root it is what the files say, whose checksums are right: who makes a proof checks it against what he knows otherwise.
+ */
+int index_range(struct index *ix, uint64_t from, uint64_t to, uint8_t out[SHA256_SIZE], struct err *e);
+
+/**
+ * index_level(ix, level, first, n, out, e):
+ * ${n} hashes, 32 bytes each, from number ${first} on, of the subtrees of 256^level events; level < INDEX_LEVELS.  Return 0 or -1.
+ */
+#define INDEX_LEVELS 5
+int index_level(struct index *ix, unsigned level, uint64_t first, size_t n, uint8_t *out, struct err *e);
+
+/**
  * index_publish(ix, lock_fd, e):
  * Write what the files lack and publish a new `head`.  ${lock_fd} is ROOT/index.lock: where somebody else holds it, do nothing.
  * Memory of the tail is released.  Only what is in the log, which must be durable: while events are fed that are not

@@ -13,7 +13,7 @@
 #define ROW_ID 24	/* where the element's number stands in a row */
 #define INDEX_AGAIN 2	/* the published files turned out to be damaged, all is in memory now: look again */
 #define INDEX_DAMAGED 3 /* they are damaged, and nothing was done about it yet */
-#define TREE_LEVELS 5	/* tree.0 to tree.4: over 4 G events the rest is hashed at each question */
+#define TREE_LEVELS INDEX_LEVELS /* tree.0 to tree.4: over 4 G events the rest is hashed at each question */
 #define TREE_FAN 256
 #define RUNS_MAX 24	    /* more than that are merged, whatever their size */
 #define MERGE_RECORDS 262144 /* larger merges belong to ecl-index, while there are few runs */

@@ -90,11 +90,11 @@ tree_extend(struct tree *t, struct err *e)
 	return (rc);
 }
 
-/* The perfect subtrees of the first ${size} events.  Return 0 or INDEX_DAMAGED. */
+/* The perfect subtrees of events ${from} to ${to}; ${from} is a multiple of all widths up to to - from.  Return 0 or INDEX_DAMAGED. */
 static int
-frontier_of(struct tree *t, uint64_t size, struct merkle *m, struct err *e)
+frontier_of(struct tree *t, uint64_t from, uint64_t to, struct merkle *m, struct err *e)
 {
-	uint64_t width = 1, pos = 0;
+	uint64_t width = 1, pos = from;
 	const uint8_t *p;
 	unsigned k;
 
@@ -103,7 +103,7 @@ frontier_of(struct tree *t, uint64_t size, struct merkle *m, struct err *e)
 		width *= TREE_FAN;
 	/* The largest perfect subtrees first; below the top level at most 255 of each size. */
 	for (k = TREE_LEVELS; k-- > 0; width /= TREE_FAN)
-		for (; size - pos >= width; pos += width) {
+		for (; to - pos >= width; pos += width) {
 			if (tree_hash(t, k, pos / width, &p, e) != 0)
 				return (INDEX_DAMAGED);
 			merkle_add_subtree(m, p, width);
@@ -111,13 +111,25 @@ frontier_of(struct tree *t, uint64_t size, struct merkle *m, struct err *e)
 	return (0);
 }
 
-int
-index_frontier(struct index *ix, uint64_t size, struct merkle *ret, struct err *e)
+/* ${n} hashes of level ${k} from ${first} on.  Return 0 or INDEX_DAMAGED. */
+static int
+level_of(struct tree *t, unsigned k, uint64_t first, size_t n, uint8_t *out, struct err *e)
 {
-	struct tree t;
-	struct err why;
-	int rc;
+	const uint8_t *p;
+	size_t i;
 
+	for (i = 0; i < n; i++, out += SHA256_SIZE) {
+		if (tree_hash(t, k, first + i, &p, e) != 0)
+			return (INDEX_DAMAGED);
+		memcpy(out, p, SHA256_SIZE);
+	}
+	return (0);
+}
+
+/* Whether the tree can be asked about the first ${size} events. */
+static int
+may_ask(const struct index *ix, uint64_t size, struct err *e)
+{
 	if (size > ix->size)
 		return (err_set(e, "the log has %" PRIu64 " events, not %" PRIu64, ix->size, size));
 	if ((ix->flags & INDEX_NO_HASHES) != 0)
@@ -125,25 +137,80 @@ index_frontier(struct index *ix, uint64_t size, struct merkle *ret, struct err *
 	/* The hashes in between are on their way. */
 	if (ix->going != NULL)
 		return (err_set(e, "no root while the index is being published"));
+	return (0);
+}
+
+/* What a question that was answered by ${rc} comes to. */
+static int
+answered(struct index *ix, int rc, const struct err *why, struct err *e)
+{
+	if (rc == INDEX_DAMAGED)
+		return (index_lost(ix, why, e));
+	if (rc == -1 && e != NULL)
+		*e = *why;
+	return (rc);
+}
+
+static int
+ask_frontier(struct index *ix, uint64_t from, uint64_t to, struct merkle *ret, struct err *e)
+{
+	struct tree t;
+	struct err why;
+	int rc;
+
+	if (may_ask(ix, to, e) != 0)
+		return (-1);
 	do {
 		t = (struct tree){ix->tree, &ix->tail, ix->published, ix->size};
 		if ((rc = tree_extend(&t, &why)) == 0)
-			rc = frontier_of(&t, size, ret, &why);
-		if (rc == INDEX_DAMAGED)
-			rc = index_lost(ix, &why, e);
-		else if (rc == -1 && e != NULL)
-			*e = why;
-	} while (rc == INDEX_AGAIN);
+			rc = frontier_of(&t, from, to, ret, &why);
+	} while ((rc = answered(ix, rc, &why, e)) == INDEX_AGAIN);
 	return (rc);
+}
+
+int
+index_frontier(struct index *ix, uint64_t size, struct merkle *ret, struct err *e)
+{
+	return (ask_frontier(ix, 0, size, ret, e));
+}
+
+int
+index_range(struct index *ix, uint64_t from, uint64_t to, uint8_t out[SHA256_SIZE], struct err *e)
+{
+	uint64_t width = 1;
+	struct merkle m;
+
+	while (from < to && width < to - from)
+		width *= 2;
+	if (from > to || from % width != 0)
+		return (err_set(e, "events %" PRIu64 " to %" PRIu64 " are no subtree", from, to));
+	if (ask_frontier(ix, from, to, &m, e) != 0)
+		return (-1);
+	merkle_root(&m, out);
+	return (0);
 }
 
 int
 index_root(struct index *ix, uint64_t size, uint8_t out[SHA256_SIZE], struct err *e)
 {
-	struct merkle m;
+	return (index_range(ix, 0, size, out, e));
+}
 
-	if (index_frontier(ix, size, &m, e) != 0)
+int
+index_level(struct index *ix, unsigned level, uint64_t first, size_t n, uint8_t *out, struct err *e)
+{
+	struct tree t;
+	struct err why;
+	int rc;
+
+	if (level >= TREE_LEVELS || first + n > ix->size >> TREE_SHIFT * level)
+		return (err_set(e, "the log has no hash %" PRIu64 " of level %u", first + n - 1, level));
+	if (may_ask(ix, ix->size, e) != 0)
 		return (-1);
-	merkle_root(&m, out);
-	return (0);
+	do {
+		t = (struct tree){ix->tree, &ix->tail, ix->published, ix->size};
+		if ((rc = tree_extend(&t, &why)) == 0)
+			rc = level_of(&t, level, first, n, out, &why);
+	} while ((rc = answered(ix, rc, &why, e)) == INDEX_AGAIN);
+	return (rc);
 }
