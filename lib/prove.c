@@ -17,10 +17,20 @@
 #define LINES 64 /* hashed at a time */
 #define STEP 16384
 
-int
-prove_differs(const struct prove_base *b, struct err *e)
+/* Say that the log is not what ${b} is of.  Return -1. */
+static int
+differs(const struct prove_base *b, struct err *e)
 {
 	return (err_no(e, "the log is not the one that the checkpoint of %" PRIu64 " events is of: run 'ecl-verify'", b->at.size));
+}
+
+int
+prove_again(const struct prove_base *b, uint64_t generation, struct err *e)
+{
+	struct err why;
+
+	differs(b, &why);
+	return (index_wrong(b->layer->ledger->index, generation, &why, e));
 }
 
 /* The index says that the log has another root than ${b}: ask the log itself.  Return 0 where it fits after all, or -1. */
@@ -30,18 +40,15 @@ check_root(const struct prove_base *b, struct err *e)
 	struct index *ix = b->layer->ledger->index;
 	uint8_t root[SHA256_SIZE];
 	uint64_t generation;
-	struct err why;
 
-	for (;;) {
+	do {
 		generation = index_generation(ix);
 		if (index_root(ix, b->at.size, root, e) != 0)
 			return (-1);
 		if (memcmp(root, b->at.root, SHA256_SIZE) == 0)
 			return (0);
-		prove_differs(b, &why);
-		if (index_wrong(ix, generation, &why, e) != 0)
-			return (-1);
-	}
+	} while (prove_again(b, generation, e) == 0);
+	return (-1);
 }
 
 /* ---- what there is to prove against ---- */
@@ -255,16 +262,6 @@ prove_path(struct index *ix, uint64_t seq, uint64_t size, const uint8_t root[SHA
 	return (rc);
 }
 
-/* Ask again, of the log alone, after the index misled; where it cannot have, the log is another one. */
-static int
-again(const struct prove_base *b, uint64_t generation, struct err *e)
-{
-	struct err why;
-
-	prove_differs(b, &why);
-	return (index_wrong(b->layer->ledger->index, generation, &why, e));
-}
-
 /* The checkpoint does not go as far as was asked. */
 static int
 too_old(const struct prove_base *b, struct err *e)
@@ -292,7 +289,7 @@ prove_event(const struct prove_base *b, uint64_t seq, struct buf *out, struct er
 		generation = index_generation(ix);
 		if ((rc = prove_path(ix, seq, b->at.size, b->at.root, &line, &p.hashes, e)) != 1)
 			break;
-		if ((rc = again(b, generation, e)) != 0)
+		if ((rc = prove_again(b, generation, e)) != 0)
 			break;
 	}
 	if (rc == 0)
@@ -302,31 +299,37 @@ prove_event(const struct prove_base *b, uint64_t seq, struct buf *out, struct er
 }
 
 int
-prove_consistency(const struct prove_base *b, uint64_t old, struct buf *out, struct err *e)
+prove_prefix(const struct prove_base *b, uint64_t old, struct tlog_hashes *ret, uint8_t root[SHA256_SIZE], struct err *e)
 {
 	struct index *ix = b->layer->ledger->index;
-	struct tlog_proof p = {.kind = TLOG_CONSISTENCY, .index = old, .note = {b->note.data, b->note.len}};
 	struct buf hashes = BUF_INIT;
-	uint8_t root[SHA256_SIZE];
 	uint64_t generation;
-	int rc = 0;
+	int rc;
 
-	if (old > b->at.size)
-		return (too_old(b, e));
-	while (old > 0) {
+	do {
 		generation = index_generation(ix);
 		buf_reset(&hashes);
 		if ((rc = index_root(ix, old, root, e)) != 0 ||
 		    (rc = merkle_consistency(old, b->at.size, range, ix, &hashes, e)) != 0)
 			break;
-		keep(&p.hashes, &hashes);
-		if (merkle_check_consistency(old, b->at.size, root, b->at.root, p.hashes.hash, p.hashes.len))
+		keep(ret, &hashes);
+		if (merkle_check_consistency(old, b->at.size, root, b->at.root, ret->hash, ret->len))
 			break;
-		if ((rc = again(b, generation, e)) != 0)
-			break;
-	}
+	} while ((rc = prove_again(b, generation, e)) == 0);
 	buf_release(&hashes);
-	if (rc == 0)
-		tlog_proof_format(&p, (struct span){NULL, 0}, out);
-	return (rc == 0 && out->failed ? err_mem(e) : rc);
+	return (rc);
+}
+
+int
+prove_consistency(const struct prove_base *b, uint64_t old, struct buf *out, struct err *e)
+{
+	struct tlog_proof p = {.kind = TLOG_CONSISTENCY, .index = old, .note = {b->note.data, b->note.len}};
+	uint8_t root[SHA256_SIZE];
+
+	if (old > b->at.size)
+		return (too_old(b, e));
+	if (old > 0 && prove_prefix(b, old, &p.hashes, root, e) != 0)
+		return (-1);
+	tlog_proof_format(&p, (struct span){NULL, 0}, out);
+	return (out->failed ? err_mem(e) : 0);
 }

@@ -44,10 +44,17 @@ int prove_consistency(const struct prove_base *b, uint64_t old, struct buf *out,
  */
 int prove_latest(struct layer *l, struct span element, bool is_signed, struct buf *out, struct err *e);
 
-/* For prove*.c only. */
+/* For who proves more with it. */
 
-/** prove_differs(b, e): say that the log is not what ${b} is of.  Return -1. */
-int prove_differs(const struct prove_base *b, struct err *e);
+/**
+ * prove_again(b, generation, e):
+ * The index, of ${generation}, misled: drop its files, so that all is asked again of the log alone.  Return 0; -1 where the index cannot have, and so the log is
+ * not the one that ${b} is of (EXIT_NO).
+ */
+int prove_again(const struct prove_base *b, uint64_t generation, struct err *e);
+
+/** prove_prefix(b, old, ret, root, e): the ${root} of the first ${old} > 0 events, and the proof of consistency, which holds.  Return 0 or -1. */
+int prove_prefix(const struct prove_base *b, uint64_t old, struct tlog_hashes *ret, uint8_t root[SHA256_SIZE], struct err *e);
 
 /** prove_path(ix, seq, size, root, line, ret, e): the line of event ${seq} and its path to ${root}, into ${ret}, checked.  Return 0, 1 where the index misled, or -1. */
 int prove_path(struct index *ix, uint64_t seq, uint64_t size, const uint8_t root[SHA256_SIZE], struct buf *line, struct tlog_hashes *ret,

@@ -31,9 +31,4 @@ struct tiles_written {
 int tiles_write(const struct prove_base *b, const char *dir, void (*step)(void *arg, uint64_t done, uint64_t total), void *arg,
     struct tiles_written *ret, struct err *e);
 
-#define TILES_PATH 64
-
-/** tiles_path(number, out): the digits of N, without what stands before and behind. */
-void tiles_path(uint64_t number, char out[TILES_PATH]);
-
 #endif
