@@ -12,13 +12,14 @@
 #include "cli.h"
 #include "io.h"
 #include "note.h"
+#include "proof_report.h"
 #include "roots.h"
 #include "verify.h"
 #include "verify_report.h"
 
 #include "banned.h"
 
-enum { OPT_QUICK = CLI_LONG, OPT_SINCE, OPT_KEY, OPT_CHECKPOINT, OPT_WITNESS, OPT_QUORUM, OPT_ROOTS };
+enum { OPT_QUICK = CLI_LONG, OPT_SINCE, OPT_KEY, OPT_CHECKPOINT, OPT_WITNESS, OPT_QUORUM, OPT_ROOTS, OPT_PROOF, OPT_UNSIGNED };
 
 static const struct cli_option options[] = {
     {OPT_QUICK, "quick", false},
@@ -28,11 +29,14 @@ static const struct cli_option options[] = {
     {OPT_WITNESS, "witness", true},
     {OPT_QUORUM, "quorum", true},
     {OPT_ROOTS, "roots", true},
+    {OPT_PROOF, "proof", true},
+    {OPT_UNSIGNED, "unsigned", false},
     {0, NULL, false},
 };
 
 static const char help[] =
     "usage: ecl-verify [OPTION...] [-]\n"
+    "       ecl-verify --proof FILE --key VKEY [OPTION...] [EVENT]\n"
     "\n"
     "  ecl-verify                  check the log and all blocks\n"
     "  ecl-verify --quick          check the lines of the log and their chain only\n"
@@ -40,6 +44,8 @@ static const char help[] =
     "  ecl-verify --key VKEY --checkpoint kept\n"
     "                              signed, and nothing that was there is gone\n"
     "  ssh host ecl-replay | ecl-verify --checkpoint kept -\n"
+    "  ecl-verify --proof 12.tlog-proof --key VKEY\n"
+    "                              a proof (ecl-prove) alone: needs no ledger\n"
     "\n"
     "Checks a ledger, or with - the events from standard input.  Prints what is\n"
     "wrong, then a summary.  Reads only; writers may be at work meanwhile.\n"
@@ -51,7 +57,10 @@ static const char help[] =
     "      --checkpoint FILE this older checkpoint is of the beginning of the log\n"
     "      --witness VKEY    a checkpoint is cosigned by this witness\n"
     "      --quorum K        by K of the witnesses (all of them)\n"
-    "      --roots DIR       check every ledger directly under DIR\n" CLI_HELP_READER
+    "      --roots DIR       check every ledger directly under DIR\n"
+    "      --proof FILE      check this proof alone; where it lacks the event's line\n"
+    "                        the file EVENT, or -, has it\n"
+    "      --unsigned        with --proof in place of --key: whoever made it\n" CLI_HELP_READER
     "\n"
     "Exits 0 where nothing is wrong, 1 where something is, 2 where it cannot be told.\n";
 
@@ -62,6 +71,8 @@ struct run {
 	bool from_stdin;
 	int64_t us; /* that it took */
 	const char *roots; /* the directory of --roots, or NULL */
+	const char *proof; /* the file of --proof, or NULL */
+	bool is_unsigned;
 	const char *root;  /* the one at hand, of several; NULL: there is one only */
 	struct note_key *key, *witness;
 	struct verify_given *given;
@@ -143,6 +154,12 @@ set_option(struct run *r, int key)
 	case OPT_ROOTS:
 		r->roots = r->cli.value;
 		break;
+	case OPT_PROOF:
+		r->proof = r->cli.value;
+		break;
+	case OPT_UNSIGNED:
+		r->is_unsigned = true;
+		break;
 	}
 	return (0);
 }
@@ -167,6 +184,30 @@ check_witnesses(struct run *r)
 	return (0);
 }
 
+/* Of a proof alone. */
+static int
+check_proof_options(struct run *r, size_t from_stdin)
+{
+	const struct cli *cli = &r->cli;
+
+	if (r->roots != NULL || r->opt.since != NULL || r->opt.quick || cli->root_given)
+		return (cli_usage(cli, "'--proof' does not go with '%s': no ledger is looked at",
+		    r->roots != NULL ? "--roots" : r->opt.since != NULL ? "--since" : r->opt.quick ? "--quick" : "--root"));
+	if (r->is_unsigned ? r->opt.keys + r->opt.witnesses > 0 : r->opt.keys == 0)
+		return (cli_usage(cli, r->is_unsigned ? "'--unsigned' does not go with '--key' or '--witness'"
+						      : "'--proof' needs '--key VKEY': whose word is taken? (or --unsigned: nobody's)"));
+	if (r->opt.checkpoints > 1)
+		return (cli_usage(cli, "'--proof' goes with one '--checkpoint'"));
+	if (cli->noperands > 1)
+		return (cli_usage(cli, "one event's line goes with a proof, not '%s'", cli->operands[1]));
+	from_stdin += (strcmp(r->proof, "-") == 0) + r->from_stdin;
+	if (from_stdin > 1)
+		return (cli_usage(cli, "standard input can be one thing only"));
+	if (check_witnesses(r) != 0)
+		return (EXIT_ERROR);
+	return (from_stdin > 0 && cli_stdin_is_terminal(cli) ? EXIT_ERROR : 0);
+}
+
 static int
 check_options(struct run *r)
 {
@@ -175,6 +216,10 @@ check_options(struct run *r)
 
 	for (i = 0; i < r->opt.checkpoints; i++)
 		from_stdin += strcmp(r->given[i].name, "-") == 0;
+	if (r->proof != NULL)
+		return (check_proof_options(r, from_stdin));
+	if (r->is_unsigned)
+		return (cli_usage(cli, "'--unsigned' is for '--proof'"));
 	if (cli->noperands > 0 && !r->from_stdin)
 		return (cli_usage(cli, "the only operand is '-', not '%s': name a ledger with --root", cli->operands[0]));
 	if (from_stdin + r->from_stdin > 1)
@@ -375,6 +420,35 @@ verify_roots(struct run *r)
 	return (rc);
 }
 
+/* A proof alone.  Return 0 or -1. */
+static int
+verify_proof(struct run *r, struct err *e)
+{
+	const struct proof_trust trust = {r->key, r->opt.keys, r->witness, r->opt.witnesses, r->opt.quorum, r->is_unsigned};
+	struct buf file = BUF_INIT, line = BUF_INIT, out = BUF_INIT;
+	struct span known = r->opt.checkpoints > 0 ? r->given[0].bytes : (struct span){NULL, 0};
+	struct proof p;
+	int rc = -1;
+
+	if (proof_read(r->proof, TLOG_PROOF_MAX, &file, e) != 0 ||
+	    (r->cli.noperands > 0 && proof_read(r->cli.operands[0], EVENT_LINE_MAX + 1, &line, e) != 0))
+		goto done;
+	if ((rc = proof_check((struct span){file.data, file.len},
+		 r->cli.noperands > 0 ? (struct span){line.data, line.len} : (struct span){NULL, 0}, known, &trust, &p, e)) != 0)
+		goto done;
+	if (cli_want_table(&r->cli))
+		proof_report_text(&p, cli_want_color(&r->cli, STDOUT_FILENO), &out);
+	else
+		proof_report_json(&p, &out);
+	if (!r->cli.quiet)
+		fwrite(out.data, 1, out.len, stdout);
+	proof_release(&p);
+done:	buf_release(&file);
+	buf_release(&line);
+	buf_release(&out);
+	return (rc);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -390,7 +464,8 @@ main(int argc, char **argv)
 	sha256_prefer_bulk();
 	if (r.roots != NULL)
 		rc = verify_roots(&r);
-	else if (read_checkpoints(&r, &e) != 0 || (rc = verify_one(&r, r.cli.root, &e)) == -1) {
+	else if (read_checkpoints(&r, &e) != 0 ||
+	    (rc = r.proof != NULL ? verify_proof(&r, &e) : verify_one(&r, r.cli.root, &e)) == -1) {
 		rc = cli_error(&r.cli, &e);
 		goto done;
 	}

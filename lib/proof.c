@@ -85,14 +85,60 @@ check_signatures(const struct note *n, struct span origin, bool cosigned, const 
 }
 
 static int
-check_checkpoint(struct span bytes, const char *what, const struct proof_trust *t, struct checkpoint *ret, struct proof *proof, struct err *e)
+read_checkpoint(struct span bytes, const char *what, struct note *n, struct checkpoint *ret, struct err *e)
 {
 	struct err why = {0};
+
+	if (note_text(bytes, n, &why) != 0 || checkpoint_parse(n->text, ret, &why) != 0)
+		return (err_set(e, "the %s: %s", what, why.text));
+	return (0);
+}
+
+/* The checkpoint of the proof. */
+static int
+check_checkpoint(struct span bytes, const struct proof_trust *t, struct proof *ret, struct err *e)
+{
+	struct checkpoint c;
 	struct note n;
 
-	if (note_text(bytes, &n, &why) != 0 || checkpoint_parse(n.text, ret, &why) != 0)
-		return (err_set(e, "the %s: %s", what, why.text));
-	return (check_signatures(&n, ret->origin, true, what, t, proof, e));
+	if (read_checkpoint(bytes, "checkpoint", &n, &c, e) != 0)
+		return (-1);
+	ret->origin = c.origin;
+	ret->size = c.size;
+	memcpy(ret->root, c.root, SHA256_SIZE);
+	return (check_signatures(&n, c.origin, true, "checkpoint", t, ret, e));
+}
+
+/* One that was kept: where it is signed, then by whom that is demanded. */
+static int
+check_known(struct span bytes, const struct proof_trust *t, struct checkpoint *ret, const struct proof *p, struct err *e)
+{
+	const struct proof_trust own = {t->key, t->keys, NULL, 0, 0, t->unsigned_ok};
+	struct proof none = {.kind = TLOG_EVENT};
+	struct note n;
+
+	if (read_checkpoint(bytes, "checkpoint that was kept", &n, ret, e) != 0)
+		return (-1);
+	if (!span_eq(ret->origin, p->origin))
+		return (err_no(e, "the proof is of another log than the checkpoint that was kept"));
+	return (n.n == 0 ? 0 : check_signatures(&n, ret->origin, false, "checkpoint that was kept", &own, &none, e));
+}
+
+/* It must be the one that the proof is against. */
+static int
+compare_known(struct span known, const struct proof_trust *t, const struct proof *p, struct err *e)
+{
+	struct checkpoint c;
+
+	if (known.p == NULL)
+		return (0);
+	if (check_known(known, t, &c, p, e) != 0)
+		return (-1);
+	if (c.size != p->size)
+		return (err_no(e, "the proof is against %" PRIu64 " events, the checkpoint that was kept is of %" PRIu64, p->size, c.size));
+	if (memcmp(c.root, p->root, SHA256_SIZE) != 0)
+		return (err_no(e, "the proof is against another history than the checkpoint that was kept"));
+	return (0);
 }
 
 /* The header in the note of a block. */
@@ -178,22 +224,17 @@ proof_head(struct span name, uint64_t seq, uint8_t out[SHA256_SIZE])
 /* ---- the three kinds ---- */
 
 static int
-check_event(const struct tlog_proof *p, struct span record, const struct proof_trust *t, struct proof *ret, struct err *e)
+check_event(const struct tlog_proof *p, struct span record, struct span known, const struct proof_trust *t, struct proof *ret,
+    struct err *e)
 {
-	struct checkpoint c;
-
-	if (check_checkpoint(p->note, "checkpoint", t, &c, ret, e) != 0)
-		return (-1);
-	ret->origin = c.origin;
-	ret->size = c.size;
-	memcpy(ret->root, c.root, SHA256_SIZE);
-	if (check_record(p, record, ret, e) != 0)
+	if (check_checkpoint(p->note, t, ret, e) != 0 || compare_known(known, t, ret, e) != 0 || check_record(p, record, ret, e) != 0)
 		return (-1);
 	return (check_inclusion(p, ret, e));
 }
 
 static int
-check_latest(const struct tlog_proof *p, struct span record, const struct proof_trust *t, struct proof *ret, struct err *e)
+check_latest(const struct tlog_proof *p, struct span record, struct span known, const struct proof_trust *t, struct proof *ret,
+    struct err *e)
 {
 	uint8_t leaf[SHA256_SIZE];
 
@@ -201,7 +242,7 @@ check_latest(const struct tlog_proof *p, struct span record, const struct proof_
 		return (-1);
 	ret->size = ret->block.size;
 	memcpy(ret->root, ret->block.root, SHA256_SIZE);
-	if (check_record(p, record, ret, e) != 0 || check_inclusion(p, ret, e) != 0)
+	if (compare_known(known, t, ret, e) != 0 || check_record(p, record, ret, e) != 0 || check_inclusion(p, ret, e) != 0)
 		return (-1);
 	proof_head(ret->event.element, ret->event.seq, leaf);
 	if (!merkle_check_inclusion(leaf, p->head, ret->block.elements, p->heads.hash, p->heads.len, ret->block.heads))
@@ -211,34 +252,29 @@ check_latest(const struct tlog_proof *p, struct span record, const struct proof_
 }
 
 static int
-check_consistency(const struct tlog_proof *p, struct span older, const struct proof_trust *t, struct proof *ret, struct err *e)
+check_consistency(const struct tlog_proof *p, struct span known, const struct proof_trust *t, struct proof *ret, struct err *e)
 {
-	struct checkpoint c, old;
+	struct checkpoint old;
 
-	if (check_checkpoint(p->note, "checkpoint", t, &c, ret, e) != 0)
+	if (check_checkpoint(p->note, t, ret, e) != 0)
 		return (-1);
-	ret->origin = c.origin;
-	ret->size = c.size;
 	ret->old = p->index;
-	memcpy(ret->root, c.root, SHA256_SIZE);
 	if (p->index == 0)
 		return (p->hashes.len == 0 ? 0 : err_no(e, "there is nothing to prove of no events"));
-	if (older.p == NULL)
-		return (err_set(e, "consistency is between two checkpoints: name the older one, of %" PRIu64 " events", p->index));
-	if (check_checkpoint(older, "older checkpoint", t, &old, ret, e) != 0)
+	if (known.p == NULL)
+		return (err_set(e, "consistency is between two checkpoints: the older one, of %" PRIu64 " events, is needed too: --checkpoint", p->index));
+	if (check_known(known, t, &old, ret, e) != 0)
 		return (-1);
-	if (!span_eq(old.origin, c.origin))
-		return (err_no(e, "the two checkpoints are of different logs"));
 	if (old.size != p->index)
-		return (err_no(e, "the proof is of the first %" PRIu64 " events, the older checkpoint of %" PRIu64, p->index, old.size));
-	if (!merkle_check_consistency(old.size, c.size, old.root, c.root, p->hashes.hash, p->hashes.len))
-		return (err_no(e, "the log of %" PRIu64 " events is not shown to begin with the %" PRIu64 " of the older checkpoint", c.size,
-		    old.size));
+		return (err_no(e, "the proof is of the first %" PRIu64 " events, the checkpoint that was kept of %" PRIu64, p->index, old.size));
+	if (!merkle_check_consistency(old.size, ret->size, old.root, ret->root, p->hashes.hash, p->hashes.len))
+		return (err_no(e, "the log of %" PRIu64 " events is not shown to begin with the %" PRIu64 " of the checkpoint that was kept",
+		    ret->size, old.size));
 	return (0);
 }
 
 int
-proof_check(struct span bytes, struct span record, struct span older, const struct proof_trust *trust, struct proof *ret,
+proof_check(struct span bytes, struct span record, struct span known, const struct proof_trust *trust, struct proof *ret,
     struct err *e)
 {
 	struct tlog_proof p;
@@ -250,13 +286,13 @@ proof_check(struct span bytes, struct span record, struct span older, const stru
 	ret->kind = p.kind;
 	switch (p.kind) {
 	case TLOG_EVENT:
-		rc = check_event(&p, record, trust, ret, e);
+		rc = check_event(&p, record, known, trust, ret, e);
 		break;
 	case TLOG_LATEST:
-		rc = check_latest(&p, record, trust, ret, e);
+		rc = check_latest(&p, record, known, trust, ret, e);
 		break;
 	default:
-		rc = check_consistency(&p, older, trust, ret, e);
+		rc = check_consistency(&p, known, trust, ret, e);
 		break;
 	}
 	if (rc != 0)

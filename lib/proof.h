@@ -39,14 +39,15 @@ struct proof {
 };
 
 /**
- * proof_check(bytes, record, older, trust, ret, e):
+ * proof_check(bytes, record, known, trust, ret, e):
  * Check the proof in ${bytes} (tlog_proof.h): the paths to the roots, and the signatures of the note.  ${record} is the event's line, with or
- * without LF, in place of the one that the proof may hold (p NULL: that one).  For a proof of consistency ${older} is the older checkpoint, a note of the
- * same log that is trusted as the proof is, or the bare text of one (p NULL: an error, but for size 0).  Spans of ${ret} point into
+ * without LF, in place of the one that the proof may hold (p NULL: that one).  ${known} (p NULL: none) is a checkpoint that was kept, a note that is trusted as
+ * the proof is, or its bare text, which is believed: of a proof of consistency it is the older one (which only size 0 does without), of the others
+ * it has the size and root that the proof is of.  Spans of ${ret} point into
  * ${bytes} and ${record}, which must outlive it; to be released with proof_release().  Return 0, or -1: EXIT_NO where something is proven
  * wrong or not signed as demanded, EXIT_ERROR where it cannot be read.  O(len).
  */
-int proof_check(struct span bytes, struct span record, struct span older, const struct proof_trust *trust, struct proof *ret,
+int proof_check(struct span bytes, struct span record, struct span known, const struct proof_trust *trust, struct proof *ret,
     struct err *e);
 void proof_release(struct proof *p);
 
