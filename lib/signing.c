@@ -55,11 +55,7 @@ check_note(const struct signing *s, struct span bytes, struct signing_mark *m, s
 	m->size = c.size;
 	memcpy(m->root, c.root, SHA256_SIZE);
 	/* Our key took over behind it. */
-	if (!m->ours && m->size <= s->published)
-		return (0);
-	if (!m->ours && !s->opt.new_key)
-		return (err_set(e, "%s was signed by another key; with --force this one takes over", m->where));
-	return (1);
+	return (m->ours || m->size > s->published);
 }
 
 /* The checkpoint ${name} under ${dirfd}, if there is one.  Return 1, 0 or -1. */
@@ -82,24 +78,28 @@ add_mark(struct signing *s, int dirfd, const char *name, const char *where, stru
 	return (rc);
 }
 
-/* That of the newest block that has one.  A run that died may have left it newer than ROOT/checkpoint. */
+/*
+ * That of the newest block that has one.  A run that died may have left it newer than ROOT/checkpoint.  One that is of no use is passed over,
+ * as it would not be there at all if the block had been deleted: ecl-verify has words for it.
+ */
 static int
 add_block_mark(struct signing *s, struct err *e)
 {
 	struct block_list list;
 	char name[BLOCK_NAME_SIZE + 32], where[BLOCK_NAME_SIZE + 48];
+	struct err why = {0};
 	size_t i;
 	int rc = 0;
 
 	if (block_list_read(s->l->snap_fd, &list, e) != 0)
 		return (-1);
-	for (i = list.n; i-- > 0 && rc == 0;) {
+	for (i = list.n; i-- > 0 && rc != 1;) {
 		snprintf(name, sizeof(name), "%s/.ecl/" CHECKPOINT_FILE, list.block[i].name);
 		snprintf(where, sizeof(where), ".snapshots/%s", name);
-		rc = add_mark(s, s->l->snap_fd, name, where, e);
+		rc = add_mark(s, s->l->snap_fd, name, where, &why);
 	}
 	block_list_release(&list);
-	return (rc == -1 ? -1 : 0);
+	return (0);
 }
 
 int
@@ -107,6 +107,7 @@ signing_init(struct signing *s, struct layer *l, const struct signing_options *o
 {
 	struct buf origin = BUF_INIT;
 	struct signing_mark m;
+	unsigned i;
 	bool right;
 
 	memset(s, 0, sizeof(*s));
@@ -128,6 +129,9 @@ signing_init(struct signing *s, struct layer *l, const struct signing_options *o
 		s->published = s->mark[0].size;
 	if (add_block_mark(s, e) != 0)
 		return (-1);
+	for (i = 0; i < s->marks; i++)
+		if (!s->mark[i].ours && !opt->new_key)
+			return (err_set(e, "%s was signed by another key; with --force this one takes over", s->mark[i].where));
 	if (s->marks == 2 && s->mark[1].size < s->mark[0].size) {
 		m = s->mark[0];
 		s->mark[0] = s->mark[1];
@@ -242,8 +246,8 @@ signing_read(struct signing *s, struct log *log, uint64_t size, struct err *e)
 	int n, rc = 0;
 
 	if (s->marks > 0 && s->mark[s->marks - 1].size > size)
-		return (err_no(e, "the log has %" PRIu64 " events, and %s signs %" PRIu64 ": it was cut; nothing is signed", size,
-		    s->mark[s->marks - 1].where, s->mark[s->marks - 1].size));
+		return (err_no(e, "of %" PRIu64 " events that %s signs the log has %" PRIu64 ": it was cut; nothing is signed",
+		    s->mark[s->marks - 1].size, s->mark[s->marks - 1].where, size));
 	if (!s->begun && (start(s, log, e) != 0 || check_marks(s, e) != 0))
 		return (-1);
 	if (s->tree.size == size)
