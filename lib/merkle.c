@@ -112,6 +112,22 @@ merkle_add_subtree(struct merkle *m, const uint8_t hash[SHA256_SIZE], uint64_t s
 	m->size += size;
 }
 
+size_t
+merkle_cut(uint64_t first, uint8_t *leaves, size_t n, struct merkle_subtree *out)
+{
+	size_t cut = 0, size, left;
+
+	for (; n > 0; n -= size, first += size, leaves += size * SHA256_SIZE, cut++) {
+		for (size = 1; size * 2 <= n && (first & size) == 0; size *= 2)
+			;
+		for (left = size / 2; left > 0; left /= 2)
+			merkle_pairs(leaves, left, leaves);
+		out[cut].size = size;
+		memcpy(out[cut].hash, leaves, SHA256_SIZE);
+	}
+	return (cut);
+}
+
 void
 merkle_root(const struct merkle *m, uint8_t out[SHA256_SIZE])
 {

@@ -46,6 +46,21 @@ void merkle_add(struct merkle *m, const uint8_t leaf[SHA256_SIZE]);
  */
 void merkle_add_subtree(struct merkle *m, const uint8_t hash[SHA256_SIZE], uint64_t size);
 
+/* A perfect subtree. */
+struct merkle_subtree {
+	uint64_t size; /* leaves: a power of two */
+	uint8_t hash[SHA256_SIZE];
+};
+
+#define MERKLE_CUT_MAX 128 /* that any run of leaves is cut into */
+
+/**
+ * merkle_cut(first, leaves, n, out):
+ * The largest perfect subtrees that leaves ${first} to first + n - 1 of a tree make, from their ${n} leaf hashes, which are used
+ * up: what merkle_add_subtree() takes one after the other.  Return how many, at most MERKLE_CUT_MAX.  O(n), in lanes.
+ */
+size_t merkle_cut(uint64_t first, uint8_t *leaves, size_t n, struct merkle_subtree *out);
+
 /** merkle_root(m, out): the root of all that was added (SHA-256("") of nothing); ${m} stays as it is.  O(log n). */
 void merkle_root(const struct merkle *m, uint8_t out[SHA256_SIZE]);
 

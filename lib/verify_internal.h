@@ -9,6 +9,7 @@
 #include "merkle.h"
 #include "verify.h"
 #include "verify_signed.h"
+#include "verify_batch.h"
 #include "verify_table.h"
 
 /* ---- segments, read as they are (verify_read.c) ---- */
@@ -122,6 +123,21 @@ size_t verify_pass_feed(struct verify_pass *p, const char *data, size_t len);
 /** verify_pass_bad(p, offset, torn, what): the bytes at ${offset} are no event; ${torn}: they may be the log's torn tail. */
 void verify_pass_bad(struct verify_pass *p, uint64_t offset, bool torn, const char *what);
 
+/** verify_pass_found(p, class, seq, offset, what): a finding about the event ${seq} at ${offset} of the segment at hand. */
+void verify_pass_found(struct verify_pass *p, enum verify_class class, uint64_t seq, uint64_t offset, const char *what);
+
+/**
+ * verify_pass_check_place(p, ev, offset, what, size):
+ * Whether ${ev}, which is right in itself, may stand next, at ${offset}; else with why not in ${what}.
+ */
+bool verify_pass_check_place(struct verify_pass *p, const struct event *ev, uint64_t offset, char *what, size_t size);
+
+/** verify_pass_excused(p, parent, last): whether a parent other than ${last} is no fault, as the element's last event may be one that could not be read. */
+bool verify_pass_excused(const struct verify_pass *p, uint64_t parent, uint64_t last);
+
+/** verify_pass_say_parent(seq, parent, last, what, size): that it is a fault, in words. */
+void verify_pass_say_parent(uint64_t seq, uint64_t parent, uint64_t last, char *what, size_t size);
+
 /** verify_pass_flush(p, class): what was pending is a finding of this class after all. */
 void verify_pass_flush(struct verify_pass *p, enum verify_class class);
 
@@ -133,6 +149,14 @@ void verify_pass_begin_segment(struct verify_pass *p);
 
 /** verify_pass_log(p, e): from where ${p} is to the end of its log, as listed.  Return 0 or -1. */
 int verify_pass_log(struct verify_pass *p, struct err *e);
+
+/* ---- many lines at a time (verify_take.c, verify_ahead.h) ---- */
+
+/** verify_pass_take(p, b): the lines of ${b}, which was checked, come next.  Return false, with nothing done, where they have to be fed one by one. */
+bool verify_pass_take(struct verify_pass *p, const struct verify_batch *b);
+
+/** verify_pass_stream(p, fd, e): the lines that come from ${fd}, to their end.  Return 0 or -1. */
+int verify_pass_stream(struct verify_pass *p, int fd, struct err *e);
 
 /* ---- events of ecl:block (verify_events.c) ---- */
 

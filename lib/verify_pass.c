@@ -51,8 +51,8 @@ place_at(const struct verify_pass *p, uint64_t seq, uint64_t offset)
 	return (place);
 }
 
-static void
-found(struct verify_pass *p, enum verify_class class, uint64_t seq, uint64_t offset, const char *what)
+void
+verify_pass_found(struct verify_pass *p, enum verify_class class, uint64_t seq, uint64_t offset, const char *what)
 {
 	struct verify_place place = place_at(p, seq, offset);
 
@@ -69,7 +69,7 @@ void
 verify_pass_flush(struct verify_pass *p, enum verify_class class)
 {
 	if (p->pending.set)
-		found(p, class, p->pending.seq, p->pending.offset, p->pending.message);
+		verify_pass_found(p, class, p->pending.seq, p->pending.offset, p->pending.message);
 	p->pending.set = false;
 }
 
@@ -88,7 +88,7 @@ verify_pass_bad(struct verify_pass *p, uint64_t offset, bool torn, const char *w
 		return;
 	}
 	verify_pass_flush(p, VERIFY_CORRUPT);
-	found(p, VERIFY_CORRUPT, seq, offset, what);
+	verify_pass_found(p, VERIFY_CORRUPT, seq, offset, what);
 }
 
 /* Parse and hash each of the lines. */
@@ -174,8 +174,8 @@ regain(struct verify_pass *p, const struct event *ev, uint64_t offset)
 }
 
 /* Whether an element's last event may have been among those that could not be read. */
-static bool
-excused(const struct verify_pass *p, uint64_t parent, uint64_t last)
+bool
+verify_pass_excused(const struct verify_pass *p, uint64_t parent, uint64_t last)
 {
 	size_t i;
 
@@ -209,19 +209,19 @@ check_element(struct verify_pass *p, const struct line *l, uint64_t *ret_last)
 		el->state_offset = l->offset + (uint64_t)(ev->state.p - l->text.p);
 		el->state_len = (uint32_t)ev->state.len;
 	}
-	return (ev->parent == *ret_last || excused(p, ev->parent, *ret_last));
+	return (ev->parent == *ret_last || verify_pass_excused(p, ev->parent, *ret_last));
 }
 
-static void
-say_parent(const struct event *ev, uint64_t last, char *what, size_t size)
+void
+verify_pass_say_parent(uint64_t seq, uint64_t parent_seq, uint64_t last, char *what, size_t size)
 {
 	char parent[24] = "null", before[64] = "its element is new";
 
-	if (ev->parent != EVENT_NONE)
-		snprintf(parent, sizeof(parent), "%" PRIu64, ev->parent);
+	if (parent_seq != EVENT_NONE)
+		snprintf(parent, sizeof(parent), "%" PRIu64, parent_seq);
 	if (last != EVENT_NONE)
 		snprintf(before, sizeof(before), "its element's last event is %" PRIu64, last);
-	snprintf(what, size, "event %" PRIu64 " has the parent %s, but %s", ev->seq, parent, before);
+	snprintf(what, size, "event %" PRIu64 " has the parent %s, but %s", seq, parent, before);
 }
 
 static bool
@@ -259,8 +259,8 @@ check_boundary(struct verify_pass *p, const struct event *ev, uint64_t offset, c
 }
 
 /* What is wrong with an event that is right in itself, in the place where it stands.  Return whether all is well. */
-static bool
-check_place(struct verify_pass *p, const struct event *ev, uint64_t offset, char *what, size_t size)
+bool
+verify_pass_check_place(struct verify_pass *p, const struct event *ev, uint64_t offset, char *what, size_t size)
 {
 	if (ev->seq != p->seq) {
 		snprintf(what, size, "event %" PRIu64 " where %" PRIu64 " is next", ev->seq, p->seq);
@@ -339,13 +339,13 @@ chain(struct verify_pass *p, struct line *l)
 	if (!p->begun)
 		begin(p, ev);
 	/* One finding a line. */
-	good = check_place(p, ev, l->offset, what, sizeof(what));
+	good = verify_pass_check_place(p, ev, l->offset, what, sizeof(what));
 	if ((p->checks & PASS_ELEMENTS) != 0 && ev->seq >= p->seq && !check_element(p, l, &last) && good) {
-		say_parent(ev, last, what, sizeof(what));
+		verify_pass_say_parent(ev->seq, ev->parent, last, what, sizeof(what));
 		good = false;
 	}
 	if (!good)
-		found(p, VERIFY_REWRITTEN, ev->seq, l->offset, what);
+		verify_pass_found(p, VERIFY_REWRITTEN, ev->seq, l->offset, what);
 	if (p->watch && p->segment == p->watch_segment && l->offset <= p->watch_offset) {
 		p->watch_seq = ev->seq;
 		p->watch_line = l->offset;
@@ -429,7 +429,7 @@ verify_pass_begin_segment(struct verify_pass *p)
 			snprintf(what, sizeof(what), "event %" PRIu64 " is missing", p->seq);
 		else
 			snprintf(what, sizeof(what), "events %" PRIu64 " to %" PRIu64 " are missing", p->seq, s->first - 1);
-		found(p, VERIFY_TRUNCATED, p->seq, 0, what);
+		verify_pass_found(p, VERIFY_TRUNCATED, p->seq, 0, what);
 		p->unread = 2; /* as many as it takes */
 	}
 	if (s->size == 0)

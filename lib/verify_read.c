@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "io.h"
-#include "verify_internal.h"
+#include "verify_ahead.h"
 
 #include "banned.h"
 
@@ -157,18 +157,23 @@ unreadable(struct verify_pass *p, uint64_t at)
 	return (at - at % PAGE + PAGE);
 }
 
-/* Segment p->segment from p->offset to its end. */
+/*
+ * Segment p->segment from p->offset on, line by line, until the pass is at ${until} or behind it, and at a line.  ${window} keeps
+ * what stands behind the last line feed.  Return 0, or -1.
+ */
 static int
-read_segment(struct verify_pass *p, int fd, struct buf *window, struct err *e)
+read_lines(struct verify_pass *p, int fd, uint64_t until, struct buf *window, struct err *e)
 {
 	uint64_t at = p->offset, size = p->log->segment[p->segment].size;
 	size_t step = VERIFY_CHUNK, want, used;
 	ssize_t n;
 
 	buf_reset(window);
-	while (at < size && !p->broken) {
+	while (at < size && (p->offset < until || p->skipping) && !p->broken) {
 		want = step - (size_t)(at % step);
 		want = size - at < want ? (size_t)(size - at) : want;
+		if (at < until && until - at < want)
+			want = (size_t)(until - at);
 		if (buf_reserve(window, want) != 0)
 			return (err_mem(e));
 		n = io_pread(fd, window->data + window->len, want, at);
@@ -189,13 +194,33 @@ read_segment(struct verify_pass *p, int fd, struct buf *window, struct err *e)
 		window->len -= used;
 		if ((size_t)n < want) {
 			verify_pass_bad(p, p->offset, false, "the segment became shorter while it was read");
-			break;
+			return (1);
 		}
 		if (at % VERIFY_CHUNK == 0)
 			step = VERIFY_CHUNK;
+	}
+	return (p->broken ? -1 : 0);
+}
+
+/* Segment p->segment from p->offset to its end. */
+static int
+read_segment(struct verify_pass *p, int fd, struct verify_ahead *ahead, struct buf *window, struct err *e)
+{
+	uint64_t size = p->log->segment[p->segment].size, until = size;
+	int rc = 0;
+
+	buf_reset(window);
+	while (rc == 0 && p->offset + window->len < size) {
+		buf_reset(window);
+		if (ahead == NULL || !verify_ahead_take(ahead, &until))
+			rc = read_lines(p, fd, until, window, e);
+		if (p->broken)
+			return (-1);
 		if (p->v->opt->progress != NULL && (p->checks & PASS_SILENT) == 0)
 			p->v->opt->progress(p->v->opt->arg, p->bytes, p->v->total);
 	}
+	if (rc == -1)
+		return (-1);
 	verify_pass_rest(p, window->len, p->segment + 1 == p->log->n);
 	return (p->broken ? -1 : 0);
 }
@@ -210,6 +235,7 @@ is_damage(int sys)
 int
 verify_pass_log(struct verify_pass *p, struct err *e)
 {
+	struct verify_ahead *ahead = verify_ahead_new(p);
 	struct buf window = BUF_INIT;
 	int fd, rc = 0;
 
@@ -217,7 +243,7 @@ verify_pass_log(struct verify_pass *p, struct err *e)
 		if (!p->inside)
 			verify_pass_begin_segment(p);
 		if ((fd = verify_log_fd(p->log, p->segment, e)) != -1)
-			rc = read_segment(p, fd, &window, e);
+			rc = read_segment(p, fd, ahead, &window, e);
 		else if (is_damage(errno))
 			verify_pass_bad(p, 0, false, e->text);
 		else
@@ -229,5 +255,6 @@ verify_pass_log(struct verify_pass *p, struct err *e)
 		p->inside = false;
 	}
 	buf_release(&window);
+	verify_ahead_free(ahead);
 	return (rc);
 }

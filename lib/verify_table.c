@@ -117,10 +117,37 @@ add(struct verify_table *t, struct verify_slot *slot, uint64_t hash, struct span
 	return (el);
 }
 
+uint64_t
+verify_table_key(const uint64_t seed[2], struct span name)
+{
+	return (siphash(seed, name));
+}
+
+void
+verify_table_prefetch(const struct verify_table *t, uint64_t key)
+{
+	if (t->slots > 0)
+		__builtin_prefetch(&t->slot[key & (t->slots - 1)]);
+}
+
+void
+verify_table_prefetch_element(const struct verify_table *t, uint64_t key)
+{
+	const struct verify_element *el = t->slots > 0 ? t->slot[key & (t->slots - 1)].element : NULL;
+
+	if (el != NULL)
+		__builtin_prefetch(el, 1);
+}
+
 struct verify_element *
 verify_table_get(struct verify_table *t, struct span name)
 {
-	uint64_t hash = siphash(t->seed, name);
+	return (verify_table_get_by_key(t, verify_table_key(t->seed, name), name));
+}
+
+struct verify_element *
+verify_table_get_by_key(struct verify_table *t, uint64_t hash, struct span name)
+{
 	struct verify_element *el;
 	size_t k;
 

@@ -45,6 +45,20 @@ void verify_table_release(struct verify_table *t);
 /** verify_table_get(t, name): the element of that name, added where it is new.  NULL when memory ran out.  O(1). */
 struct verify_element *verify_table_get(struct verify_table *t, struct span name);
 
+/**
+ * verify_table_key(seed, name), verify_table_get_by_key(t, key, name):
+ * The same in two parts; the first, with the seed of the table, may be done by any thread.
+ */
+uint64_t verify_table_key(const uint64_t seed[2], struct span name);
+struct verify_element *verify_table_get_by_key(struct verify_table *t, uint64_t key, struct span name);
+
+/**
+ * verify_table_prefetch(t, key), verify_table_prefetch_element(t, key):
+ * What a look-up is going to read should be in the cache soon: its slot, then (some look-ups later) the element.
+ */
+void verify_table_prefetch(const struct verify_table *t, uint64_t key);
+void verify_table_prefetch_element(const struct verify_table *t, uint64_t key);
+
 /** verify_table_sort(t): bring t->sorted into the order of bytes.  Return 0, or -1 when memory ran out.  O(n). */
 int verify_table_sort(struct verify_table *t);
 

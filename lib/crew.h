@@ -1,0 +1,49 @@
+/* Threads that do numbered jobs, taken in order; who waits for one works meanwhile. */
+#ifndef ECL_CREW_H_
+#define ECL_CREW_H_
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CREW_THREADS 64 /* at most, with the one that posts */
+#define CREW_RING 256	/* jobs posted and not yet waited for */
+
+struct crew {
+	void (*run)(void *arg, uint64_t job);
+	void *arg;
+	pthread_mutex_t lock;
+	pthread_cond_t posted_one, done_one;
+	uint64_t posted, claimed, waited; /* numbers of jobs */
+	bool done[CREW_RING];
+	bool stop;
+	pthread_t thread[CREW_THREADS];
+	unsigned threads; /* that were started */
+};
+
+/** crew_processors(): how many processors this process may use, at least 1 and at most CREW_THREADS. */
+unsigned crew_processors(void);
+
+/**
+ * crew_init(c, threads, run, arg):
+ * Have run(arg, n) called for each job n = 0, 1, 2... that is posted, by one of ${threads} threads, of which the caller is
+ * one.  Where the system has no more threads there are fewer: the caller alone does everything, too.  To be released
+ * with crew_release().
+ */
+void crew_init(struct crew *c, unsigned threads, void (*run)(void *arg, uint64_t job), void *arg);
+
+/** crew_post(c): post the next job.  At most CREW_RING may be posted and not waited for. */
+void crew_post(struct crew *c);
+
+/**
+ * crew_wait(c):
+ * Wait until the next job, in the order in which they were posted, is done; do jobs that nobody has begun meanwhile.  What a
+ * job changed may be looked at then.
+ */
+void crew_wait(struct crew *c);
+
+/** crew_release(c): end the threads.  Jobs that nobody has begun are not done. */
+void crew_release(struct crew *c);
+
+#endif
