@@ -51,16 +51,21 @@ work(void *arg)
 }
 
 void
-crew_init(struct crew *c, unsigned threads, void (*run)(void *arg, uint64_t job), void *arg)
+crew_init(struct crew *c, void (*run)(void *arg, uint64_t job), void *arg)
 {
-	sigset_t all, before;
-
 	memset(c, 0, sizeof(*c));
 	c->run = run;
 	c->arg = arg;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->posted_one, NULL);
 	pthread_cond_init(&c->done_one, NULL);
+}
+
+void
+crew_start(struct crew *c, unsigned threads)
+{
+	sigset_t all, before;
+
 	/* Signals are for the thread that was there first. */
 	sigfillset(&all);
 	if (threads < 2 || pthread_sigmask(SIG_SETMASK, &all, &before) != 0)

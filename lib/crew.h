@@ -26,12 +26,14 @@ struct crew {
 unsigned crew_processors(void);
 
 /**
- * crew_init(c, threads, run, arg):
- * Have run(arg, n) called for each job n = 0, 1, 2... that is posted, by one of ${threads} threads, of which the caller is
- * one.  Where the system has no more threads there are fewer: the caller alone does everything, too.  To be released
- * with crew_release().
+ * crew_init(c, run, arg):
+ * Have run(arg, n) called for each job n = 0, 1, 2... that is posted, as yet by the caller alone, when it waits.  To be
+ * released with crew_release().
  */
-void crew_init(struct crew *c, unsigned threads, void (*run)(void *arg, uint64_t job), void *arg);
+void crew_init(struct crew *c, void (*run)(void *arg, uint64_t job), void *arg);
+
+/** crew_start(c, threads): let ${threads} threads do the jobs, of which the caller is one.  Where the system has no more, there are fewer. */
+void crew_start(struct crew *c, unsigned threads);
 
 /** crew_post(c): post the next job.  At most CREW_RING may be posted and not waited for. */
 void crew_post(struct crew *c);

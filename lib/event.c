@@ -5,6 +5,7 @@
 
 #include "chain.h"
 #include "event.h"
+#include "event_scan.h"
 #include "sha256_many.h"
 #include "vector_text.h"
 
@@ -100,15 +101,22 @@ fault_here(const struct reader *r, const char *what)
 }
 
 /* A decimal number without leading zeros, at most ${max}. */
-static int
+static inline int
 read_number(struct reader *r, uint64_t max, uint64_t *ret)
 {
 	size_t from = r->pos, end = from;
+	uint64_t n = 0;
 
-	while (end < r->line.len && r->line.p[end] >= '0' && r->line.p[end] <= '9')
-		end++;
-	if (decimal_parse(r->line.p + from, end - from, ret) != 0 || *ret > max)
+	for (; end < r->line.len && r->line.p[end] >= '0' && r->line.p[end] <= '9'; end++)
+		n = n * 10 + (uint64_t)(r->line.p[end] - '0');
+	/* Nineteen digits cannot overflow. */
+	if (end - from - 1 >= 19 || (r->line.p[from] == '0' && end - from > 1)) {
+		if (decimal_parse(r->line.p + from, end - from, &n) != 0)
+			return (fault_here(r, "bad number"));
+	}
+	if (n > max)
 		return (fault_here(r, "bad number"));
+	*ret = n;
 	r->pos = end;
 	return (0);
 }
@@ -145,8 +153,7 @@ read_time(struct reader *r, int64_t *ret_us)
 {
 	const char *p = r->line.p + r->pos;
 
-	if (r->line.len - r->pos < TIME_LEN || p[10] != 'T' || p[19] != '.' ||
-	    p[TIME_LEN - 1] != 'Z' || event_time_parse(p, TIME_LEN, ret_us) != 0)
+	if (r->line.len - r->pos < TIME_LEN || event_time_read(p, ret_us) != 0)
 		return (fault_here(r, "bad time"));
 	r->pos += TIME_LEN;
 	return (0);
@@ -160,6 +167,18 @@ read_element(struct reader *r, struct event *ev)
 	size_t from = r->pos, i, n = 0, len;
 	char unit[4];
 
+	/* Nearly all names are plain. */
+	ev->element.p = r->line.p + from + 1;
+	if (from + 1 < r->line.len && r->line.p[from] == '"') {
+		len = r->line.len - from - 1;
+		n = scan_name(ev->element.p, len < ELEMENT_MAX + 1 ? len : ELEMENT_MAX + 1);
+		if (n > 0 && n < len && n <= ELEMENT_MAX && ev->element.p[n] == '"') {
+			ev->element.len = n;
+			r->pos = from + n + 2;
+			return (0);
+		}
+		n = 0;
+	}
 	if (read_string(r, &token) != 0)
 		return (-1);
 	ev->element.p = token.p + 1;
@@ -252,44 +271,10 @@ read_users(struct reader *r, struct event *ev)
 	return (0);
 }
 
-/* Hex digits by table: sixteen and more are none. */
-static const uint8_t hex_value[256] = {['0'] = 0x80,
-    ['1'] = 0x81,
-    ['2'] = 0x82,
-    ['3'] = 0x83,
-    ['4'] = 0x84,
-    ['5'] = 0x85,
-    ['6'] = 0x86,
-    ['7'] = 0x87,
-    ['8'] = 0x88,
-    ['9'] = 0x89,
-    ['a'] = 0x8a,
-    ['b'] = 0x8b,
-    ['c'] = 0x8c,
-    ['d'] = 0x8d,
-    ['e'] = 0x8e,
-    ['f'] = 0x8f};
-
-/* hex_decode() without a branch a digit. */
-static bool
-hash_from_hex(const char *hex, uint8_t out[SHA256_SIZE])
-{
-	uint8_t hi, lo, all = 0x80;
-	size_t i;
-
-	for (i = 0; i < SHA256_SIZE; i++) {
-		hi = hex_value[(unsigned char)hex[2 * i]];
-		lo = hex_value[(unsigned char)hex[2 * i + 1]];
-		all &= hi & lo;
-		out[i] = (uint8_t)(hi << 4 | (lo & 15));
-	}
-	return (all != 0);
-}
-
 static int
 read_hash(struct reader *r, uint8_t out[SHA256_SIZE])
 {
-	if (r->line.len - r->pos < HASH_HEX || !hash_from_hex(r->line.p + r->pos, out))
+	if (r->line.len - r->pos < HASH_HEX || !scan_hash(r->line.p + r->pos, out))
 		return (fault_here(r, "expected 64 lower-case hex digits"));
 	r->pos += HASH_HEX;
 	return (0);
@@ -367,7 +352,7 @@ stated_hash(struct span line, uint8_t out[SHA256_SIZE])
 	if (line.len <= EVENT_TAIL)
 		return (false);
 	tail = line.p + (line.len - EVENT_TAIL);
-	return (memcmp(tail, ",\"hash\":\"", 9) == 0 && memcmp(tail + 9 + HASH_HEX, "\"}", 2) == 0 && hash_from_hex(tail + 9, out));
+	return (memcmp(tail, ",\"hash\":\"", 9) == 0 && memcmp(tail + 9 + HASH_HEX, "\"}", 2) == 0 && scan_hash(tail + 9, out));
 }
 
 bool

@@ -82,6 +82,9 @@ void event_time_format(int64_t us, char out[TIME_SIZE]);
 /** event_time_parse(p, len, ret_us): an RFC 3339 time with Z or an offset, up to nine decimals (cut to six).  Return 0 or -1. */
 int event_time_parse(const char *p, size_t len, int64_t *ret_us);
 
+/** event_time_read(p, ret_us): the 27 characters that event_time_format() writes, and no others.  Return 0 or -1. */
+int event_time_read(const char *p, int64_t *ret_us);
+
 /** event_name_fault(name): why ${name} cannot name an element, or NULL where it can. */
 const char *event_name_fault(struct span name);
 

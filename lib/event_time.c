@@ -164,3 +164,38 @@ event_time_parse(const char *p, size_t len, int64_t *ret_us)
 	*ret_us = us;
 	return (0);
 }
+
+/* Two digits as a number; ${*bad} is set where they are none. */
+static inline unsigned
+two_more(const char *p, unsigned *bad)
+{
+	unsigned a = (unsigned char)p[0] - (unsigned)'0', b = (unsigned char)p[1] - (unsigned)'0';
+
+	*bad |= (unsigned)(a > 9) | (unsigned)(b > 9);
+	return (a * 10 + b);
+}
+
+int
+event_time_read(const char *p, int64_t *ret_us)
+{
+	unsigned bad = 0, year, month, day, hour, minute, second, us;
+
+	year = two_more(p, &bad) * 100;
+	year += two_more(p + 2, &bad);
+	month = two_more(p + 5, &bad);
+	day = two_more(p + 8, &bad);
+	hour = two_more(p + 11, &bad);
+	minute = two_more(p + 14, &bad);
+	second = two_more(p + 17, &bad);
+	us = two_more(p + 20, &bad) * 10000;
+	us += two_more(p + 22, &bad) * 100;
+	us += two_more(p + 24, &bad);
+	bad |= (unsigned)(p[4] ^ '-') | (unsigned)(p[7] ^ '-') | (unsigned)(p[10] ^ 'T') | (unsigned)(p[13] ^ ':') |
+	    (unsigned)(p[16] ^ ':') | (unsigned)(p[19] ^ '.') | (unsigned)(p[26] ^ 'Z');
+	if (bad != 0 || year == 0 || month - 1 > 11 || day - 1 >= month_days[month - 1] || hour > 23 || minute > 59 || second > 59)
+		return (-1);
+	if (month == 2 && day == 29 && !is_leap(year))
+		return (-1);
+	*ret_us = (days_from_date(year, month, day) * 86400 + (int64_t)(hour * 3600 + minute * 60 + second)) * SECOND + (int64_t)us;
+	return (0);
+}

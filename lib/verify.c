@@ -350,9 +350,6 @@ verify_stream(int fd, const struct verify_options *opt, struct verify_result *re
 {
 	struct verify v = {.opt = opt, .result = ret, .e = e, .log = VERIFY_LOG_INIT, .doubt_from = VERIFY_NONE};
 	struct verify_pass p;
-	struct buf window = BUF_INIT;
-	size_t used;
-	ssize_t n;
 	int rc = 0;
 
 	if (result_init(ret, e) != 0)
@@ -360,34 +357,14 @@ verify_stream(int fd, const struct verify_options *opt, struct verify_result *re
 	verify_pass_init(&p, &v, NULL, checks(opt) & ~PASS_STATES);
 	if ((rc = verify_trust_claims(&v, e)) == 0 && (rc = set_anchors(&v, e)) == 0)
 		verify_anchor(&p);
-	while (rc == 0) {
-		if (buf_reserve(&window, VERIFY_CHUNK) != 0) {
-			rc = err_mem(e);
-			break;
-		}
-		if ((n = io_read(fd, window.data + window.len, VERIFY_CHUNK)) <= 0) {
-			rc = n == 0 ? 0 : err_sys(e, "cannot read the standard input");
-			break;
-		}
-		window.len += (size_t)n;
-		used = verify_pass_feed(&p, window.data, window.len);
-		memmove(window.data, window.data + used, window.len - used);
-		window.len -= used;
-		if (p.broken) {
-			rc = -1;
-			break;
-		}
-		if (opt->progress != NULL)
-			opt->progress(opt->arg, p.bytes, 0);
-	}
-	verify_pass_rest(&p, window.len, true);
+	if (rc == 0)
+		rc = verify_pass_stream(&p, fd, e);
 	p.torn = p.pending.set;
 	verify_pass_flush(&p, VERIFY_TORN);
 	for (; v.next < v.anchors; v.next++)
 		check_claim_length(&p, &v.anchor[v.next]);
 	conclude(&p, ret);
 	verify_pass_release(&p);
-	buf_release(&window);
 	free(v.records.record);
 	free(v.anchor);
 	verify_trust_release(&v.trust);

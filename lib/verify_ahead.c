@@ -20,7 +20,6 @@
 
 #include "banned.h"
 
-#define EACH 4		      /* pieces in hand for each thread */
 #define ENOUGH 4	      /* pieces that a thread is worth while for */
 #define MARGIN 4096u	      /* for the end of the last line: most are shorter */
 #define MORE (64u << 10)      /* and where it is not */
@@ -155,7 +154,7 @@ verify_ahead_new(struct verify_pass *p)
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		return (NULL);
 	a->p = p;
-	a->n = threads == 1 ? 1 : (size_t)threads * EACH;
+	a->n = threads == 1 ? 1 : (size_t)threads * VERIFY_AHEAD;
 	a->segment = p->segment;
 	a->offset = p->offset;
 	if ((a->piece = calloc(a->n, sizeof(*a->piece))) == NULL) {
@@ -169,7 +168,8 @@ verify_ahead_new(struct verify_pass *p)
 		a->piece[i].batch.elements = (p->checks & (PASS_ELEMENTS | PASS_BLOCKS)) != 0;
 		a->piece[i].batch.seed = p->elements.seed;
 	}
-	crew_init(&a->crew, threads, check_piece, a);
+	crew_init(&a->crew, check_piece, a);
+	crew_start(&a->crew, threads);
 	return (a);
 }
 

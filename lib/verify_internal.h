@@ -150,10 +150,12 @@ void verify_pass_begin_segment(struct verify_pass *p);
 /** verify_pass_log(p, e): from where ${p} is to the end of its log, as listed.  Return 0 or -1. */
 int verify_pass_log(struct verify_pass *p, struct err *e);
 
-/* ---- many lines at a time (verify_take.c, verify_ahead.h) ---- */
+/* ---- many lines at a time (verify_take.c, verify_stream.c, verify_ahead.h) ---- */
 
 /** verify_pass_take(p, b): the lines of ${b}, which was checked, come next.  Return false, with nothing done, where they have to be fed one by one. */
 bool verify_pass_take(struct verify_pass *p, const struct verify_batch *b);
+
+#define VERIFY_AHEAD 4 /* batches in hand for each thread, so that none of them waits */
 
 /** verify_pass_stream(p, fd, e): the lines that come from ${fd}, to their end.  Return 0 or -1. */
 int verify_pass_stream(struct verify_pass *p, int fd, struct err *e);
