@@ -46,6 +46,7 @@ struct walk {
 	size_t n, cap;
 	struct xattrs xattrs;
 	struct files_table *table; /* NULL: every file is read */
+	struct files_seen *seen;   /* NULL: even where the same bytes were read before */
 	struct files_watch watch;
 	uint64_t bytes; /* read so far */
 	struct buf leaf;
@@ -105,6 +106,7 @@ add_content(struct walk *w, int fd, const struct stat *st)
 	struct sha256 c;
 	uint8_t hash[SHA256_SIZE];
 	const uint8_t *known = w->table == NULL ? NULL : files_table_find(w->table, st);
+	struct files_place place = {false, {0}};
 	uint64_t size = 0;
 	ssize_t n;
 
@@ -112,6 +114,8 @@ add_content(struct walk *w, int fd, const struct stat *st)
 		memcpy(hash, known, sizeof(hash));
 		goto done;
 	}
+	if (w->seen != NULL && w->btrfs && files_seen_find(w->seen, fd, st, &place, hash))
+		goto done;
 	sha256_init(&c);
 	while ((n = io_read(fd, w->window, WINDOW)) > 0) {
 		sha256_update(&c, w->window, (size_t)n);
@@ -125,6 +129,8 @@ add_content(struct walk *w, int fd, const struct stat *st)
 	if (size != (uint64_t)st->st_size)
 		return (err_set(w->e, "'%s' changed while it was read", buf_cstr(&w->path)));
 	sha256_final(&c, hash);
+	if (w->seen != NULL)
+		files_seen_add(w->seen, &place, hash);
 done:	buf_addc(&w->leaf, ' ');
 	buf_addhex(&w->leaf, hash, sizeof(hash));
 	if (w->table != NULL)
@@ -358,11 +364,9 @@ compare_paths(const void *a, const void *b, void *arg)
 	    (struct span){w->paths.data + y->path, y->len}));
 }
 
-int
-files_root(int layer_fd, struct files_table *table, struct files_watch watch, uint64_t *ret_entries,
-    uint8_t ret_root[SHA256_SIZE], struct err *e)
+static int
+find_root(struct walk *w, int layer_fd, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE])
 {
-	struct walk w = {.e = e, .table = table, .watch = watch};
 	struct merkle tree;
 	struct stat st;
 	struct statfs fs;
@@ -370,26 +374,43 @@ files_root(int layer_fd, struct files_table *table, struct files_watch watch, ui
 	int rc = -1;
 
 	if (fstat(layer_fd, &st) != 0 || fstatfs(layer_fd, &fs) != 0)
-		return (err_sys(e, "cannot stat the layer"));
-	w.dev = st.st_dev;
-	w.btrfs = fs.f_type == BTRFS_SUPER_MAGIC;
-	if ((w.window = malloc(WINDOW)) == NULL)
-		return (err_mem(e));
-	if (walk_dir(&w, layer_fd) != 0)
+		return (err_sys(w->e, "cannot stat the layer"));
+	w->dev = st.st_dev;
+	w->btrfs = fs.f_type == BTRFS_SUPER_MAGIC;
+	if ((w->window = malloc(WINDOW)) == NULL)
+		return (err_mem(w->e));
+	if (walk_dir(w, layer_fd) != 0)
 		goto out;
-	if (w.n > 1)
-		qsort_r(w.entry, w.n, sizeof(*w.entry), compare_paths, &w);
+	if (w->n > 1)
+		qsort_r(w->entry, w->n, sizeof(*w->entry), compare_paths, w);
 	merkle_init(&tree);
-	for (i = 0; i < w.n; i++)
-		merkle_add(&tree, w.entry[i].leaf);
+	for (i = 0; i < w->n; i++)
+		merkle_add(&tree, w->entry[i].leaf);
 	merkle_root(&tree, ret_root);
-	*ret_entries = w.n;
+	*ret_entries = w->n;
 	rc = 0;
-out:	free(w.window);
-	free(w.entry);
-	xattrs_release(&w.xattrs);
-	buf_release(&w.leaf);
-	buf_release(&w.paths);
-	buf_release(&w.path);
+out:	free(w->window);
+	free(w->entry);
+	xattrs_release(&w->xattrs);
+	buf_release(&w->leaf);
+	buf_release(&w->paths);
+	buf_release(&w->path);
 	return (rc);
+}
+
+int
+files_root(int layer_fd, struct files_table *table, struct files_watch watch, uint64_t *ret_entries,
+    uint8_t ret_root[SHA256_SIZE], struct err *e)
+{
+	struct walk w = {.e = e, .table = table, .watch = watch};
+
+	return (find_root(&w, layer_fd, ret_entries, ret_root));
+}
+
+int
+files_root_of_block(int block_fd, struct files_seen *seen, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE], struct err *e)
+{
+	struct walk w = {.e = e, .seen = seen};
+
+	return (find_root(&w, block_fd, ret_entries, ret_root));
 }

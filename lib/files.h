@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "files_seen.h"
 #include "files_table.h"
 #include "sha256.h"
 
@@ -22,5 +23,13 @@ struct files_watch {
  */
 int files_root(int layer_fd, struct files_table *table, struct files_watch watch, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE],
     struct err *e);
+
+
+/**
+ * files_root_of_block(block_fd, seen, ret_entries, ret_root, e):
+ * The same of a block, for who verifies it: every file is read, but for those whose bytes are the very ones on the disk of which ${seen} knows the hash,
+ * as they were read in another block.  NULL: also those.
+ */
+int files_root_of_block(int block_fd, struct files_seen *seen, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE], struct err *e);
 
 #endif

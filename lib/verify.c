@@ -281,6 +281,7 @@ round_run(struct verify *v, struct err *e)
 
 	if (list(v, e) != 0)
 		return (-1);
+	verify_files_start(v);
 	verify_pass_init(&p, v, &v->log, checks(v->opt));
 	if (v->since.set)
 		verify_since_begin(&p);
@@ -302,6 +303,7 @@ out:	verify_pass_release(&p);
 static void
 round_release(struct verify *v)
 {
+	verify_files_stop(v);
 	verify_log_release(&v->log);
 	block_list_release(&v->blocks);
 	memset(&v->blocks, 0, sizeof(v->blocks));

@@ -10,12 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "files.h"
+#include "extents.h"
 #include "io.h"
 #include "subvol.h"
 #include "verify_internal.h"
 
 #include "banned.h"
+
+#define ASK_AGAIN (4u << 20) /* bytes that are read where they stand elsewhere, before it is asked where the next ones do */
 
 struct check {
 	struct verify_pass *p; /* of the live log */
@@ -72,14 +74,21 @@ static int
 compare_segment(struct check *c, size_t i, uint64_t len, struct buf *window, struct err *e)
 {
 	char *a = window->data, *b = window->data + VERIFY_CHUNK;
-	uint64_t at;
+	uint64_t at = 0, ask;
 	size_t want, k;
 	ssize_t n, m;
 	int live, own;
 
 	if ((live = verify_log_fd(c->p->log, i, e)) == -1 || (own = verify_log_fd(&c->log, i, e)) == -1)
 		return (-1);
-	for (at = 0; at < len; at += want) {
+	for (ask = extents_comparable(live, own) ? 0 : len; at < len; at += want) {
+		/* Bytes that are the same ones on the disk need not be read again. */
+		if (at >= ask) {
+			want = (size_t)extents_same(live, own, at, len);
+			ask = at + (want > 0 ? want : ASK_AGAIN);
+			if (want > 0)
+				continue;
+		}
 		want = len - at < VERIFY_CHUNK ? (size_t)(len - at) : VERIFY_CHUNK;
 		if ((m = io_pread(own, b, want, at)) == -1)
 			return (err_sys(e, "cannot read the copy of the log"));
@@ -276,7 +285,7 @@ check_files(struct check *c)
 	uint64_t n;
 
 	place.block = c->b->name;
-	if (files_root(c->fd, NULL, (struct files_watch){NULL, NULL}, &n, root, &e) != 0)
+	if (verify_files_root(c->v, c->b, c->fd, &n, root, &e) != 0)
 		problem(c, "", &e);
 	else if (n != h->entries)
 		verify_found(c->v, VERIFY_BLOCK_DAMAGED, &place, "the block has %" PRIu64 " files, its header says %" PRIu64, n,

@@ -229,6 +229,7 @@ struct verify {
 	bool told_rewritten; /* by a block */
 	struct verify_trust trust;
 	struct verify_since since;
+	struct verify_files *files; /* of the blocks; NULL: nobody looks at them yet */
 
 	/* What may be a writer's work, not damage (verify_end.c). */
 	unsigned round;
@@ -285,7 +286,7 @@ int verify_extend(struct verify_pass *p, struct err *e);
 /** verify_wait_blocks(v, waited_ms): whether who makes or prunes blocks may still be at it; waits a little, at most some seconds in all. */
 bool verify_wait_blocks(struct verify *v, int *waited_ms);
 
-/* ---- blocks (verify_block.c, verify_blocks.c) ---- */
+/* ---- blocks (verify_block.c, verify_blocks.c, verify_files.c) ---- */
 
 /** verify_is_denied(errno): we could not look; says nothing of what is there. */
 bool verify_is_denied(int sys);
@@ -295,6 +296,12 @@ void verify_block(struct verify_pass *p, const struct block *b);
 
 /** verify_block_open(v, b, e): the directory of block ${b}, which may stand alone.  Return a descriptor, or -1. */
 int verify_block_open(const struct verify *v, const struct block *b, struct err *e);
+/** verify_files_start(v): begin to look at the files of the blocks that v->anchor names, in that order; and verify_files_stop(v). */
+void verify_files_start(struct verify *v);
+void verify_files_stop(struct verify *v);
+
+/** verify_files_root(v, b, fd, ret_entries, ret_root, e): files_root() of the block ${b}, ${fd}, which is known already or will soon be. */
+int verify_files_root(struct verify *v, const struct block *b, int fd, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE], struct err *e);
 
 /** verify_block_gone(v, name): there is no such block now. */
 bool verify_block_gone(const struct verify *v, const char *name);

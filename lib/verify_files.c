@@ -1,0 +1,135 @@
+/*
+ * The files of the blocks, looked at by all processors while the log is: one block's files are nothing to another's, so
+ * each block is a job.  Some blocks are in hand at a time, in the order in which the pass will ask for them.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "crew.h"
+#include "files.h"
+#include "io.h"
+#include "verify_internal.h"
+
+#include "banned.h"
+
+struct found {
+	int rc;
+	uint64_t entries;
+	uint8_t root[SHA256_SIZE];
+	struct err e;
+};
+
+struct verify_files {
+	struct verify *v;
+	struct crew crew;
+	struct files_seen seen;
+	const struct block **block; /* in the order of the anchors */
+	size_t n;
+	struct found *found; /* of block[number % most] */
+	size_t most;	     /* in hand */
+	size_t posted, taken;
+};
+
+static void
+look(void *arg, uint64_t job)
+{
+	struct verify_files *s = arg;
+	struct found *f = &s->found[job % s->most];
+	int fd;
+
+	memset(&f->e, 0, sizeof(f->e));
+	f->rc = -1;
+	if ((fd = io_open_dir(s->v->layer->snap_fd, s->block[job]->name, &f->e)) == -1)
+		return;
+	f->rc = files_root_of_block(fd, &s->seen, &f->entries, f->root, &f->e);
+	close(fd);
+}
+
+static void
+post(struct verify_files *s)
+{
+	while (s->posted < s->n && s->posted - s->taken < s->most) {
+		s->posted++;
+		crew_post(&s->crew);
+	}
+}
+
+void
+verify_files_start(struct verify *v)
+{
+	unsigned threads = crew_processors();
+	struct verify_files *s;
+	size_t i;
+
+	if (v->blocks.n == 0 || (s = calloc(1, sizeof(*s))) == NULL)
+		return;
+	s->v = v;
+	s->most = 2 * (size_t)threads;
+	s->block = calloc(v->blocks.n, sizeof(struct block *));
+	s->found = calloc(s->most, sizeof(*s->found));
+	if (s->block == NULL || s->found == NULL) {
+		free(s->block);
+		free(s->found);
+		free(s);
+		return;
+	}
+	for (i = 0; i < v->anchors; i++)
+		if (v->anchor[i].block != NULL)
+			s->block[s->n++] = v->anchor[i].block;
+	files_seen_init(&s->seen);
+	crew_init(&s->crew, look, s);
+	crew_start(&s->crew, threads);
+	post(s);
+	v->files = s;
+}
+
+void
+verify_files_stop(struct verify *v)
+{
+	struct verify_files *s = v->files;
+
+	v->files = NULL;
+	if (s == NULL)
+		return;
+	crew_release(&s->crew);
+	files_seen_release(&s->seen);
+	free(s->block);
+	free(s->found);
+	free(s);
+}
+
+/* Bring s->taken to ${b}; the blocks before it are asked for no more.  Return whether it is there. */
+static bool
+go_to(struct verify_files *s, const struct block *b)
+{
+	size_t i;
+
+	for (i = s->taken; i < s->n && s->block[i] != b; i++)
+		;
+	if (i == s->n)
+		return (false);
+	for (; s->taken < i; s->taken++, post(s))
+		crew_wait(&s->crew);
+	return (true);
+}
+
+int
+verify_files_root(struct verify *v, const struct block *b, int fd, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE], struct err *e)
+{
+	struct verify_files *s = v->files;
+	struct found f;
+
+	if (s == NULL || !go_to(s, b))
+		return (files_root_of_block(fd, NULL, ret_entries, ret_root, e));
+	crew_wait(&s->crew);
+	f = s->found[s->taken++ % s->most];
+	post(s);
+	*ret_entries = f.entries;
+	memcpy(ret_root, f.root, SHA256_SIZE);
+	if (f.rc != 0)
+		*e = f.e;
+	return (f.rc);
+}
