@@ -19,10 +19,11 @@
 
 #include "banned.h"
 
-enum { OPT_QUICK = CLI_LONG, OPT_SINCE, OPT_KEY, OPT_CHECKPOINT, OPT_WITNESS, OPT_QUORUM, OPT_ROOTS, OPT_PROOF, OPT_UNSIGNED };
+enum { OPT_QUICK = CLI_LONG, OPT_FROM_DISK, OPT_SINCE, OPT_KEY, OPT_CHECKPOINT, OPT_WITNESS, OPT_QUORUM, OPT_ROOTS, OPT_PROOF, OPT_UNSIGNED };
 
 static const struct cli_option options[] = {
     {OPT_QUICK, "quick", false},
+    {OPT_FROM_DISK, "from-disk", false},
     {OPT_SINCE, "since", true},
     {OPT_KEY, "key", true},
     {OPT_CHECKPOINT, "checkpoint", true},
@@ -51,6 +52,7 @@ static const char help[] =
     "wrong, then a summary.  Reads only; writers may be at work meanwhile.\n"
     "\n"
     "      --quick           lines and chain of the log; no parents, no blocks\n"
+    "      --from-disk       read the disk, whatever the page cache shows\n"
     "      --since BLOCK     take the block and all before it on trust\n"
     "      --key VKEY        the ledger's checkpoint is signed by this key, or by\n"
     "                        another --key of the same name\n"
@@ -137,6 +139,9 @@ set_option(struct run *r, int key)
 	case OPT_QUICK:
 		r->opt.quick = true;
 		break;
+	case OPT_FROM_DISK:
+		r->opt.from_disk = true;
+		break;
 	case OPT_SINCE:
 		r->opt.since = r->cli.value;
 		break;
@@ -222,6 +227,8 @@ check_options(struct run *r)
 		return (cli_usage(cli, "'--unsigned' is for '--proof'"));
 	if (cli->noperands > 0 && !r->from_stdin)
 		return (cli_usage(cli, "the only operand is '-', not '%s': name a ledger with --root", cli->operands[0]));
+	if (r->from_stdin && r->opt.from_disk)
+		return (cli_usage(cli, "'--from-disk' is about a ledger, not about the standard input"));
 	if (from_stdin + r->from_stdin > 1)
 		return (cli_usage(cli, "standard input can be one thing only"));
 	if (r->opt.since != NULL && r->from_stdin)

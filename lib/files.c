@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "disk.h"
 #include "files.h"
 #include "io.h"
 #include "merkle.h"
@@ -47,6 +48,7 @@ struct walk {
 	struct xattrs xattrs;
 	struct files_table *table; /* NULL: every file is read */
 	struct files_seen *seen;   /* NULL: even where the same bytes were read before */
+	bool from_disk;
 	struct files_watch watch;
 	uint64_t bytes; /* read so far */
 	struct buf leaf;
@@ -116,8 +118,10 @@ add_content(struct walk *w, int fd, const struct stat *st)
 	}
 	if (w->seen != NULL && w->btrfs && files_seen_find(w->seen, fd, st, &place, hash))
 		goto done;
+	if (w->from_disk)
+		disk_prefer(fd);
 	sha256_init(&c);
-	while ((n = io_read(fd, w->window, WINDOW)) > 0) {
+	while ((n = w->from_disk ? disk_pread(fd, w->window, WINDOW, size) : io_read(fd, w->window, WINDOW)) > 0) {
 		sha256_update(&c, w->window, (size_t)n);
 		size += (uint64_t)n;
 		w->bytes += (uint64_t)n;
@@ -408,9 +412,10 @@ files_root(int layer_fd, struct files_table *table, struct files_watch watch, ui
 }
 
 int
-files_root_of_block(int block_fd, struct files_seen *seen, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE], struct err *e)
+files_root_of_block(int block_fd, struct files_seen *seen, bool from_disk, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE],
+    struct err *e)
 {
-	struct walk w = {.e = e, .seen = seen};
+	struct walk w = {.e = e, .seen = seen, .from_disk = from_disk};
 
 	return (find_root(&w, block_fd, ret_entries, ret_root));
 }

@@ -26,10 +26,12 @@ int files_root(int layer_fd, struct files_table *table, struct files_watch watch
 
 
 /**
- * files_root_of_block(block_fd, seen, ret_entries, ret_root, e):
+ * files_root_of_block(block_fd, seen, from_disk, ret_entries, ret_root, e):
  * The same of a block, for who verifies it: every file is read, but for those whose bytes are the very ones on the disk of which ${seen} knows the hash,
  * as they were read in another block.  NULL: also those.
+ * ${from_disk}: and not from the page cache.
  */
-int files_root_of_block(int block_fd, struct files_seen *seen, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE], struct err *e);
+int files_root_of_block(int block_fd, struct files_seen *seen, bool from_disk, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE],
+    struct err *e);
 
 #endif

@@ -84,6 +84,7 @@ struct verify_options {
 	size_t checkpoints;
 	const char *since; /* a block (when.h) that is taken on trust with all before it; NULL: none */
 	int64_t now_us;	   /* for ${since} */
+	bool from_disk; /* read the log and the files of blocks from the disk, not from the page cache */
 	void (*progress)(void *arg, uint64_t bytes, uint64_t total); /* may be NULL; ${total} 0: not known */
 	void *arg;
 };

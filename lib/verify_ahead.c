@@ -8,14 +8,11 @@
  */
 #include "config.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "crew.h"
-#include "io.h"
 #include "verify_ahead.h"
 
 #include "banned.h"
@@ -25,6 +22,7 @@
 #define MORE (64u << 10)      /* and where it is not */
 
 struct piece {
+	const struct verify_log *log;
 	int fd; /* its own; -1: none */
 	size_t segment;
 	uint64_t from, to, size; /* in the segment, which is so long */
@@ -52,7 +50,7 @@ read_on(struct piece *c, uint64_t base, size_t len)
 
 	len = len < left ? len : (size_t)left;
 	if (buf_reserve(&c->window, len) != 0 ||
-	    io_pread(c->fd, c->window.data + c->window.len, len, base + c->window.len) != (ssize_t)len)
+	    verify_log_pread(c->log, c->fd, c->window.data + c->window.len, len, base + c->window.len) != (ssize_t)len)
 		return (-1);
 	c->window.len += len;
 	return (0);
@@ -106,7 +104,6 @@ post(struct verify_ahead *a)
 	const struct verify_log *log = a->p->log;
 	struct piece *c;
 	struct err e;
-	int fd;
 
 	while (a->posted - a->taken < a->n && a->segment < log->n) {
 		c = &a->piece[a->posted % a->n];
@@ -117,8 +114,7 @@ post(struct verify_ahead *a)
 		c->to = c->to < c->size ? c->to : c->size;
 		c->begins = c->from == 0 || a->posted == 0;
 		/* Where there is no such file, the pass will see. */
-		if (c->from >= c->size || (fd = verify_log_fd(a->p->log, a->segment, &e)) == -1 ||
-		    (c->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) == -1) {
+		if (c->from >= c->size || (c->fd = verify_log_open_fd(a->p->log, a->segment, &e)) == -1) {
 			a->segment++;
 			a->offset = 0;
 			continue;
@@ -162,6 +158,7 @@ verify_ahead_new(struct verify_pass *p)
 		return (NULL);
 	}
 	for (i = 0; i < a->n; i++) {
+		a->piece[i].log = p->log;
 		a->piece[i].fd = -1;
 		a->piece[i].batch.in_segment = true;
 		a->piece[i].batch.tree = (p->checks & PASS_TREE) != 0;

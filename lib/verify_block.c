@@ -77,10 +77,14 @@ compare_segment(struct check *c, size_t i, uint64_t len, struct buf *window, str
 	uint64_t at = 0, ask;
 	size_t want, k;
 	ssize_t n, m;
-	int live, own;
+	int live, own, rc = 0;
 
-	if ((live = verify_log_fd(c->p->log, i, e)) == -1 || (own = verify_log_fd(&c->log, i, e)) == -1)
+	if ((live = verify_log_open_fd(c->p->log, i, e)) == -1)
 		return (-1);
+	if ((own = verify_log_open_fd(&c->log, i, e)) == -1) {
+		close(live);
+		return (-1);
+	}
 	for (ask = extents_comparable(live, own) ? 0 : len; at < len; at += want) {
 		/* Bytes that are the same ones on the disk need not be read again. */
 		if (at >= ask) {
@@ -90,18 +94,23 @@ compare_segment(struct check *c, size_t i, uint64_t len, struct buf *window, str
 				continue;
 		}
 		want = len - at < VERIFY_CHUNK ? (size_t)(len - at) : VERIFY_CHUNK;
-		if ((m = io_pread(own, b, want, at)) == -1)
-			return (err_sys(e, "cannot read the copy of the log"));
-		if ((n = io_pread(live, a, want, at)) == -1)
+		if ((m = verify_log_pread(&c->log, own, b, want, at)) == -1) {
+			rc = err_sys(e, "cannot read the copy of the log");
+			goto out;
+		}
+		if ((n = verify_log_pread(c->p->log, live, a, want, at)) == -1)
 			n = 0; /* was told already */
 		if ((size_t)n == want && n == m && memcmp(a, b, want) == 0)
 			continue;
 		for (k = 0; k < (size_t)n && k < (size_t)m && a[k] == b[k]; k++)
 			;
 		c->offset = at + k;
-		return (0);
+		goto out;
 	}
-	return (1);
+	rc = 1;
+out:	close(own);
+	close(live);
+	return (rc);
 }
 
 /* Whether the copy is the live log up to where the pass is: sets c->same, or the place.  Return 0 or -1. */
@@ -348,6 +357,7 @@ verify_block(struct verify_pass *p, const struct block *b)
 	struct check c = {.p = p, .v = p->v, .b = b, .fd = -1, .ecl_fd = -1, .log = VERIFY_LOG_INIT};
 
 	c.log.block = b->name;
+	c.log.from_disk = p->v->opt->from_disk;
 	check(&c);
 	if (verify_is_worse(r, &mark) && verify_block_gone(p->v, b->name)) {
 		verify_forget(r, &mark);

@@ -157,6 +157,7 @@ verify_end(struct verify *v, struct verify_log *log, struct err *e)
 		v->doubt_from = log->n > 0 ? log->segment[log->n - 1].first : 0;
 	}
 	log->layer = v->layer;
+	log->from_disk = v->opt->from_disk;
 	memset(&v->durable, 0, sizeof(v->durable));
 	if (d.known || d.stale)
 		v->durable = d.end;

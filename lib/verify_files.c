@@ -42,9 +42,9 @@ look(void *arg, uint64_t job)
 
 	memset(&f->e, 0, sizeof(f->e));
 	f->rc = -1;
-	if ((fd = io_open_dir(s->v->layer->snap_fd, s->block[job]->name, &f->e)) == -1)
+	if ((fd = verify_block_open(s->v, s->block[job], &f->e)) == -1)
 		return;
-	f->rc = files_root_of_block(fd, &s->seen, &f->entries, f->root, &f->e);
+	f->rc = files_root_of_block(fd, &s->seen, s->v->opt->from_disk, &f->entries, f->root, &f->e);
 	close(fd);
 }
 
@@ -123,7 +123,7 @@ verify_files_root(struct verify *v, const struct block *b, int fd, uint64_t *ret
 	struct found f;
 
 	if (s == NULL || !go_to(s, b))
-		return (files_root_of_block(fd, NULL, ret_entries, ret_root, e));
+		return (files_root_of_block(fd, NULL, v->opt->from_disk, ret_entries, ret_root, e));
 	crew_wait(&s->crew);
 	f = s->found[s->taken++ % s->most];
 	post(s);

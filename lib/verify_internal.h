@@ -33,6 +33,7 @@ struct verify_log {
 	const char *block;	/* the block's name, "" for live */
 	struct verify_segment *segment;
 	size_t n;
+	bool from_disk;		/* read around the page cache */
 	struct verify_fd fd[VERIFY_FDS];
 };
 
@@ -44,6 +45,10 @@ void verify_log_release(struct verify_log *log);
 
 /** verify_log_fd(log, i, e): a descriptor of segment ${i}, owned by ${log} and good until the next call; -1 with errno. */
 int verify_log_fd(struct verify_log *log, size_t i, struct err *e);
+
+/** verify_log_open_fd(log, i, e), verify_log_pread(log, fd, p, len, offset): one of the caller's own, and to read it as ${log} wants it. */
+int verify_log_open_fd(struct verify_log *log, size_t i, struct err *e);
+ssize_t verify_log_pread(const struct verify_log *log, int fd, void *p, size_t len, uint64_t offset);
 
 /* ---- lines and their chain (verify_pass.c) ---- */
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "disk.h"
 #include "io.h"
 #include "verify_ahead.h"
 
@@ -145,6 +146,32 @@ verify_log_fd(struct verify_log *log, size_t i, struct err *e)
 	return (fd);
 }
 
+int
+verify_log_open_fd(struct verify_log *log, size_t i, struct err *e)
+{
+	char name[LOG_NAME_SIZE];
+	int fd;
+
+	/* In any case: it knows where the segment is. */
+	if ((fd = verify_log_fd(log, i, e)) == -1)
+		return (-1);
+	if (!log->from_disk) {
+		if ((fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) == -1)
+			err_sys(e, "cannot open a segment again");
+		return (fd);
+	}
+	log_segment_name(log->segment[i].first, name);
+	if ((fd = io_open_file(log->dirfd, name, O_RDONLY, 0, e)) != -1)
+		disk_prefer(fd);
+	return (fd);
+}
+
+ssize_t
+verify_log_pread(const struct verify_log *log, int fd, void *p, size_t len, uint64_t offset)
+{
+	return (log->from_disk ? disk_pread(fd, p, len, offset) : io_pread(fd, p, len, offset));
+}
+
 /* A read at ${at} failed: tell, and go on behind the page. */
 static uint64_t
 unreadable(struct verify_pass *p, uint64_t at)
@@ -176,7 +203,7 @@ read_lines(struct verify_pass *p, int fd, uint64_t until, struct buf *window, st
 			want = (size_t)(until - at);
 		if (buf_reserve(window, want) != 0)
 			return (err_mem(e));
-		n = io_pread(fd, window->data + window->len, want, at);
+		n = verify_log_pread(p->log, fd, window->data + window->len, want, at);
 		if (n == -1 && step > PAGE) {
 			step = PAGE; /* to name the place */
 			continue;
@@ -242,9 +269,10 @@ verify_pass_log(struct verify_pass *p, struct err *e)
 	while (p->segment < p->log->n) {
 		if (!p->inside)
 			verify_pass_begin_segment(p);
-		if ((fd = verify_log_fd(p->log, p->segment, e)) != -1)
+		if ((fd = verify_log_open_fd(p->log, p->segment, e)) != -1) {
 			rc = read_segment(p, fd, ahead, &window, e);
-		else if (is_damage(errno))
+			close(fd);
+		} else if (is_damage(errno))
 			verify_pass_bad(p, 0, false, e->text);
 		else
 			rc = -1;
