@@ -93,5 +93,14 @@ err_within(struct err *e, const char *path)
 int
 err_mem(struct err *e)
 {
-	return (err_set(e, "out of memory"));
+	err_set(e, "out of memory");
+	if (e != NULL)
+		e->sys = ENOMEM;
+	return (-1);
+}
+
+bool
+err_is_mem(const struct err *e)
+{
+	return (e->sys == ENOMEM);
 }

@@ -2,6 +2,8 @@
 #ifndef ECL_ERR_H_
 #define ECL_ERR_H_
 
+#include <stdbool.h>
+
 /* Exit codes (COMMANDS): what kind of answer an error is. */
 #define EXIT_NO 1     /* the answer is no: tampering, nothing matched, rejected, forked */
 #define EXIT_ERROR 2  /* usage, bad input, I/O */
@@ -36,8 +38,14 @@ int err_within(struct err *e, const char *path);
 
 /**
  * err_mem(e):
- * Report that memory ran out.  Return -1.
+ * Report that memory ran out (ENOMEM).  Return -1.
  */
 int err_mem(struct err *e);
+
+/**
+ * err_is_mem(e):
+ * Whether memory ran out: nothing was learned then of what was read.
+ */
+bool err_is_mem(const struct err *e);
 
 #endif
