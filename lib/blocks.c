@@ -171,6 +171,7 @@ settle(struct entries *all, struct blocks *ret, struct err *e)
 	if (ret->list.block == NULL || ret->present == NULL) {
 		free(ret->list.block);
 		free(ret->present);
+		memset(ret, 0, sizeof(*ret));
 		return (err_mem(e));
 	}
 	for (i = 0; i < all->n; i++) {
