@@ -313,8 +313,10 @@ read_header(struct block *b, int dir)
 	char name[BLOCK_NAME_SIZE];
 	struct span line;
 
-	if (io_slurp(dir, ".ecl/block", BLOCK_HEADER_MAX, &b->line, &e) != 0)
+	if (io_slurp(dir, ".ecl/block", BLOCK_HEADER_MAX, &b->line, &e) != 0) {
+		b->unread = err_is_mem(&e);
 		return (fault(b, e.text));
+	}
 	if (b->line.len == 0 || b->line.data[b->line.len - 1] != '\n')
 		return (fault(b, "its header has no line feed at the end"));
 	b->line.len--;
@@ -338,6 +340,7 @@ read_block(struct block *b, int snap_fd)
 	int dir;
 
 	if ((dir = io_open_dir(snap_fd, b->name, &e)) == -1) {
+		b->unread = err_is_mem(&e);
 		fault(b, e.text);
 		return;
 	}
@@ -418,8 +421,13 @@ block_list_read_from(int snap_fd, uint64_t from, struct block_list *ret, struct 
 	closedir(dir);
 	if (l.n > 1)
 		qsort(l.block, l.n, sizeof(*l.block), compare_blocks);
-	for (i = 0; i < l.n; i++)
+	for (i = 0; i < l.n; i++) {
 		read_block(&l.block[i], snap_fd);
+		if (l.block[i].unread) {
+			block_list_release(&l);
+			return (err_mem(e));
+		}
+	}
 	*ret = l;
 	return (0);
 }

@@ -58,6 +58,7 @@ struct block {
 	struct block_header header;
 	bool good;	     /* parses, its hash is right, and it fits the name */
 	char fault[192];     /* why not */
+	bool unread;	     /* for want of memory: nothing is known of it */
 };
 
 struct block_list {
