@@ -213,8 +213,10 @@ read_line(struct index *ix, uint64_t seq, const struct row *row, struct buf *out
 	char name[LOG_NAME_SIZE];
 
 	buf_reset(out);
-	if (row->length > EVENT_LINE_MAX || buf_reserve(out, (size_t)row->length + 1) != 0)
-		return (err_set(e, "no room for a line of %" PRIu32 " bytes", row->length));
+	if (row->length > EVENT_LINE_MAX)
+		return (err_set(e, "no line has %" PRIu32 " bytes", row->length));
+	if (buf_reserve(out, (size_t)row->length + 1) != 0)
+		return (err_mem(e));
 	if (log_pread(ix->log, segment, out->data, (size_t)row->length + 1, row->offset, e) != 0)
 		return (-1);
 	if (index_is_line((struct span){out->data, row->length}, out->data[row->length], seq)) {

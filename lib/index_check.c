@@ -20,6 +20,7 @@ struct check {
 	struct merkle tree[TREE_LEVELS]; /* [k]: of level k-1, the hashes that begin the next one of level k */
 	uint64_t done[TREE_LEVELS];	 /* hashes of each level that were compared */
 	struct buf *fault;
+	bool no_memory; /* what was found says nothing */
 };
 
 /* Something differs.  Return 1. */
@@ -36,6 +37,7 @@ differs(struct check *c, const struct column *col, uint64_t row, uint64_t seq)
 static int
 unreadable(struct check *c, const struct err *why)
 {
+	c->no_memory |= err_is_mem(why);
 	buf_adds(c->fault, why->text);
 	return (1);
 }
@@ -289,7 +291,7 @@ index_check(int ecl_fd, struct log *log, void (*step)(void *arg, uint64_t done),
 		rc = check_published(&c, log, step, arg, e);
 	etable_free(c.table);
 	index_free(c.ix);
-	if (rc == 1 && ret_fault->failed)
+	if (rc == 1 && (ret_fault->failed || c.no_memory))
 		return (err_mem(e));
 	return (rc);
 }

@@ -355,6 +355,8 @@ index_load(struct index *ix, struct err *e)
 	if ((ix->flags & INDEX_IGNORE) == 0)
 		while ((rc = load_newest(ix, NULL, &why)) != 1 && moved(ix))
 			;
+	if (rc == -1 && err_is_mem(&why))
+		return (err_mem(e));
 	if (rc == -1)
 		index_set_damage(ix, why.text);
 	return (index_tail_reset(ix, e));

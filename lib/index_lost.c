@@ -116,7 +116,7 @@ index_lost(struct index *ix, const struct err *why, struct err *e)
 	struct view view;
 	int ret = -1;
 
-	if (ix->published == 0 || limit < ix->published) {
+	if (ix->published == 0 || limit < ix->published || err_is_mem(why)) {
 		/* It is not for the files that this is wrong. */
 		if (e != NULL)
 			*e = *why;
