@@ -67,7 +67,9 @@ load(struct vectors *v, struct log *log, struct err *e)
 		return (rc);
 	}
 	vectors_columns_init(&v->column, &v->head, v->dir_fd);
-	if (v->token != NULL && !vectors_head_made_by(&v->head, v->token)) {
+	if (v->token != NULL && (rc = vectors_head_made_by(&v->head, v->token, e)) != 1) {
+		if (rc == -1)
+			return (-1);
 		json_unescape((struct span){v->head.token.data, v->head.token.len}, &v->other);
 		buf_addc(&v->other, '\0');
 		return (0);
@@ -150,6 +152,10 @@ vectors_open(int ecl_fd, struct log *log, const char *space, const char *token, 
 		return (errno == ENOMEM ? err_mem(e) : err_sys(e, "cannot open the vectors"));
 	while ((rc = load_newest(v, log, &why)) != 1 && moved(v))
 		;
+	if (rc == -1 && err_is_mem(&why)) {
+		vectors_free(v);
+		return (err_mem(e));
+	}
 	if (rc == -1)
 		snprintf(v->damage, sizeof(v->damage), "%s", why.text);
 	v->rows = v->head.rows.rows;

@@ -18,6 +18,7 @@ struct check {
 	uint64_t row; /* of the given ones: the next */
 	struct vectors_check *c;
 	struct err *e;
+	bool no_memory; /* what was found says nothing */
 };
 
 static int
@@ -31,6 +32,7 @@ differs(struct check *k, uint64_t row, uint64_t seq)
 static int
 unreadable(struct check *k, const struct err *why)
 {
+	k->no_memory |= err_is_mem(why);
 	buf_adds(k->c->fault, why->text);
 	return (1);
 }
@@ -174,5 +176,5 @@ vectors_check(int ecl_fd, struct log *log, struct vectors_check *c, struct err *
 	} else if (vectors_events(k.v) > 0)
 		rc = given ? check_given(&k, log, e) : check_made(&k, log, e);
 	vectors_free(k.v);
-	return (rc == 1 && c->fault->failed ? err_mem(e) : rc);
+	return (rc == 1 && (c->fault->failed || k.no_memory) ? err_mem(e) : rc);
 }

@@ -211,16 +211,16 @@ vectors_head_publish(const struct vectors_head *h, int dir_fd, struct err *e)
 	return (rc);
 }
 
-bool
-vectors_head_made_by(const struct vectors_head *h, const char *token)
+int
+vectors_head_made_by(const struct vectors_head *h, const char *token, struct err *e)
 {
 	struct buf text = BUF_INIT;
-	bool same;
+	int rc;
 
 	json_escape(&text, (struct span){token, strlen(token)});
-	same = !text.failed && span_eq((struct span){text.data, text.len}, (struct span){h->token.data, h->token.len});
+	rc = text.failed ? err_mem(e) : span_eq((struct span){text.data, text.len}, (struct span){h->token.data, h->token.len});
 	buf_release(&text);
-	return (same);
+	return (rc);
 }
 
 void

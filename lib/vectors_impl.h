@@ -50,8 +50,8 @@ int vectors_head_load(int dir_fd, const char *space, struct vectors_head *ret, s
 /** vectors_head_publish(h, dir_fd, e): its text in place of the one before; what it names is on the disk.  Return 0 or -1. */
 int vectors_head_publish(const struct vectors_head *h, int dir_fd, struct err *e);
 
-/** vectors_head_made_by(h, token): whether by that embedder (decoded). */
-bool vectors_head_made_by(const struct vectors_head *h, const char *token);
+/** vectors_head_made_by(h, token, e): whether by that embedder (decoded).  Return 1, 0, or -1 (memory). */
+int vectors_head_made_by(const struct vectors_head *h, const char *token, struct err *e);
 
 /* The columns of a space. */
 struct vectors_columns {

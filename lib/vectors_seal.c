@@ -209,7 +209,7 @@ vectors_seal_check(int ecl_fd, struct log *log, const char *space, struct buf *f
 	}
 	if (rc == 1) {
 		buf_adds(fault, why.text);
-		rc = fault->failed ? err_mem(e) : 1;
+		rc = fault->failed || err_is_mem(&why) ? err_mem(e) : 1;
 	}
 	vectors_free(v);
 	return (rc);

@@ -55,8 +55,8 @@ usable(struct writer *w, const char *token, struct err *why)
 		return (u->max != 0 && why->sys != 0 && why->sys != ENOENT ? -1 : 0);
 	}
 	vectors_columns_init(&w->column, &w->head, w->dir_fd);
-	if (!vectors_head_made_by(&w->head, token))
-		return (0);
+	if ((rc = vectors_head_made_by(&w->head, token, why)) != 1)
+		return (rc);
 	if (w->head.events > u->log->end.size) {
 		/* Who wants it cheap is behind others, who saw more; who wants all of it looks again. */
 		if (u->max != 0)
