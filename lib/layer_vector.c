@@ -213,13 +213,17 @@ static int
 add_token(struct ledger *l, struct vectors *v, const char *token, uint64_t size, struct buf *out, struct err *e)
 {
 	struct embedder *em = NULL;
+	struct err why = {0};
 	unsigned dims = 0;
 	int8_t *vector;
 	int rc = -1;
 
 	/* Where it is missing, all rows may still be there. */
-	if (embedder_open(token, vectors_dims(v), EMBEDDER_NO_COMMAND, &em, NULL) != 0)
+	if (embedder_open(token, vectors_dims(v), EMBEDDER_NO_COMMAND, &em, &why) != 0) {
+		if (err_is_mem(&why))
+			return (err_mem(e));
 		em = NULL;
+	}
 	if ((vector = malloc(EMBEDDER_DIMS_MAX)) == NULL)
 		err_mem(e);
 	else if ((rc = layer_vector(l, v, em, size, vector, &dims, e)) == 0 && dims > 0) {
