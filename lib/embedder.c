@@ -66,6 +66,8 @@ open_model(struct embedder *em, const char *token, unsigned dims, struct err *e)
 		return (err_mem(e));
 	ret = model_open(name, &em->model, &inner);
 	free(name);
+	if (ret != 0 && err_is_mem(&inner))
+		return (err_mem(e));
 	if (ret != 0)
 		return (err_set(e, "%.400s ('ecl-index --embedder' names another embedder)", inner.text));
 	if (strcmp(model_id(em->model), token) != 0)

@@ -100,7 +100,7 @@ writer_begin(struct writer *w, struct vectors_update *u, int dir_fd, const char 
 	w->dir_fd = dir_fd;
 	w->head.space = space;
 	if ((rc = usable(w, token, &why)) == -1)
-		return (0);
+		return (err_is_mem(&why) ? err_mem(e) : 0);
 	w->published = rc == 1;
 	if (rc == 0 && why.text[0] != '\0' && why.sys != ENOENT)
 		snprintf(u->damage, sizeof(u->damage), "%s", why.text);
