@@ -309,6 +309,8 @@ out:	log_free(log);
 static int
 damaged(const struct err *why, struct err *e)
 {
+	if (err_is_mem(why))
+		return (err_mem(e));
 	return (err_set(e, "the vectors are damaged: %.600s; 'ecl-index --rebuild' makes them anew", why->text));
 }
 

@@ -74,7 +74,7 @@ read_rows(void *arg, uint64_t row, size_t n, int8_t *out, struct err *e)
 
 	for (; n > 0; n -= some, row += some, out += some * s->column.row.width) {
 		if (column_run(&s->column.row, row, &chunk, &there, &why) != 0)
-			return (err_set(e, "the vectors are damaged: %.600s; 'ecl-index --rebuild' makes them anew", why.text));
+			return (err_is_mem(&why) ? err_mem(e) : err_set(e, "the vectors are damaged: %.600s; 'ecl-index --rebuild' makes them anew", why.text));
 		first = row / (COLUMN_CHUNK / s->column.row.width) * (COLUMN_CHUNK / s->column.row.width);
 		some = first + there - row < n ? first + there - row : n;
 		memcpy(out, chunk + (row - first) * s->column.row.width, some * s->column.row.width);
