@@ -350,8 +350,9 @@ verify(struct run *r, const char *root, struct verify_result *ret, struct err *e
 	return (rc);
 }
 
-static void
-report(const struct run *r, const struct verify_result *v)
+/* Return 0 or -1 (memory): a verdict that is not told is none. */
+static int
+report(const struct run *r, const struct verify_result *v, struct err *e)
 {
 	struct verify_report how = {
 	    .opt = &r->opt,
@@ -361,17 +362,22 @@ report(const struct run *r, const struct verify_result *v)
 	    .us = r->us,
 	};
 	struct buf out = BUF_INIT;
+	int rc = 0;
 
 	if (r->cli.quiet && v->verdict == VERIFY_OK)
-		return;
+		return (0);
 	if (cli_want_table(&r->cli))
 		verify_report_text(&how, v, &out);
 	else
 		verify_report_json(&how, v, &out);
-	fwrite(out.data, 1, out.len, stdout);
+	if (out.failed)
+		rc = err_mem(e);
+	else
+		fwrite(out.data, 1, out.len, stdout);
 	buf_release(&out);
 	if (v->more > 0)
 		cli_warn(&r->cli, "%" PRIu64 " more findings are not shown", v->more);
+	return (rc);
 }
 
 /* One ledger.  Return its exit code, or -1. */
@@ -383,7 +389,10 @@ verify_one(struct run *r, const char *root, struct err *e)
 
 	if (verify(r, root, &v, e) != 0)
 		return (-1);
-	report(r, &v);
+	if (report(r, &v, e) != 0) {
+		verify_release(&v);
+		return (-1);
+	}
 	rc = v.verdict == VERIFY_OK ? 0 : v.verdict == VERIFY_UNCHECKED ? EXIT_ERROR : EXIT_NO;
 	verify_release(&v);
 	return (rc);
