@@ -19,16 +19,21 @@
 
 #include "cpu.h"
 #include "embed.h"
+#include "le.h"
 #include "words.h"
 
 #include "banned.h"
 
 #define TEXT_WORDS 2048u /* different words of a text that count */
-#define CACHE_WORDS 6144u
-#define CACHE_SLOTS 16384u /* a power of two, at least twice as many */
+#define CACHE_WORDS 16384u
+#define CACHE_SLOTS 32768u /* a power of two, at least twice as many */
 #define PLACES (4 + WORDS_MAX)
+#define NAME_ROOM(len) (((size_t)(len) + 7) & ~(size_t)7)
+#define DETAIL_MAX (NAME_ROOM(WORDS_MAX) + PLACES * sizeof(uint16_t))
+#define DETAILS (1u << 20) /* bytes of them in the cache */
 #define TIMES 16 /* of a word in a text that count */
 #define UNIT 8	 /* an idf of 1/16 in the hashed part; an occurrence */
+#define ALIGNMENT 64
 #define DAMP 21	 /* bits of the factor that brings a part to its length */
 
 /* Sums stay inside 32 bits: 255 * UNIT * (2 + 58/7 * 1.5) < 2^15 a word, * 30 for TIMES, * TEXT_WORDS < 2^31. */
@@ -37,63 +42,66 @@
 static const uint8_t times_weight[TIMES + 1] = {
     0, 8, 14, 17, 19, 21, 22, 24, 25, 26, 26, 27, 28, 29, 29, 30, 30};
 
+/* Two of them fill a line of the processor's cache. */
 struct word {
 	uint64_t hash;
-	const int8_t *row;
+	uint32_t row;  /* where it begins in the model's table */
 	uint32_t text; /* the last that had it, and how often */
+	uint32_t detail; /* where its name, zeros up to a multiple of 8 bytes, and its places stand */
 	uint16_t count;
 	uint16_t value, gram; /* what the word and each 3-gram of it add to their places */
-	uint8_t weight;	      /* of its row */
+	uint8_t weight;	      /* of its row; 0: it has none */
 	uint8_t len, places, grams;
-	char name[WORDS_MAX];
-	uint16_t place[PLACES]; /* 2 * dim + sign: the word's own first */
 };
 
 /* What one text adds up to. */
 struct sums {
 	int32_t table[EMBED_DIMS] __attribute__((aligned(32)));
 	int32_t hashed[2 * EMBED_DIMS]
-	    __attribute__((aligned(32))); /* plus and minus of each dim */
+	    __attribute__((aligned(32))); /* what is added to the dims, and behind it what is taken away */
 };
 
 struct embed {
+	struct sums sums;
 	const struct model *model;
 	struct model_params params;
 	unsigned row_dims;
 	uint32_t text; /* number of the present one */
 	unsigned n, n_text;
+	uint32_t used; /* bytes of details */
 	bool avx2;
+	void *memory; /* in which it stands */
 	uint16_t in_text[TEXT_WORDS]; /* its words */
 	uint16_t slot[CACHE_SLOTS];   /* number of a word + 1, or 0 */
-	struct sums sums;
 	struct word word[CACHE_WORDS];
+	uint8_t detail[DETAILS];
 };
 
 struct embed *
 embed_new(const struct model *m)
 {
-	struct embed *em = aligned_alloc(64, (sizeof(*em) + 63) & ~(size_t)63);
+	/* Zeros that no page was touched for: who asks for one text needs few of them. */
+	void *memory = calloc(1, sizeof(struct embed) + ALIGNMENT);
+	struct embed *em;
 
-	if (em == NULL)
+	if (memory == NULL)
 		return (NULL);
+	em = (struct embed *)(((uintptr_t)memory + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1));
+	em->memory = memory;
 	em->model = m;
 	em->params = *model_params(m);
 	em->row_dims = EMBED_DIMS - em->params.hash_dims;
-	em->text = 0;
-	em->n = em->n_text = 0;
 #ifdef EMBED_X86
 	em->avx2 = cpu_has_avx2();
-#else
-	em->avx2 = false;
 #endif
-	memset(em->slot, 0, sizeof(em->slot));
 	return (em);
 }
 
 void
 embed_free(struct embed *em)
 {
-	free(em);
+	if (em != NULL)
+		free(em->memory);
 }
 
 int
@@ -121,11 +129,11 @@ mix(uint64_t h)
 	return (h ^ h >> 29);
 }
 
-/* The dim and the sign that a hash gives. */
+/* The dim and the sign that a hash gives: where it counts in struct sums. */
 static uint16_t
 place_of(uint64_t hash, unsigned dims)
 {
-	return ((uint16_t)((uint32_t)((hash >> 32) * dims >> 32) << 1 | (hash & 1)));
+	return ((uint16_t)((uint32_t)((hash >> 32) * dims >> 32) + ((hash & 1) != 0 ? dims : 0)));
 }
 
 /* The root of a number below 2^52, rounded down: what the processor rounds is exact to a bit behind the point. */
@@ -169,30 +177,57 @@ place_grams(const struct embed *em, const char *name, size_t len, uint16_t *plac
 	return ((unsigned)len);
 }
 
+static uint16_t *
+places_of(struct embed *em, const struct word *w)
+{
+	return ((uint16_t *)(void *)(em->detail + w->detail + NAME_ROOM(w->len)));
+}
+
 /* Learn what a word adds to a text. */
 static void
-fill(const struct embed *em, struct word *w, uint64_t hash, const char *name, size_t len)
+fill(struct embed *em, struct word *w, uint64_t hash, const char *name, size_t len)
 {
 	const struct model_params *p = &em->params;
 	struct model_word known;
 	uint64_t h = hash, all;
+	uint16_t *place;
 
 	model_find(em->model, hash, (struct span){name, len}, &known);
 	w->hash = hash;
-	w->row = known.row;
+	w->row = known.row == NULL ? 0 : (uint32_t)(known.row - model_rows(em->model));
 	w->weight = (uint8_t)known.weight;
 	w->text = 0;
 	w->len = (uint8_t)len;
-	memcpy(w->name, name, len);
+	w->detail = em->used;
+	memset(em->detail + w->detail + (len & ~(size_t)7), 0, NAME_ROOM(len) - (len & ~(size_t)7));
+	memcpy(em->detail + w->detail, name, len);
+	place = places_of(em, w);
 	for (w->places = 0; w->places < p->places; w->places++) {
 		h = mix(h + UINT64_C(0x2545f4914f6cdd1d));
-		w->place[w->places] = place_of(h, p->hash_dims);
+		place[w->places] = place_of(h, p->hash_dims);
 	}
 	w->value = (uint16_t)isqrt(
 	    em->avx2, (uint64_t)known.idf * known.idf * UNIT * UNIT / p->places);
-	w->grams = (uint8_t)place_grams(em, name, len, w->place + w->places);
+	w->grams = (uint8_t)place_grams(em, name, len, place + w->places);
 	all = (uint64_t)known.idf * UNIT * p->grams;
 	w->gram = (uint16_t)(isqrt(em->avx2, all * all / w->grams) >> 10);
+	em->used += (uint32_t)(NAME_ROOM(len) + NAME_ROOM((w->places + (size_t)w->grams) * sizeof(*place)));
+}
+
+/* Is that the word's name?  ${name} has at least NAME_ROOM bytes. */
+static bool
+is_named(const struct embed *em, const struct word *w, const char *name, size_t len)
+{
+	const uint8_t *have = em->detail + w->detail;
+	size_t i;
+
+	if (w->len != len)
+		return (false);
+	for (i = 0; i + 8 <= len; i += 8)
+		if (le64_get(have + i) != le64_get(name + i))
+			return (false);
+	/* Behind the name stand zeros. */
+	return (i == len || le64_get(have + i) == (le64_get(name + i) & ~(~UINT64_C(0) << 8 * (len - i))));
 }
 
 /* The number of a word in the cache, which has room; ${name} is the array of a struct words. */
@@ -201,11 +236,11 @@ look_up(struct embed *em, const char *name, size_t len)
 {
 	uint64_t hash = model_hash(name, len);
 	unsigned at = (unsigned)hash & (CACHE_SLOTS - 1);
-	struct word *w;
+	const struct word *w;
 
 	for (; em->slot[at] != 0; at = (at + 1) & (CACHE_SLOTS - 1)) {
 		w = &em->word[em->slot[at] - 1];
-		if (w->hash == hash && w->len == len && memcmp(w->name, name, len) == 0)
+		if (w->hash == hash && is_named(em, w, name, len))
 			return (em->slot[at] - 1u);
 	}
 	fill(em, &em->word[em->n], hash, name, len);
@@ -219,9 +254,9 @@ text_begin(struct embed *em)
 {
 	unsigned i;
 
-	if (em->n > CACHE_WORDS - TEXT_WORDS) {
+	if (em->n > CACHE_WORDS - TEXT_WORDS || em->used > DETAILS - TEXT_WORDS * DETAIL_MAX) {
 		memset(em->slot, 0, sizeof(em->slot));
-		em->n = 0;
+		em->n = em->used = 0;
 	}
 	if (++em->text == 0) {
 		for (i = 0; i < em->n; i++)
@@ -256,19 +291,34 @@ text_add(struct embed *em, struct span text, bool json)
 
 #ifdef EMBED_X86
 
+/* Two rows at a time.  ${by} has 16 bits. */
 __attribute__((target("avx2"))) static void
-add_row_avx2(int32_t *to, const int8_t *row, unsigned dims, int32_t by)
+add_rows_avx2(int32_t *to, const int8_t *a, const int8_t *b, unsigned dims, unsigned by_a, unsigned by_b)
 {
-	const __m256i factor = _mm256_set1_epi32(by);
-	__m256i x;
+	const __m256i factor = _mm256_set1_epi32((int32_t)(by_b << 16 | by_a));
+	__m256i *sum = (__m256i *)(void *)to, low, high;
+	__m128i x, y;
 	unsigned i;
 
-	for (i = 0; i < dims; i += 8) {
-		x = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(row + i)));
-		x = _mm256_add_epi32(
-		    _mm256_mullo_epi32(x, factor), _mm256_load_si256((__m256i *)(void *)(to + i)));
-		_mm256_store_si256((__m256i *)(void *)(to + i), x);
+	for (i = 0; i < dims; i += 16, sum += 2) {
+		x = _mm_loadu_si128((const __m128i *)(const void *)(a + i));
+		y = _mm_loadu_si128((const __m128i *)(const void *)(b + i));
+		low = _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(x, y));
+		high = _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(x, y));
+		_mm256_store_si256(sum, _mm256_add_epi32(_mm256_load_si256(sum), _mm256_madd_epi16(low, factor)));
+		_mm256_store_si256(sum + 1, _mm256_add_epi32(_mm256_load_si256(sum + 1), _mm256_madd_epi16(high, factor)));
 	}
+}
+
+/* x[i] -= x[dims + i]. */
+__attribute__((target("avx2"))) static void
+subtract_avx2(int32_t *x, unsigned dims)
+{
+	__m256i *p = (__m256i *)(void *)x;
+	unsigned i, n = dims / 8;
+
+	for (i = 0; i < n; i++)
+		_mm256_store_si256(p + i, _mm256_sub_epi32(_mm256_load_si256(p + i), _mm256_load_si256(p + n + i)));
 }
 
 #endif
@@ -282,34 +332,77 @@ add_row(int32_t *to, const int8_t *row, unsigned dims, int32_t by)
 		to[i] += row[i] * by;
 }
 
+/* What is taken away from the dims of the hashed part. */
+static void
+subtract(bool avx2, int32_t *x, unsigned dims)
+{
+	unsigned i;
+
+#ifdef EMBED_X86
+	if (avx2) {
+		subtract_avx2(x, dims);
+		return;
+	}
+#endif
+	(void)avx2;
+	for (i = 0; i < dims; i++)
+		x[i] -= x[dims + i];
+}
+
+/* A row that waits for another one. */
+struct waiting {
+	const int8_t *row; /* NULL: none does */
+	unsigned by;
+};
+
+static void
+add_table(struct embed *em, const int8_t *row, unsigned by, struct waiting *w)
+{
+#ifdef EMBED_X86
+	if (em->avx2) {
+		if (w->row == NULL) {
+			*w = (struct waiting){row, by};
+			return;
+		}
+		add_rows_avx2(em->sums.table, w->row, row, em->row_dims, w->by, by);
+		w->row = NULL;
+		return;
+	}
+#endif
+	(void)w;
+	add_row(em->sums.table, row, em->row_dims, (int32_t)by);
+}
+
 /* The words of the text, each as often as it counts. */
 static void
 add_up(struct embed *em)
 {
+	const int8_t *rows = model_rows(em->model);
+	struct waiting waiting = {NULL, 0};
 	struct sums *s = &em->sums;
 	const struct word *w;
+	const uint16_t *place;
 	unsigned i, j, by;
+	int32_t value;
 
 	memset(s->hashed, 0, 2 * em->params.hash_dims * sizeof(*s->hashed));
 	memset(s->table, 0, em->row_dims * sizeof(*s->table));
 	for (i = 0; i < em->n_text; i++) {
 		w = &em->word[em->in_text[i]];
+		place = places_of(em, w);
 		by = times_weight[w->count];
+		value = (int32_t)(w->value * by);
 		for (j = 0; j < w->places; j++)
-			s->hashed[w->place[j]] += (int32_t)(w->value * by);
+			s->hashed[place[j]] += value;
+		value = (int32_t)(w->gram * by);
 		for (; j < (unsigned)w->places + w->grams; j++)
-			s->hashed[w->place[j]] += (int32_t)(w->gram * by);
-		if (w->weight == 0)
-			continue;
-		by *= w->weight;
-#ifdef EMBED_X86
-		if (em->avx2) {
-			add_row_avx2(s->table, w->row, em->row_dims, (int32_t)by);
-			continue;
-		}
-#endif
-		add_row(s->table, w->row, em->row_dims, (int32_t)by);
+			s->hashed[place[j]] += value;
+		if (w->weight != 0)
+			add_table(em, rows + w->row, by * w->weight, &waiting);
 	}
+	if (waiting.row != NULL)
+		add_table(em, waiting.row, 0, &waiting);
+	subtract(em->avx2, s->hashed, em->params.hash_dims);
 }
 
 /* How far to shift a part so that the largest of its numbers has 15 bits. */
@@ -441,11 +534,8 @@ text_end(struct embed *em, int8_t *out)
 	const struct model_params *p = &em->params;
 	struct sums *s = &em->sums;
 	uint32_t hashed, table;
-	unsigned i;
 
 	add_up(em);
-	for (i = 0; i < p->hash_dims; i++)
-		s->hashed[i] = s->hashed[2 * i] - s->hashed[2 * i + 1];
 	hashed = settle(em->avx2, s->hashed, p->hash_dims);
 	table = settle(em->avx2, s->table, em->row_dims);
 	memset(out, 0, EMBED_DIMS);

@@ -55,7 +55,7 @@
 #define WORDS_LIMIT ((size_t)1 << 22)
 #define NAME_LIMIT 64
 #define CHUNK 64     /* rows */
-#define NEAR 512     /* words: where a hash is likely to stand */
+#define NEAR 32	     /* words: where a hash is likely to stand */
 #define WORD_ROOM 64 /* bytes of the longest word, and of what model_hash() may read */
 #define HEX_LEAST 8  /* digits that make a word of hexadecimal digits a hash or an id */
 
@@ -293,6 +293,12 @@ model_params(const struct model *m)
 	return (&m->params);
 }
 
+const int8_t *
+model_rows(const struct model *m)
+{
+	return (m->rows);
+}
+
 int
 model_check(const struct model *m, struct err *e)
 {
@@ -335,16 +341,28 @@ kind_of(struct span word)
 	return (digits == word.len ? MODEL_NUMBER : MODEL_MIXED);
 }
 
-/* The first word whose tag is not below ${tag}: most are where they would be if tags were spread evenly. */
+/* Where a tag would stand if they were spread evenly; from a place that is known it is nearer to the truth. */
+static size_t
+guess_from(const struct model *m, size_t at, uint32_t tag)
+{
+	int64_t off = ((int64_t)tag - le32_get(m->tags + 4 * at)) * (int64_t)m->n / ((int64_t)1 << 32), guess = (int64_t)at + off;
+
+	return (guess < 0 ? 0 : (size_t)guess >= m->n ? m->n - 1 : (size_t)guess);
+}
+
+/* The first word whose tag is not below ${tag}. */
 static size_t
 lower_bound(const struct model *m, uint32_t tag)
 {
-	size_t guess = (size_t)((uint64_t)tag * m->n >> 32), low = 0, high = m->n, mid;
+	size_t low = 0, high = m->n, guess, mid;
 
-	if (guess >= NEAR && le32_get(m->tags + 4 * (guess - NEAR)) < tag)
-		low = guess - NEAR;
-	if (guess + NEAR < m->n && le32_get(m->tags + 4 * (guess + NEAR)) >= tag)
-		high = guess + NEAR;
+	if (m->n > 2 * NEAR) {
+		guess = guess_from(m, (size_t)((uint64_t)tag * m->n >> 32), tag);
+		if (guess >= NEAR && le32_get(m->tags + 4 * (guess - NEAR)) < tag)
+			low = guess - NEAR;
+		if (guess + NEAR < m->n && le32_get(m->tags + 4 * (guess + NEAR)) >= tag)
+			high = guess + NEAR;
+	}
 	while (low < high) {
 		mid = low + (high - low) / 2;
 		if (le32_get(m->tags + 4 * mid) < tag)

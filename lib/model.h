@@ -80,6 +80,9 @@ float model_idf(const struct model *m, struct span word);
 /** model_params(m): lives as long as ${m}. */
 const struct model_params *model_params(const struct model *m);
 
+/** model_rows(m): where the first row stands, and so what the rows of model_find() are counted from. */
+const int8_t *model_rows(const struct model *m);
+
 /**
  * model_hash(word, len):
  * 64 bits of a word, the same on every machine.  ${word} is readable up to the next multiple of 8 bytes.
