@@ -25,12 +25,12 @@
 #include "banned.h"
 
 #define TEXT_WORDS 2048u /* different words of a text that count */
-#define CACHE_WORDS 16384u
-#define CACHE_SLOTS 32768u /* a power of two, at least twice as many */
+#define CACHE_WORDS 32768u
+#define CACHE_SLOTS 65536u /* a power of two, at least twice as many */
 #define PLACES (4 + WORDS_MAX)
 #define NAME_ROOM(len) (((size_t)(len) + 7) & ~(size_t)7)
 #define DETAIL_MAX (NAME_ROOM(WORDS_MAX) + PLACES * sizeof(uint16_t))
-#define DETAILS (1u << 20) /* bytes of them in the cache */
+#define DETAILS (2u << 20) /* bytes of them in the cache */
 #define TIMES 16 /* of a word in a text that count */
 #define UNIT 8	 /* an idf of 1/16 in the hashed part; an occurrence */
 #define ALIGNMENT 64

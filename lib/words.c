@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #if defined(__SSE2__)
 #define WORDS_SSE2 1
@@ -12,42 +13,22 @@
 
 #include "banned.h"
 
-enum { OTHER, LETTER, CAPITAL, DIGIT, HIGH };
-
-/* What a byte is. */
-static const uint8_t kind[256] = {
-    ['0' ... '9'] = DIGIT,
-    ['A' ... 'Z'] = CAPITAL,
-    ['a' ... 'z'] = LETTER,
-    [0x80 ... 0xff] = HIGH,
-};
+#define BLOCK 64 /* bytes that are looked at together: a bit each */
+#define STEP 16	 /* bytes that are copied together */
 
 void
 words_begin(struct words *w, struct span text, bool json)
 {
-	w->p = text.p;
+	w->block = w->next = text.p;
 	w->end = text.p == NULL ? NULL : text.p + text.len;
+	w->left = w->special = 0;
 	w->json = json;
+	w->escaped = 0;
 	w->len = 0;
 	w->at = (struct span){NULL, 0};
 }
 
 #ifdef WORDS_SSE2
-
-#define STEP 16 /* bytes that are looked at together, where there are as many */
-
-/* Of each byte a bit: those of words, and of these the digits and what is above 0x7f. */
-static inline unsigned
-classify(__m128i x, unsigned *ret_special)
-{
-	const __m128i small = _mm_or_si128(x, _mm_set1_epi8(0x20));
-	/* As signed numbers: what is in the range is among the least. */
-	__m128i letter = _mm_cmplt_epi8(_mm_sub_epi8(small, _mm_set1_epi8((char)('a' + 128))), _mm_set1_epi8(-128 + 26)),
-		digit = _mm_cmplt_epi8(_mm_sub_epi8(x, _mm_set1_epi8((char)('0' + 128))), _mm_set1_epi8(-128 + 10));
-
-	*ret_special = (unsigned)_mm_movemask_epi8(_mm_or_si128(digit, x));
-	return ((unsigned)_mm_movemask_epi8(letter) | *ret_special);
-}
 
 static inline __m128i
 load(const char *p)
@@ -55,70 +36,106 @@ load(const char *p)
 	return (_mm_loadu_si128((const __m128i *)(const void *)p));
 }
 
-/* What skip() does, as far as whole steps go: it may stop before the first byte of a word. */
-static inline const char *
-skip_fast(const char *p, const char *end, bool json)
+/* Bits of the STEP bytes at ${p}: letters of ASCII; digits and what is above 0x7f; backslashes. */
+static inline void
+classify(const char *p, unsigned at, uint64_t *letters, uint64_t *special, uint64_t *escapes)
 {
-	unsigned word, special, first;
-	__m128i x;
+	const __m128i x = load(p + at), small = _mm_or_si128(x, _mm_set1_epi8(0x20));
+	/* As signed numbers: what is in the range is among the least. */
+	__m128i letter = _mm_cmplt_epi8(_mm_sub_epi8(small, _mm_set1_epi8((char)('a' + 128))), _mm_set1_epi8(-128 + 26)),
+		digit = _mm_cmplt_epi8(_mm_sub_epi8(x, _mm_set1_epi8((char)('0' + 128))), _mm_set1_epi8(-128 + 10));
 
-	while (end - p >= STEP) {
-		x = load(p);
-		word = classify(x, &special);
-		first = word == 0 ? STEP : (unsigned)__builtin_ctz(word);
-		if (json && (special = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8('\\')))) != 0 &&
-		    (unsigned)__builtin_ctz(special) < first)
-			return (p + __builtin_ctz(special));
-		p += first;
-		if (first < STEP)
-			break;
-	}
-	return (p);
+	*letters |= (uint64_t)(unsigned)_mm_movemask_epi8(letter) << at;
+	*special |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_or_si128(digit, x)) << at;
+	*escapes |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8('\\'))) << at;
 }
 
-/* Take what begins the word at ${*p} in whole steps.  Return whether all of it was taken. */
-static inline bool
-take_fast(struct words *w, const char **p, size_t *n, unsigned *seen)
+/* STEP bytes, in lower case. */
+static inline void
+copy_step(char *to, const char *p)
 {
-	unsigned word, special, run;
-	__m128i x;
+	const __m128i x = load(p), high = _mm_cmplt_epi8(x, _mm_setzero_si128());
 
-	while (w->end - *p >= STEP && *n + STEP <= sizeof(w->word)) {
-		x = load(*p);
-		word = classify(x, &special);
-		run = (unsigned)__builtin_ctz(~word);
-		/* Digits have that bit already. */
-		_mm_storeu_si128((__m128i *)(void *)(w->word + *n),
-		    _mm_or_si128(x, _mm_andnot_si128(_mm_cmplt_epi8(x, _mm_setzero_si128()), _mm_set1_epi8(0x20))));
-		if ((special & ((1u << run) - 1)) != 0)
-			*seen |= 1u << DIGIT;
-		*n += run;
-		*p += run;
-		if (run < STEP)
-			return (true);
+	/* Digits have that bit already. */
+	_mm_storeu_si128((__m128i *)(void *)to, _mm_or_si128(x, _mm_andnot_si128(high, _mm_set1_epi8(0x20))));
+}
+
+#else
+
+static void
+classify(const char *p, unsigned at, uint64_t *letters, uint64_t *special, uint64_t *escapes)
+{
+	unsigned end = at + STEP;
+	uint8_t c;
+
+	for (; at < end; at++) {
+		c = (uint8_t)p[at];
+		if ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')
+			*letters |= UINT64_C(1) << at;
+		else if (c >= 0x80 || (c >= '0' && c <= '9'))
+			*special |= UINT64_C(1) << at;
+		else if (c == '\\')
+			*escapes |= UINT64_C(1) << at;
 	}
-	return (false);
+}
+
+static void
+copy_step(char *to, const char *p)
+{
+	unsigned i;
+
+	for (i = 0; i < STEP; i++)
+		to[i] = (char)((uint8_t)p[i] < 0x80 ? p[i] | 0x20 : p[i]);
 }
 
 #endif
 
-/* To the first byte of a word, or to the end. */
-static const char *
-skip(const char *p, const char *end, bool json)
+/* The lowest ${n} bits. */
+static inline uint64_t
+low_bits(size_t n)
 {
-	size_t escape;
+	return (n < BLOCK ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0));
+}
 
-	for (;;) {
-#ifdef WORDS_SSE2
-		p = skip_fast(p, end, json);
-#endif
-		for (; p < end && kind[(uint8_t)*p] == OTHER && (!json || *p != '\\'); p++)
-			;
-		if (p == end || *p != '\\' || !json)
-			return (p);
-		escape = end - p > 1 && p[1] == 'u' ? 6 : 2;
-		p += (size_t)(end - p) < escape ? (size_t)(end - p) : escape;
+/* The bytes of the escapes, of which one may go on behind the block. */
+static uint64_t
+escaped_bytes(struct words *w, uint64_t escapes, size_t have)
+{
+	uint64_t bytes = low_bits(w->escaped);
+	size_t left = (size_t)(w->end - w->block), at, len;
+
+	w->escaped = 0;
+	while ((escapes &= ~bytes) != 0) {
+		at = (size_t)__builtin_ctzll(escapes);
+		len = left - at > 1 && w->bytes[at + 1] == 'u' ? 6 : 2;
+		bytes |= low_bits(at + len) & ~low_bits(at);
+		if (at + len > have)
+			w->escaped = (uint8_t)(at + len - have);
 	}
+	return (bytes);
+}
+
+/* The next block of the text, which has one. */
+static void
+take_block(struct words *w)
+{
+	size_t left = (size_t)(w->end - w->next), have = left < BLOCK ? left : BLOCK;
+	uint64_t letters = 0, special = 0, escapes = 0;
+	unsigned at;
+
+	w->block = w->bytes = w->next;
+	w->next += have;
+	/* What is looked at and copied together does not go beyond the text. */
+	if (left < BLOCK + STEP) {
+		memcpy(w->room, w->block, left);
+		w->bytes = w->room;
+	}
+	for (at = 0; at < have; at += STEP)
+		classify(w->bytes, at, &letters, &special, &escapes);
+	w->special = special & low_bits(have);
+	w->left = (letters | special) & low_bits(have);
+	if (w->json && ((escapes &= low_bits(have)) != 0 || w->escaped != 0))
+		w->left &= ~escaped_bytes(w, escapes, have);
 }
 
 /* Plural, then -ing or -ed, then -e: as scripts/train-embedding has it. */
@@ -141,27 +158,49 @@ stem(char *w, size_t n)
 	return (n);
 }
 
+/* The first run of bytes in the block that are still to be given, or what of them counts, behind the ${n} bytes of the word.  Return how many they are. */
+static inline size_t
+take_run(struct words *w, size_t n, bool *plain)
+{
+	unsigned at = (unsigned)__builtin_ctzll(w->left);
+	uint64_t rest = w->left >> at, bits;
+	size_t run = rest == ~UINT64_C(0) ? BLOCK : (size_t)__builtin_ctzll(~rest), i;
+
+	bits = low_bits(run) << at;
+	*plain = *plain && (w->special & bits) == 0;
+	w->left &= ~bits;
+	for (i = 0; i < run && n + i + STEP <= sizeof(w->word); i += STEP)
+		copy_step(w->word + n + i, w->bytes + at + i);
+	/* The last bytes of a word that is cut, or that stands in two blocks. */
+	for (; i < run && n + i < WORDS_MAX; i++)
+		w->word[n + i] = (char)((uint8_t)w->bytes[at + i] < 0x80 ? w->bytes[at + i] | 0x20 : w->bytes[at + i]);
+	return (run);
+}
+
 bool
 words_next(struct words *w)
 {
-	const char *p = skip(w->p, w->end, w->json), *end = w->end;
-	size_t n = 0;
-	unsigned seen = 0;
-	uint8_t k;
+	bool plain = true;
+	size_t n;
 
-	w->at.p = p;
-#ifdef WORDS_SSE2
-	if (take_fast(w, &p, &n, &seen))
-		end = p;
-	n = n < WORDS_MAX ? n : WORDS_MAX;
-#endif
-	for (; p < end && (k = kind[(uint8_t)*p]) != OTHER; p++) {
-		seen |= 1u << k;
-		if (n < WORDS_MAX)
-			w->word[n++] = (char)(k == CAPITAL ? *p | 0x20 : *p);
+	while (w->left == 0) {
+		if (w->next == w->end) {
+			w->len = 0;
+			return (false);
+		}
+		take_block(w);
 	}
-	w->p = p;
-	w->at.len = (size_t)(p - w->at.p);
-	w->len = seen & (1u << DIGIT | 1u << HIGH) ? n : stem(w->word, n);
-	return (n > 0);
+	w->at.p = w->block + __builtin_ctzll(w->left);
+	n = take_run(w, 0, &plain);
+	w->at.len = n;
+	/* It goes on in the next block, where it ends at the end of this one and that begins with a byte of a word. */
+	while (w->at.p + w->at.len == w->next && w->next != w->end) {
+		take_block(w);
+		if ((w->left & 1) == 0)
+			break;
+		w->at.len += take_run(w, w->at.len < WORDS_MAX ? w->at.len : WORDS_MAX, &plain);
+	}
+	n = w->at.len < WORDS_MAX ? w->at.len : WORDS_MAX;
+	w->len = plain ? stem(w->word, n) : n;
+	return (true);
 }

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "buf.h"
 
@@ -14,12 +15,18 @@
  * script is letters, and a text that is not UTF-8 is still read): `interface:eth0' and `/etc/passwd' are two each.
  */
 struct words {
-	const char *p, *end; /* what is still to be read */
-	bool json;	     /* an escape (RFC 8259, section 7) parts words and is none */
+	const char *end;  /* of the text */
+	const char *block, *next; /* what is looked at, and what comes behind it */
+	const char *bytes; /* those of the block, with as many behind them as are copied together */
+	uint64_t left;	   /* bits: the bytes of words there which are still to be given */
+	uint64_t special;  /* those that are no letters of ASCII */
+	bool json;	   /* an escape (RFC 8259, section 7) parts words and is none */
+	uint8_t escaped;   /* bytes behind the block that belong to an escape */
 	char word[WORDS_MAX +
 	    4]; /* the word: ASCII in lower case, cut at WORDS_MAX bytes, stemmed; no NUL behind it */
 	size_t len;
 	struct span at; /* where it stands in the text, whole and as written */
+	char room[96];	/* for a block near the end of the text */
 };
 
 /** words_begin(w, text, json): the walk begins at the start of ${text}, which must stay as long as it lasts. */

@@ -1,6 +1,7 @@
 /* Words of a text, of JSON, of any bytes. */
 #include "config.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,10 +118,62 @@ test_bounds(void)
 		for (k = 0; words_next(&w); k++)
 			bad += w.len == 0 || w.len > WORDS_MAX || w.at.p < text ||
 			    w.at.p + w.at.len > text + n || w.len > w.at.len;
-		bad += k > n || w.p != w.end;
+		bad += k > n || w.next != w.end;
 		free(text);
 	}
 	ok(bad == 0, "words of any bytes lie inside the text");
+}
+
+/* The words of a text as its bytes say, one after the other; written for this test. */
+static size_t
+plainly(const char *p, size_t len, bool json, struct span *out)
+{
+	size_t i = 0, n = 0, from;
+
+	while (i < len) {
+		if (isalnum((uint8_t)p[i]) || (uint8_t)p[i] >= 0x80) {
+			for (from = i; i < len && (isalnum((uint8_t)p[i]) || (uint8_t)p[i] >= 0x80); i++)
+				;
+			out[n++] = (struct span){p + from, i - from};
+		} else if (json && p[i] == '\\')
+			i += i + 1 < len && p[i + 1] == 'u' ? 6 : 2;
+		else
+			i++;
+	}
+	return (n);
+}
+
+/* Texts of several lengths, with words, gaps and escapes of all lengths at all places. */
+static void
+test_blocks(void)
+{
+	static const char letters[] = "abzAZ059\xc3\xa9\xff", others[] = " -/:@[`{\"\\\\\\\x7f\n";
+	static struct span want[1000];
+	struct random rnd = {6};
+	size_t i, n, k, len, run, bad = 0;
+	struct words w;
+	char *text;
+
+	for (i = 0; i < 30000; i++) {
+		len = random_below(&rnd, 300);
+		text = malloc(len + 1);
+		for (k = 0; k < len;)
+			for (run = random_below(&rnd, random_below(&rnd, 8) == 0 ? 130 : 8); run > 0 && k < len; run--, k++)
+				text[k] = k % 2 == run % 2 || run > 8 ? letters[random_below(&rnd, sizeof(letters) - 1)]
+								       : others[random_below(&rnd, sizeof(others) - 1)];
+		for (k = 0; k + 1 < len; k++)
+			if (text[k] == '\\' && random_below(&rnd, 2) == 0)
+				text[k + 1] = 'u';
+		text = realloc(text, len + (len == 0));
+		n = plainly(text, len, i & 1, want);
+		words_begin(&w, (struct span){text, len}, i & 1);
+		for (k = 0; words_next(&w); k++)
+			bad += k >= n || w.at.p != want[k].p || w.at.len != want[k].len ||
+			    w.word[0] != (isupper((uint8_t)want[k].p[0]) ? want[k].p[0] | 0x20 : want[k].p[0]);
+		bad += k != n;
+		free(text);
+	}
+	ok(bad == 0, "words of any length, at any place, are those that a look at each byte finds");
 }
 
 int
@@ -131,5 +184,6 @@ main(void)
 	test_places();
 	test_long();
 	test_bounds();
+	test_blocks();
 	return (tap_done());
 }
