@@ -16,6 +16,8 @@
 
 #define PORTION (256u << 10) /* bytes of lines that are embedded by one thread at a time */
 #define ROWS_MAX (4u << 20)  /* bytes of their rows, roughly: those of a wide vector are fewer */
+#define AHEAD_MAX WORKER_QUEUE /* portions of one thread that are read, or done, and not given: who takes them may have to wait for a disk */
+#define AHEAD_BYTES (16u << 20) /* of rows of those, roughly, for all threads; but two portions each in any case */
 #define LINE_MIN 256	     /* bytes of the shortest event, roughly */
 #define THREADS_MAX 64
 #define SLACK 16 /* bytes behind the lines, for who looks at an escape that is cut off */
@@ -48,8 +50,8 @@ struct team {
 	struct shop shop;
 	struct worker worker[THREADS_MAX];
 	struct embedder *clone[THREADS_MAX]; /* of all but the first */
-	struct portion *portion;	     /* two for each */
-	unsigned threads;
+	struct portion *portion;	     /* ${ahead} for each thread */
+	unsigned threads, ahead;
 };
 
 /* ---- reading ---- */
@@ -212,11 +214,12 @@ embed(void *job)
 
 /* As many threads as there is work for; with one of them it is done here. */
 static int
-team_begin(struct team *t, struct embedder *em, uint64_t events, unsigned threads, struct err *e)
+team_begin(struct team *t, struct embedder *em, uint64_t events, unsigned threads, size_t want, struct err *e)
 {
 	static const struct shop shop = SHOP_INIT;
 	uint64_t portions = events / (PORTION / LINE_MIN) + 1;
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t ahead, k;
 	unsigned i;
 
 	memset(t, 0, sizeof(*t));
@@ -232,13 +235,16 @@ team_begin(struct team *t, struct embedder *em, uint64_t events, unsigned thread
 	for (i = 1; i < threads && (t->clone[i] = embedder_clone(em)) != NULL; i++)
 		;
 	t->threads = i;
-	if ((t->portion = calloc((size_t)2 * t->threads, sizeof(*t->portion))) == NULL)
+	ahead = AHEAD_BYTES / (want / LINE_MIN * embedder_width(embedder_dims(em))) / t->threads;
+	t->ahead = ahead < 2 ? 2 : ahead > AHEAD_MAX ? AHEAD_MAX : (unsigned)ahead;
+	if ((t->portion = calloc((size_t)t->ahead * t->threads, sizeof(*t->portion))) == NULL)
 		return (err_mem(e));
 	for (i = 0; i < t->threads; i++) {
 		worker_init(&t->worker[i], &t->shop, embed);
 		if (t->threads > 1)
 			worker_start(&t->worker[i]);
-		t->portion[i].em = t->portion[i + t->threads].em = i == 0 ? em : t->clone[i];
+		for (k = 0; k < t->ahead; k++)
+			t->portion[i + k * t->threads].em = i == 0 ? em : t->clone[i];
 	}
 	return (0);
 }
@@ -250,7 +256,7 @@ team_end(struct team *t)
 
 	for (i = 0; i < t->threads; i++)
 		worker_stop(&t->worker[i]);
-	for (i = 0; i < 2 * t->threads && t->portion != NULL; i++) {
+	for (i = 0; i < t->ahead * t->threads && t->portion != NULL; i++) {
 		buf_release(&t->portion[i].bytes);
 		buf_release(&t->portion[i].names);
 		free(t->portion[i].in);
@@ -298,7 +304,7 @@ int
 vectorize(struct log *log, struct embedder *em, uint64_t from, uint64_t to, unsigned threads,
     int (*visit)(void *arg, uint64_t seq, const int8_t *rows, size_t n), void *arg, struct err *e)
 {
-	uint64_t posted = 0, given = 0;
+	uint64_t posted = 0, given = 0, slots;
 	size_t want = PORTION;
 	struct portion *p;
 	struct lines l;
@@ -311,13 +317,14 @@ vectorize(struct log *log, struct embedder *em, uint64_t from, uint64_t to, unsi
 		return (-1);
 	while (want > LINE_MIN && want / LINE_MIN * embedder_width(embedder_dims(em)) > ROWS_MAX)
 		want /= 2;
-	if (team_begin(&t, em, to - from, threads, e) != 0) {
+	if (team_begin(&t, em, to - from, threads, want, e) != 0) {
 		team_end(&t);
 		return (-1);
 	}
+	slots = (uint64_t)t.ahead * t.threads;
 	for (more = 1; rc == 0 && (more == 1 || given < posted);) {
-		if (more == 1 && posted - given < (uint64_t)2 * t.threads) {
-			p = &t.portion[posted % ((uint64_t)2 * t.threads)];
+		if (more == 1 && posted - given < slots) {
+			p = &t.portion[posted % slots];
 			if ((more = lines_next(&l, want, p, e)) == 1)
 				worker_post(&t.worker[posted++ % t.threads], p);
 			if (more == -1)
@@ -325,7 +332,7 @@ vectorize(struct log *log, struct embedder *em, uint64_t from, uint64_t to, unsi
 			continue;
 		}
 		wait_for(&t, given);
-		rc = give(&t.portion[given++ % ((uint64_t)2 * t.threads)], &l, visit, arg, e);
+		rc = give(&t.portion[given++ % slots], &l, visit, arg, e);
 	}
 	team_end(&t);
 	if (rc == 0 && l.seq != to)
