@@ -5,6 +5,7 @@
 
 #include "answer.h"
 #include "event.h"
+#include "fetch.h"
 
 #include "banned.h"
 
@@ -51,37 +52,62 @@ give(struct present *p, struct span line, const struct event *ev, double score)
 	return (present_answer(p, &line, cells, sizeof(cells) / sizeof(cells[0])));
 }
 
+static int
+give_event(struct present *p, struct span line, const struct event *ev, double score, const struct lexical *words, struct err *e)
+{
+	int rc = p->format == PRESENT_TABLE ? show(p, ev, score, words) : give(p, line, ev, score);
+
+	return (rc == -1 ? err_mem(e) : rc);
+}
+
 int
 answer_scored(struct present *p, struct span line, double score, const struct lexical *words, struct err *e)
 {
 	struct json_fault f;
 	struct event ev;
-	int rc;
 
 	if (event_parse(line, &ev, &f) != 0)
 		return (err_set(e, "an event of the log is none: %s; run 'ecl-verify'", f.what));
-	rc = p->format == PRESENT_TABLE ? show(p, &ev, score, words) : give(p, line, &ev, score);
-	return (rc == -1 ? err_mem(e) : rc);
+	return (give_event(p, line, &ev, score, words, e));
+}
+
+/* The events that were found, read together. */
+struct found {
+	struct present *out;
+	const struct nearest_hit *hit; /* the next one */
+	struct lexical words;
+	struct fetch fetch;
+	struct err *e;
+};
+
+static int
+visit(void *arg, struct span name, const struct event *ev)
+{
+	struct found *f = arg;
+
+	(void)name;
+	return (give_event(f->out, f->fetch.line, ev, f->hit++->score, &f->words, f->e));
 }
 
 int
 answer_similar(struct query *q, const struct similar_target *t, size_t k, struct present *p, struct err *e)
 {
-	struct lexical words = {0};
-	struct buf line = BUF_INIT;
+	struct found f = {.out = p, .e = e};
 	struct nearest found;
 	size_t i;
 	int rc;
 
 	if (query_similar(q, t, k, &found, e) != 0)
 		return (-1);
-	rc = similar_is_text(t) ? lexical_init(&words, (struct span){t->text, strlen(t->text)}, NULL, e) : 0;
-	for (i = 0; rc == 0 && i < found.n; i++) {
-		if ((rc = index_line(q->ledger->index, found.hit[i].seq, &line, e)) == 0)
-			rc = answer_scored(p, (struct span){line.data, line.len}, found.hit[i].score, &words, e);
-	}
-	lexical_release(&words);
+	fetch_init(&f.fetch, q->ledger->index, visit, &f);
+	f.hit = found.hit;
+	rc = similar_is_text(t) ? lexical_init(&f.words, (struct span){t->text, strlen(t->text)}, NULL, e) : 0;
+	for (i = 0; rc == 0 && i < found.n; i++)
+		rc = fetch_add(&f.fetch, (struct span){NULL, 0}, found.hit[i].seq, e);
+	if (rc == 0)
+		rc = fetch_flush(&f.fetch, e);
+	fetch_release(&f.fetch);
+	lexical_release(&f.words);
 	nearest_release(&found);
-	buf_release(&line);
 	return (rc == -1 ? -1 : 0);
 }

@@ -269,6 +269,25 @@ column_peek_now(struct column *c, uint64_t row, void *out)
 	return (0);
 }
 
+bool
+column_is_cached(struct column *c, uint64_t row)
+{
+	return (open_file(c, row * c->width / COLUMN_FILE, NULL) != 0 || io_is_cached(c->fd, row * c->width % COLUMN_FILE));
+}
+
+void
+column_read_ahead(struct column *c, uint64_t row, uint64_t n)
+{
+	uint64_t at = row * c->width, end = at + n * c->width, piece;
+
+	for (; at < end; at += piece) {
+		piece = COLUMN_FILE - at % COLUMN_FILE;
+		piece = piece < end - at ? piece : end - at;
+		if (open_file(c, at / COLUMN_FILE, NULL) == 0)
+			io_read_ahead(c->fd, at % COLUMN_FILE, piece);
+	}
+}
+
 static int
 write_at(struct column *c, uint64_t file_no, const char *suffix, const void *p, size_t len, uint64_t at, struct err *e)
 {

@@ -69,6 +69,9 @@ int column_peek(struct column *c, uint64_t row, void *out, struct err *e);
 
 /** column_peek_now(c, row, out): the same without a wait for the disk.  Return 1; 0 where it is not in memory: the system is told to read it; or -1. */
 int column_peek_now(struct column *c, uint64_t row, void *out);
+/** column_is_cached(c, row), column_read_ahead(c, row, n): as io_is_cached() and io_read_ahead(), of ${n} rows. */
+bool column_is_cached(struct column *c, uint64_t row);
+void column_read_ahead(struct column *c, uint64_t row, uint64_t n);
 
 /**
  * column_append(c, data, n, e):

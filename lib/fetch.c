@@ -62,7 +62,8 @@ visit_one(struct fetch *f, const struct fetch_want *w, struct err *e)
 	struct json_fault fault = {0, "it is another event"};
 	struct event ev;
 
-	if (event_parse((struct span){f->lines.data + w->line, w->length}, &ev, &fault) != 0 ||
+	f->line = (struct span){f->lines.data + w->line, w->length};
+	if (event_parse(f->line, &ev, &fault) != 0 ||
 	    ev.seq != w->seq)
 		return (err_set(e, "the log is corrupt at seq %" PRIu64 ": %s; run 'ecl-verify'",
 		    w->seq, fault.what));

@@ -16,6 +16,7 @@ struct fetch {
 	size_t n, cap;
 	size_t group; /* so many are read together */
 	struct buf names, lines;
+	struct span line; /* of the event that is visited */
 };
 
 /**

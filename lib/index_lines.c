@@ -11,6 +11,9 @@
 #define PEEK_MAX 24	      /* so many rows cost as much as their chunk and its checksum */
 #define GAP_MAX 4096	      /* to read that much in vain costs less than to read twice */
 #define SPAN_MAX (256u << 10) /* of what is read at once */
+#define AHEAD_MIN 8	      /* places for which it is worth a look whether they must be waited for */
+#define AHEAD_MAX 4096
+#define AHEAD_GAP 65536 /* bytes that are read from a disk as soon as those before and behind alone */
 
 /* How many of ${n} places stand in one chunk of the rows as the first. */
 static size_t
@@ -26,12 +29,39 @@ in_one_chunk(const struct index *ix, const struct index_place *place, size_t n)
 	return (i);
 }
 
+/* How many of ${n} places have their rows so near to that of the place before that they are read with it. */
+static size_t
+rows_together(const struct index *ix, const struct index_place *place, size_t n)
+{
+	size_t i;
+
+	for (i = 1; i < n && place[i].seq < ix->published && place[i].seq - place[i - 1].seq <= AHEAD_GAP / ROW_SIZE; i++)
+		;
+	return (i);
+}
+
+/* From a disk all of them come sooner when all are asked for at once. */
+static void
+rows_ahead(struct index *ix, const struct index_place *place, size_t n)
+{
+	size_t i, some;
+
+	n = n < AHEAD_MAX ? n : AHEAD_MAX;
+	if (n < AHEAD_MIN || place[0].seq >= ix->published || column_is_cached(&ix->rows, place[n / 2].seq < ix->published ? place[n / 2].seq : place[0].seq))
+		return;
+	for (i = 0; i < n && place[i].seq < ix->published; i += some) {
+		some = rows_together(ix, place + i, n - i);
+		column_read_ahead(&ix->rows, place[i].seq, place[i + some - 1].seq - place[i].seq + 1);
+	}
+}
+
 int
 index_places(struct index *ix, struct index_place *place, size_t n, struct err *e)
 {
 	size_t i, some, end;
 	struct row row;
 
+	rows_ahead(ix, place, n);
 	for (i = 0; i < n;) {
 		some = in_one_chunk(ix, place + i, n - i);
 		for (end = i + some; i < end; i++) {
@@ -95,6 +125,21 @@ in_one_span(const struct index_place *place, size_t n, uint64_t end)
 	return (i);
 }
 
+/* The same of lines. */
+static void
+lines_ahead(struct index *ix, const struct index_place *place, size_t n)
+{
+	struct log *log = ix->log;
+	size_t i;
+
+	n = n < AHEAD_MAX ? n : AHEAD_MAX;
+	if (n < AHEAD_MIN || log_is_cached(log, log_segment_of(log, place[n / 2].seq), place[n / 2].offset))
+		return;
+	for (i = 0; i < n; i++)
+		if (place[i].length <= EVENT_LINE_MAX)
+			log_read_ahead(log, log_segment_of(log, place[i].seq), place[i].offset, (uint64_t)place[i].length + 1);
+}
+
 /* One that is not where its row said. */
 static int
 read_alone(
@@ -117,6 +162,7 @@ index_lines(struct index *ix, struct index_place *place, size_t n, struct buf *o
 	uint64_t end;
 	int rc = 0;
 
+	lines_ahead(ix, place, n);
 	for (i = 0; i < n && rc == 0; i += some) {
 		segment = log_segment_of(log, place[i].seq);
 		end = segment + 1 < log->segments ? log->segment[segment + 1].first : log->end.size;

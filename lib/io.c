@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -156,6 +157,24 @@ io_pread(int fd, void *p, size_t len, uint64_t offset)
 		done += (size_t)n;
 	}
 	return ((ssize_t)done);
+}
+
+bool
+io_is_cached(int fd, uint64_t offset)
+{
+	char byte;
+	struct iovec v = {&byte, 1};
+
+	return (preadv2(fd, &v, 1, (off_t)offset, RWF_NOWAIT) != -1 || errno != EAGAIN);
+}
+
+void
+io_read_ahead(int fd, uint64_t offset, uint64_t len)
+{
+	int sys = errno;
+
+	(void)posix_fadvise(fd, (off_t)offset, (off_t)len, POSIX_FADV_WILLNEED);
+	errno = sys;
 }
 
 int

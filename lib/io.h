@@ -31,6 +31,12 @@ ssize_t io_read(int fd, void *p, size_t len);
 /** io_pread(fd, p, len, offset): read until ${len} bytes or the end of file.  Return the number, or -1 with errno. */
 ssize_t io_pread(int fd, void *p, size_t len, uint64_t offset);
 
+/** io_is_cached(fd, offset): whether the byte there can be read without waiting for a disk; also where nobody can tell. */
+bool io_is_cached(int fd, uint64_t offset);
+
+/** io_read_ahead(fd, offset, len): have that read soon, and do not wait for it.  Nothing but time depends on it. */
+void io_read_ahead(int fd, uint64_t offset, uint64_t len);
+
 /** io_write(fd, p, len), io_pwrite(fd, p, len, offset): write all.  Return 0, or -1 with errno; a part may then be written. */
 int io_write(int fd, const void *p, size_t len);
 int io_pwrite(int fd, const void *p, size_t len, uint64_t offset);

@@ -93,6 +93,10 @@ int log_segment_limit(struct log *log, size_t segment, uint64_t *ret, struct err
 /** log_pread(log, segment, p, len, offset, e): read exactly ${len} bytes of a segment (an index in log->segment). */
 int log_pread(struct log *log, size_t segment, void *p, size_t len, uint64_t offset, struct err *e);
 
+/** log_is_cached(log, segment, offset), log_read_ahead(log, segment, offset, len): as io_is_cached() and io_read_ahead(), of a segment. */
+bool log_is_cached(struct log *log, size_t segment, uint64_t offset);
+void log_read_ahead(struct log *log, size_t segment, uint64_t offset, uint64_t len);
+
 /** log_segment_fd(log, segment, e): a descriptor of it, for reading; the log's own, valid until other segments are read.  Return -1 with ${e}. */
 int log_segment_fd(struct log *log, size_t segment, struct err *e);
 

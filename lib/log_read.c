@@ -140,3 +140,20 @@ log_reader_next(struct log_reader *r, struct log_line *ret, struct err *e)
 	r->offset += ret->text.len + 1;
 	return (1);
 }
+
+bool
+log_is_cached(struct log *log, size_t segment, uint64_t offset)
+{
+	int fd = log_segment_fd(log, segment, NULL);
+
+	return (fd == -1 || io_is_cached(fd, offset));
+}
+
+void
+log_read_ahead(struct log *log, size_t segment, uint64_t offset, uint64_t len)
+{
+	int fd = log_segment_fd(log, segment, NULL);
+
+	if (fd != -1)
+		io_read_ahead(fd, offset, len);
+}

@@ -171,12 +171,29 @@ err_damaged(const struct model *m, struct err *e)
 	    e, "model '%s' is damaged: its checksum is another; install it again", m->path.data));
 }
 
+/* The largest of ${n} bytes and ${least}: many at a time, since who asks one thing waits for it. */
+static unsigned
+largest(const uint8_t *p, size_t n, unsigned least)
+{
+	uint8_t most[32] = {0};
+	size_t i, k;
+
+	for (i = 0; i + sizeof(most) <= n; i += sizeof(most))
+		for (k = 0; k < sizeof(most); k++)
+			most[k] = p[i + k] > most[k] ? p[i + k] : most[k];
+	for (; i < n; i++)
+		most[0] = p[i] > most[0] ? p[i] : most[0];
+	for (k = 0; k < sizeof(most); k++)
+		least = most[k] > least ? most[k] : least;
+	return (least);
+}
+
 /* The tables, where the size of the file is what their header says. */
 static int
 find_tables(struct model *m, struct err *e)
 {
 	const char *path = buf_cstr(&m->path);
-	size_t i, at, n = number(m, 56), chunks = (n + CHUNK - 1) / CHUNK;
+	size_t at, n = number(m, 56), chunks = (n + CHUNK - 1) / CHUNK;
 
 	read_params(m);
 	if (number(m, 48) != EMBED_DIMS || !params_fit(&m->params) || n > WORDS_LIMIT)
@@ -194,9 +211,7 @@ find_tables(struct model *m, struct err *e)
 	m->rows = (const int8_t *)m->map + at;
 	if (crc32c(0, m->map + CRC_FROM, at - CRC_FROM) != number(m, 12))
 		return (err_damaged(m, e));
-	m->idf_most = m->params.unknown[MODEL_WORD];
-	for (i = 0; i < n; i++)
-		m->idf_most = m->idf[i] > m->idf_most ? m->idf[i] : m->idf_most;
+	m->idf_most = largest(m->idf, n, m->params.unknown[MODEL_WORD]);
 	m->chunks = chunks;
 	if ((m->seen = calloc(chunks + 1, 1)) == NULL)
 		return (err_mem(e));

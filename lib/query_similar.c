@@ -11,7 +11,9 @@
 
 #include "banned.h"
 
-#define CANDIDATES 400u	   /* events nearest to a text, at least, whose words are looked at */
+#define CANDIDATES 200u	   /* events nearest to a text, at least, whose words are looked at */
+#define CANDIDATES_MANY 400u /* of more events than that */
+#define MANY_EVENTS 262144u
 #define FEW 50000u	   /* events whose lines are all read where lines must tell which are wanted */
 #define CHAIN_MAX 2000u	   /* events of names that are found along their chains; of more the rows are faster */
 #define SPARSE 16u	   /* where only one event of so many may be wanted, lines are read one by one */
@@ -286,6 +288,8 @@ score(const struct hunt *h, const struct candidate *c)
 static size_t
 most(struct hunt *h, size_t k)
 {
+	size_t least;
+
 	h->similar->from = h->from;
 	h->similar->to = h->to;
 	h->similar->wanted = h->wanted;
@@ -293,7 +297,8 @@ most(struct hunt *h, size_t k)
 	h->similar->exact = h->similar->exact || needs_lines(&h->q->filter);
 	if (!h->is_text)
 		return (k);
-	return (2 * k > CANDIDATES ? 2 * k : CANDIDATES);
+	least = h->to - h->from > MANY_EVENTS ? CANDIDATES_MANY : CANDIDATES;
+	return (2 * k > least ? 2 * k : least);
 }
 
 static int
