@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "io.h"
 #include "log.h"
 
 #include "banned.h"
