@@ -222,6 +222,8 @@ ask_target(const struct place *p, const char *root, struct ask_target *ret)
 	}
 	if (a->exact)
 		ret->target.flags |= SIMILAR_EXACT;
+	if (a->cli->verbose)
+		ret->target.flags |= SIMILAR_SAY_HOW;
 	if (!p->may_command)
 		ret->target.flags |= SIMILAR_NO_COMMAND;
 }

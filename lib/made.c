@@ -23,9 +23,13 @@ open_both(struct ledger *l, unsigned flags, struct made *m, struct err *e)
 		return (err_set(e, "the vectors are of the embedder '%s', not of the ledger's, '%s': run 'ecl-index --rebuild', or name "
 		    "another with 'ecl-index --embedder'",
 		    vectors_other(m->vectors), token));
-	if (embedder_open(token, vectors_dims(m->vectors), flags, &m->em, e) != 0)
-		return (-1);
 	m->dims = vectors_dims(m->vectors);
+	if (embedder_open(token, m->dims, flags & ~MADE_ROWS, &m->em, e) != 0) {
+		if ((flags & MADE_ROWS) == 0 || m->dims == 0 || vectors_events(m->vectors) < index_size(l->index))
+			return (-1);
+		m->em = NULL;
+		m->why = *e;
+	}
 	if (m->dims == 0 && embedder_probe(m->em, e) != 0)
 		return (-1);
 	if (m->dims == 0)

@@ -7,9 +7,12 @@
 #include "ledger.h"
 #include "vectors.h"
 
+#define MADE_ROWS 0x100u /* beside the flags of embedder_open(): the embedder is not needed where all events have rows */
+
 struct made {
 	struct vectors *vectors; /* VECTORS_MADE */
-	struct embedder *em;
+	struct embedder *em;	 /* NULL, with MADE_ROWS: it cannot be opened, for this reason: */
+	struct err why;
 	unsigned dims, width; /* of a vector, and of its row in bytes */
 	struct buf token;     /* the embedder's, decoded (embedder.h) */
 };

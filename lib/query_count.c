@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "glance.h"
 #include "query_impl.h"
 #include "tally.h"
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "glance.h"
 #include "replay.h"
 
 #include "banned.h"

@@ -34,11 +34,14 @@ say_damage(const struct similar *s)
 static int
 open_made(struct similar *s, struct err *e)
 {
+	unsigned flags = (s->target->flags & SIMILAR_NO_COMMAND) != 0 ? EMBEDDER_NO_COMMAND : 0;
 	struct made m;
 
-	if (made_open(s->ledger, (s->target->flags & SIMILAR_NO_COMMAND) != 0 ? EMBEDDER_NO_COMMAND : 0, &m, e) != 0)
+	/* What resembles an event is found by rows alone. */
+	if (made_open(s->ledger, flags | (s->target->text == NULL ? MADE_ROWS : 0), &m, e) != 0)
 		return (-1);
 	s->em = m.em;
+	s->no_embedder = m.why;
 	s->vectors = m.vectors;
 	s->dims = m.dims;
 	buf_release(&m.token);
@@ -63,6 +66,8 @@ open_given(struct similar *s, struct err *e)
 static int
 take_floats(struct similar *s, const float *v, unsigned dims, const char *what, struct err *e)
 {
+	if (s->dims == 0 && s->target->text != NULL && s->target->say != NULL)
+		s->target->say(s->target->arg, false, "no event brought a vector of its own that an array could resemble");
 	if (s->dims == 0)
 		s->dims = dims;
 	if (dims != s->dims)
@@ -146,7 +151,7 @@ take_event(struct similar *s, struct err *e)
 	/* A row that is damaged is met again, and reported, by the search. */
 	if (seq < vectors_events(s->vectors) && vectors_row(s->vectors, seq, s->q, NULL) == 0)
 		rc = 0;
-	else
+	else if (similar_embedder(s, e) != NULL)
 		rc = embedder_events(s->em, &in, 1, s->q, e);
 out:	buf_release(&line);
 	return (rc);

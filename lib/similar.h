@@ -14,6 +14,7 @@
 
 #define SIMILAR_EXACT 1u      /* no segments: every row is compared */
 #define SIMILAR_NO_COMMAND 2u /* EMBEDDER_NO_COMMAND */
+#define SIMILAR_SAY_HOW 4u    /* say what is not there, though nothing is wrong with it */
 
 #define SIMILAR_MANY 20000u /* events without a row that are worth a word */
 
@@ -32,7 +33,8 @@ struct similar {
 	const struct similar_target *target;
 	bool words;	     /* a text is looked for */
 	bool given;	     /* the space is that of vectors that events brought */
-	struct embedder *em; /* NULL: of those */
+	struct embedder *em; /* NULL: of those; or it cannot be opened, and all events have rows: similar_embedder() */
+	struct err no_embedder; /* why not */
 	struct vectors *vectors;
 	unsigned dims, width;
 	int8_t *q; /* what is looked for, as a row */

@@ -46,6 +46,9 @@ double similar_product(const float *a, const float *b, unsigned n);
 /** similar_scan_log(s, from, to, best, e): offer all wanted events of [${from}, ${to}), whose vectors are made of their lines.  Return 0 or -1. */
 int similar_scan_log(struct similar *s, uint64_t from, uint64_t to, struct nearest *best, struct err *e);
 
+/** similar_embedder(s, e): the embedder, which rows that cannot be read need; or NULL with ${e}. */
+struct embedder *similar_embedder(struct similar *s, struct err *e);
+
 /** similar_step(s, n): ${n} events more are done. */
 void similar_step(struct similar *s, uint64_t n);
 

@@ -34,6 +34,14 @@ offer(const struct similar *s, const int8_t *row, uint64_t seq, struct nearest *
 	return (nearest_offer(best, dot_cosine(dot, s->qq, self), seq));
 }
 
+struct embedder *
+similar_embedder(struct similar *s, struct err *e)
+{
+	if (s->em == NULL && e != NULL)
+		*e = s->no_embedder;
+	return (s->em);
+}
+
 void
 similar_step(struct similar *s, uint64_t n)
 {
@@ -153,6 +161,8 @@ similar_scan_log(struct similar *s, uint64_t from, uint64_t to, struct nearest *
 	warn_missing(s, n);
 	if (s->wanted != NULL && from >= vectors_events(s->vectors) && n <= (to - from) / SPARSE)
 		return (scan_sparse(s, from, to, best, e));
+	if (similar_embedder(s, e) == NULL)
+		return (-1);
 	return (vectorize(s->ledger->log, s->em, from, to, 0, visit_rows, &v, e) == 0 ? 0 : -1);
 }
 
@@ -184,6 +194,8 @@ embed_batch(struct some *b)
 		if (b->in[i].state.p != NULL)
 			b->in[i].state.p = p + b->in[i].element.len + b->in[i].action.len;
 	}
+	if (b->n > 0 && similar_embedder(s, b->v.e) == NULL)
+		return (-1);
 	if (b->n > 0 && embedder_events(s->em, b->in, b->n, b->rows, b->v.e) != 0)
 		return (-1);
 	for (i = 0; i < b->n; i++) {

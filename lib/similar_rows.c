@@ -210,7 +210,13 @@ by_segments(const struct similar *s, uint64_t wanted)
 {
 	const struct vectors_segment *seg;
 
-	return (!s->exact && wanted > s->few && vectors_segments(s->vectors, &seg) > 0 && ivf_available());
+	if (s->exact || wanted <= s->few || vectors_segments(s->vectors, &seg) == 0)
+		return (false);
+	if (ivf_available())
+		return (true);
+	if ((s->target->flags & SIMILAR_SAY_HOW) != 0 && s->target->say != NULL)
+		s->target->say(s->target->arg, false, "there are segments, but the module with FAISS cannot be loaded: every row is compared");
+	return (false);
 }
 
 static int

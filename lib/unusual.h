@@ -27,7 +27,7 @@ struct unusual_rows {
 
 struct unusual_hit {
 	uint64_t seq;
-	double score;	  /* 1 - the largest cosine with a row before it, but at least 0 and at most 1 */
+	double score;	  /* 1 - the largest cosine with a row before it, but above 0 and at most 1: what is as a row before it is not among them */
 	uint64_t nearest; /* the row with that cosine, of several the last one; EVENT_NONE: there is none but zeros */
 };
 

@@ -73,7 +73,8 @@ score_of(const struct candidate *c)
 static inline bool
 may_be_among(const struct unusual *u, const struct candidate *c)
 {
-	return (c->self != 0 && nearest_beats(&u->top, score_of(c), c->seq));
+	/* What is as something before it was is not unusual. */
+	return (c->self != 0 && score_of(c) > 0 && nearest_beats(&u->top, score_of(c), c->seq));
 }
 
 /* unusual_compare.c */

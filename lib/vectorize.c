@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "embedder.h"
-#include "filter.h"
+#include "event.h"
+#include "glance.h"
+#include "json.h"
 #include "vector_text.h"
 #include "vectorize.h"
 #include "worker.h"

@@ -69,7 +69,8 @@ def judged(e):
             a.action in (None, e["action"]) and a.actor in (None, e.get("actor")))
 
 
-want = sorted(((score(e["seq"]), e["seq"]) for e in events if judged(e)), key=lambda x: (-x[0][0], -x[1]))[:a.k]
+scored = ((score(e["seq"]), e["seq"]) for e in events if judged(e))
+want = sorted((x for x in scored if x[0][0] > 0), key=lambda x: (-x[0][0], -x[1]))[:a.k]
 got = sys.stdin.read().splitlines()
 if len(got) != len(want):
     die("%d answers, not %d" % (len(got), len(want)))

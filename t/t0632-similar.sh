@@ -259,6 +259,18 @@ test_expect_success 'what cannot be asked is said' '
 	test_expect_code 1 ecl-query --similar x --since 5 --until 4 >out && test_cmp /dev/null out
 '
 
+test_expect_success 'without the model: what resembles an event is found by the rows alone, as long as all events have one' '
+	cp -a L rowed && ecl-index -q -d rowed &&
+	ecl-query -d rowed --similar 42 >expect &&
+	ECL_MODEL_DIR=$TRASH ecl-query -d rowed --similar 42 >actual 2>err && test_cmp expect actual && test_cmp /dev/null err &&
+	ECL_MODEL_DIR=$TRASH ecl-query -d rowed --similar 42 --action modify "*:*" >actual &&
+	ecl-query -d rowed --similar 42 --action modify "*:*" >expect && test_cmp expect actual &&
+	spoil "$(ls rowed/live/.ecl/index/vectors.*-*0)" 100000 &&
+	test_expect_code 2 env ECL_MODEL_DIR="$TRASH" ecl-query -d rowed --similar 42 2>err && test_grep "no model" err &&
+	rm rowed/live/.ecl/index/vectors* &&
+	test_expect_code 2 env ECL_MODEL_DIR="$TRASH" ecl-query -d rowed --similar 42 2>err && test_grep "no model" err
+'
+
 test_expect_success 'vectors of another embedder are refused, with what mends it' '
 	cp -a small other &&
 	python3 - other/live/.ecl/index/vectors.head <<-\EOF &&

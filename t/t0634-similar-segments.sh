@@ -70,6 +70,14 @@ test_expect_success 'where few are wanted the answer is exact' '
 	both --similar 12345 -k 10000 disk:sda && test_cmp all got
 '
 
+test_expect_success 'without the module that has FAISS every row is compared, and -v says so' '
+	ecl-query --similar 12345 --exact >expect &&
+	ECL_MODULE_DIR=$TRASH ecl-query --similar 12345 >actual 2>err && test_cmp expect actual && test_cmp /dev/null err &&
+	ECL_MODULE_DIR=$TRASH ecl-query -v --similar 12345 >actual 2>err && test_cmp expect actual &&
+	test_grep "module with FAISS.*every row" err && test_line_count = 1 err &&
+	ECL_MODULE_DIR=$TRASH ecl-query -v --exact --similar 12345 2>err >actual && test_cmp /dev/null err
+'
+
 test_expect_success 'a damaged segment is not used, with a warning, and every row is compared' '
 	cp -a L hurt && file=$(ls hurt/live/.ecl/index/ivf-*) &&
 	python3 - "$file" <<-\EOF &&

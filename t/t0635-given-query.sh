@@ -105,8 +105,8 @@ test_expect_success 'a ledger in which no event brought one' '
 	rm -rf g
 	ecl-init --backend copy --embedder none g >/dev/null
 	ecl-append -q -d g -e a:b -s 1
-	test_expect_code 1 ecl-query -d g --json --similar "[1,2]" >out
-	test_line_count = 0 out
+	test_expect_code 1 ecl-query -d g --json --similar "[1,2]" >out 2>err
+	test_line_count = 0 out && test_grep "no event brought a vector" err && test_line_count = 1 err
 '
 
 test_done

@@ -147,7 +147,7 @@ right(struct table *t, uint64_t stored, uint64_t from, unsigned every, size_t k,
 		u->cap = block < u->cap ? block : u->cap;
 	for (seq = from; good && seq < ROWS; seq += every) {
 		good = unusual_judge(u, seq, seq > 0 && random_below(rnd, 2) ? random_below(rnd, (uint32_t)seq) : EVENT_NONE, &e) == 0;
-		if (dot_self(t->row + seq * t->rows.width, t->rows.width) != 0)
+		if (t->all[seq].score > 0 && dot_self(t->row + seq * t->rows.width, t->rows.width) != 0)
 			want[n++] = t->all[seq];
 	}
 	if (good && n > 0)
