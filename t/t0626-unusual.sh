@@ -38,7 +38,8 @@ check()
 		*) options+=("$1") && shift ;;
 		esac
 	done
-	ecl-query -d "$root" --unusual "${options[@]}" "${glob[@]}" >actual &&
+	# 1: there is none
+	{ ecl-query -d "$root" --unusual "${options[@]}" "${glob[@]}" >actual || test $? = 1; } &&
 	python3 "$top_srcdir/t/check-unusual.py" "${options[@]}" ${glob:+--glob "$glob"} "$root/live/.ecl" <actual >&2
 }
 
