@@ -265,7 +265,7 @@ test_expect_success 'without the model: what resembles an event is found by the 
 	ECL_MODEL_DIR=$TRASH ecl-query -d rowed --similar 42 >actual 2>err && test_cmp expect actual && test_cmp /dev/null err &&
 	ECL_MODEL_DIR=$TRASH ecl-query -d rowed --similar 42 --action modify "*:*" >actual &&
 	ecl-query -d rowed --similar 42 --action modify "*:*" >expect && test_cmp expect actual &&
-	spoil "$(ls rowed/live/.ecl/index/vectors.*-*0)" 100000 &&
+	spoil "$(ls rowed/live/.ecl/index/vectors.????????-*0)" 100000 &&
 	test_expect_code 2 env ECL_MODEL_DIR="$TRASH" ecl-query -d rowed --similar 42 2>err && test_grep "no model" err &&
 	rm rowed/live/.ecl/index/vectors* &&
 	test_expect_code 2 env ECL_MODEL_DIR="$TRASH" ecl-query -d rowed --similar 42 2>err && test_grep "no model" err
