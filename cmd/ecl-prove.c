@@ -7,6 +7,7 @@
 
 #include "catch_up.h"
 #include "cli.h"
+#include "key_file.h"
 #include "prove.h"
 #include "tiles.h"
 
@@ -20,6 +21,7 @@ static const char help[] =
     "  ecl-prove --latest interface:eth0   its last event, as of the newest block\n"
     "  ecl-prove --consistency 1000 | ssh witness ecl-witness ...\n"
     "  ecl-prove --tiles /srv/www/log      the log's tree as files for a web server\n"
+    "  ecl-prove --vkey ecl.key            the verifier key of a private key\n"
     "\n"
     "Prints a C2SP tlog-proof: with it, anybody who has the verifier key can tell\n"
     "that the event is in the log, and what it says.  The proof is against the\n"
@@ -32,21 +34,27 @@ static const char help[] =
     "      --tiles DIR       write the log as static tlog-tiles into DIR, only what\n"
     "                        is new there\n"
     "      --unsigned        against the end of the log, or the newest block, as\n"
-    "                        they are: nobody vouches for it\n" CLI_HELP_READER;
+    "                        they are: nobody vouches for it\n"
+    "      --vkey KEY        print the verifier key, for ecl-verify --key, of the\n"
+    "                        private key that ecl-snap --sign takes\n"
+    "      --origin NAME     with --vkey: for the ledger of that name, which need not\n"
+    "                        be at hand\n" CLI_HELP_READER;
 
-enum { OPT_LATEST = CLI_LONG, OPT_CONSISTENCY, OPT_TILES, OPT_UNSIGNED };
+enum { OPT_LATEST = CLI_LONG, OPT_CONSISTENCY, OPT_TILES, OPT_UNSIGNED, OPT_VKEY, OPT_ORIGIN };
 
 static const struct cli_option options[] = {
     {OPT_LATEST, "latest", true},
     {OPT_CONSISTENCY, "consistency", true},
     {OPT_TILES, "tiles", true},
     {OPT_UNSIGNED, "unsigned", false},
+    {OPT_VKEY, "vkey", true},
+    {OPT_ORIGIN, "origin", true},
     {0, NULL, false},
 };
 
 struct run {
 	struct cli cli;
-	const char *latest, *consistency, *tiles;
+	const char *latest, *consistency, *tiles, *key, *origin;
 	bool is_unsigned;
 	uint64_t number; /* SEQ, or SIZE */
 	struct layer *layer;
@@ -68,9 +76,13 @@ parse_question(struct run *r)
 	struct cli *cli = &r->cli;
 
 	cli->exit = EXIT_ERROR;
-	if ((r->latest != NULL) + (r->consistency != NULL) + (r->tiles != NULL) > 1)
-		return (cli_usage(cli, "--latest, --consistency and --tiles do not go together"), -1);
-	if (r->latest != NULL || r->consistency != NULL || r->tiles != NULL) {
+	if ((r->latest != NULL) + (r->consistency != NULL) + (r->tiles != NULL) + (r->key != NULL) > 1)
+		return (cli_usage(cli, "--latest, --consistency, --tiles and --vkey do not go together"), -1);
+	if (r->key != NULL && r->is_unsigned)
+		return (cli_usage(cli, "--vkey does not go with --unsigned"), -1);
+	if (r->origin != NULL && r->key == NULL)
+		return (cli_usage(cli, "--origin goes with --vkey only"), -1);
+	if (r->latest != NULL || r->consistency != NULL || r->tiles != NULL || r->key != NULL) {
 		if (cli->noperands > 0)
 			return (cli_usage(cli, "no operand is expected: '%s'", cli->operands[0]), -1);
 		return (r->consistency != NULL ? parse_number(r, r->consistency, "a number of events") : 0);
@@ -100,6 +112,12 @@ parse_options(struct run *r, char **argv)
 			break;
 		case OPT_UNSIGNED:
 			r->is_unsigned = true;
+			break;
+		case OPT_VKEY:
+			r->key = cli->value;
+			break;
+		case OPT_ORIGIN:
+			r->origin = cli->value;
 			break;
 		}
 	}
@@ -155,12 +173,43 @@ prove(struct run *r, struct buf *out, struct err *e)
 	return (rc);
 }
 
+/* The verifier key: its name is the ledger's. */
+static int
+print_vkey(struct run *r, struct buf *out, struct err *e)
+{
+	struct note_signer *signer;
+	struct buf origin = BUF_INIT;
+	bool others;
+	int rc = 0;
+
+	if (strcmp(r->key, "-") == 0)
+		(void)cli_stdin_is_terminal(&r->cli);
+	if (r->origin != NULL)
+		buf_adds(&origin, r->origin);
+	else if ((rc = layer_open(r->cli.root, LAYER_READ | LAYER_LAZY, &r->layer, e)) == 0)
+		rc = ledger_origin(r->layer->ledger, &origin, e);
+	if (rc == 0)
+		rc = key_file_signer(r->key, (struct span){origin.data, origin.len}, NOTE_ED25519, &signer, &others, e);
+	if (rc == 0) {
+		if (others)
+			cli_warn(&r->cli, "others can read or change the key '%s': 'chmod 600' it", r->key);
+		note_key_format(note_signer_key(signer), out);
+		buf_addc(out, '\n');
+		note_signer_free(signer);
+		rc = out->failed ? err_mem(e) : 0;
+	}
+	buf_release(&origin);
+	return (rc);
+}
+
 static int
 run(struct run *r, struct buf *out, struct err *e)
 {
 	/* A block has an index of its own: that of live is not needed, nor made. */
 	unsigned flags = r->latest != NULL ? LAYER_READ | LAYER_TREE | LAYER_LAZY : LAYER_READ | LAYER_TREE;
 
+	if (r->key != NULL)
+		return (print_vkey(r, out, e));
 	if (r->latest == NULL) {
 		if (catch_up_open(&r->cli, r->cli.root, flags, &r->layer, e) != 0)
 			return (-1);

@@ -289,6 +289,35 @@ test_expect_success 'keys: of another kind, damaged, none at all' '
 	signed "$R" 4
 '
 
+test_expect_success 'ecl-prove --vkey: the verifier key of a private key' '
+	ledger copy
+	python3 "$top_srcdir/t/check-signed.py" --vkey example.com/log key >expect
+	ecl-prove -d "$R" --vkey key >out
+	test_cmp expect out
+	ecl-prove --root "$(echo "$R"/.snapshots/block-*)" --vkey <(cat key) >out
+	test_cmp expect out
+	ecl-prove -d nowhere --origin example.com/log --vkey - <key >out
+	test_cmp expect out
+	ecl-verify -d "$R" -q --key "$(cat out)"
+	python3 "$top_srcdir/t/check-signed.py" --vkey a/b key >expect
+	ecl-prove --origin a/b --vkey key >out
+	test_cmp expect out
+	test_expect_code 1 ecl-verify -d "$R" -q --key "$(cat out)"
+	test_expect_code 2 ecl-prove --origin "a b" --vkey key 2>err
+	test_grep "the name of a key must be" err
+	openssl pkey -in key -pubout -out public
+	test_expect_code 2 ecl-prove -d "$R" --vkey public 2>err
+	test_grep "is a public key, and only a private one signs" err
+	cp key wide
+	chmod 644 wide
+	ecl-prove -d "$R" --vkey wide 2>err >out
+	test_grep "others can read" err
+	test_expect_code 2 ecl-prove -d "$R" --vkey key 0
+	test_expect_code 2 ecl-prove -d "$R" --vkey key --unsigned
+	test_expect_code 2 ecl-prove -d "$R" --origin a 0
+	test_expect_code 2 ecl-prove -d nowhere --vkey key
+'
+
 test_expect_success 'usage; a replica is not signed' '
 	ledger copy
 	test_expect_code 2 ecl-snap -d "$R" --list --sign key 2>err
