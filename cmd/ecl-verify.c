@@ -225,6 +225,8 @@ check_options(struct run *r)
 		return (check_proof_options(r, from_stdin));
 	if (r->is_unsigned)
 		return (cli_usage(cli, "'--unsigned' is for '--proof'"));
+	if (cli->noperands > 1)
+		return (cli_usage(cli, "unexpected operand '%s'", cli->operands[1]));
 	if (cli->noperands > 0 && !r->from_stdin)
 		return (cli_usage(cli, "the only operand is '-', not '%s': name a ledger with --root", cli->operands[0]));
 	if (r->from_stdin && r->opt.from_disk)

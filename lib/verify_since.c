@@ -7,6 +7,8 @@
  */
 #include "config.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "index.h"
@@ -128,6 +130,21 @@ is_signed(struct verify *v, const struct block *b, struct err *e)
 	return (rc);
 }
 
+/* A block whose header is bad, under its name or height: that is a finding, and no mistake of who asks. */
+static const struct block *
+find_bad(const struct verify *v)
+{
+	char height[32];
+	size_t i;
+
+	for (i = 0; i < v->blocks.n; i++) {
+		snprintf(height, sizeof(height), "block-%" PRIu64, v->blocks.block[i].height);
+		if (!v->blocks.block[i].good && (strcmp(v->opt->since, v->blocks.block[i].name) == 0 || strcmp(v->opt->since, height) == 0))
+			return (&v->blocks.block[i]);
+	}
+	return (NULL);
+}
+
 static int
 trust(struct verify *v, struct log *log, struct err *e)
 {
@@ -136,15 +153,15 @@ trust(struct verify *v, struct log *log, struct err *e)
 	const struct block *b;
 	int rc;
 
-	if (when_block(v->opt->since, log, &v->blocks, v->opt->now_us, &b, e) != 0)
-		return (-1);
-	if (!b->good) {
+	if ((b = find_bad(v)) != NULL) {
 		place.block = b->name;
 		place.path = ".ecl/block";
 		if (v->opt->quick)
 			verify_found(v, VERIFY_BLOCK_DAMAGED, &place, "%s", b->fault);
 		return (0);
 	}
+	if (when_block(v->opt->since, log, &v->blocks, v->opt->now_us, &b, e) != 0)
+		return (-1);
 	if ((rc = is_signed(v, b, e)) != 1)
 		return (rc);
 	s->block = b;

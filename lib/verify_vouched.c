@@ -225,18 +225,28 @@ has_moved(const struct verify *v)
 	return (moved);
 }
 
-/* A block that was signed behind ROOT/checkpoint.  Who signs a block writes that last. */
+/* ROOT/checkpoint against the others: it is the one that is written last.  But who signs a block may die before that. */
 static void
-check_lag(struct verify *v)
+check_root(struct verify *v)
 {
+	const struct verify_claim *root = NULL, *given = NULL, *c;
 	struct verify_place place = PLACE_NONE;
-	uint64_t size = 0;
+	uint64_t size;
 	int waited_ms = 0;
-	size_t i;
 
-	for (i = 0; i < v->trust.n; i++)
-		if (v->trust.claim[i].from == CLAIM_ROOT)
-			size = v->trust.claim[i].size;
+	for (c = v->trust.claim; c < v->trust.claim + v->trust.n; c++) {
+		if (c->from == CLAIM_ROOT)
+			root = c;
+		if (c->from == CLAIM_GIVEN && c->signer != NULL && c->state != CLAIM_FOREIGN && (given == NULL || c->size > given->size))
+			given = c;
+	}
+	size = root != NULL ? root->size : 0;
+	if (root != NULL && given != NULL && size < given->size) {
+		place.path = CHECKPOINT_FILE;
+		verify_found(v, VERIFY_TRUNCATED, &place, "the checkpoint has %" PRIu64 " events, but '%.128s' of %" PRIu64
+		    " was signed before: an older one was put back", size, given->name, given->size);
+		return;
+	}
 	if (v->trust.rejected || size >= v->trust.newest_size || (!v->trust.has_note && v->opt->keys > 0))
 		return;
 	while (verify_wait_blocks(v, &waited_ms))
@@ -245,7 +255,7 @@ check_lag(struct verify *v)
 		return;
 	place.block = v->trust.newest;
 	if (v->trust.has_note)
-		verify_found(v, VERIFY_CHECKPOINT_LAG, &place, "ROOT/checkpoint is of %" PRIu64 " events, that of this block of %" PRIu64, size,
+		verify_found(v, VERIFY_CHECKPOINT_LAG, &place, "ROOT/checkpoint has %" PRIu64 " events, that of this block %" PRIu64, size,
 		    v->trust.newest_size);
 	else
 		verify_found(v, VERIFY_CHECKPOINT_LAG, &place, "there is no ROOT/checkpoint, but this block has one");
@@ -269,7 +279,7 @@ verify_trust_finish(struct verify_pass *p)
 	demand_key(v);
 	demand_quorum(v);
 	if (v->layer != NULL && !v->layer->bare)
-		check_lag(v);
+		check_root(v);
 	if (r->count[VERIFY_UNSIGNED] > 0 || p->faults > 0)
 		return;
 	tail(p, r->vouched, "is signed");

@@ -5,11 +5,13 @@ usage: forge.py offset FILE N               where line N (from 0) begins
        forge.py flip FILE OFFSET            change one bit
        forge.py edit FILE N OLD NEW         replace text in line N and recompute its hash
        forge.py chain FILE N OLD NEW        and the hashes of all lines behind it
+       forge.py renumber FILE               make one log of the lines: seq, time, parent, prev and hash of each
        forge.py flips FILE CMD [ARG...]     change bytes one by one: two whole lines, and every 37th of the others; each
                                             time CMD must exit 1 and name a place in that line or the next
 """
 import hashlib
 import json
+import re
 import subprocess
 import sys
 
@@ -41,6 +43,22 @@ def edit(path, n, old, new, chain):
     if chain:
         for i in range(n + 1, len(text)):
             text[i], prev = rehash(text[i], prev)
+    store(path, b''.join(text))
+
+
+def renumber(path):
+    """What an attacker does who moved, doubled or added lines and knows the format."""
+    text, prev, last, now = lines(path), b'0' * 64, {}, b''
+    for i, line in enumerate(text):
+        now = max(now, re.match(b'{"seq":[0-9]*,"time":"([^"]*)"', line).group(1))
+        line = re.sub(b'"time":"[^"]*"', b'"time":"' + now + b'"', line, count=1)
+        element = json.loads(line)['element']
+        head = line[:line.rindex(b',"prev":"')].rsplit(b',"parent":', 1)[0]
+        body = b'{"seq":%d,' % i + head.split(b',', 1)[1]
+        tail = b',"parent":%s,"prev":"' % str(last.get(element, 'null')).encode() + prev + b'"'
+        prev = hashlib.sha256(body + tail).hexdigest().encode()
+        text[i] = body + tail + b',"hash":"' + prev + b'"}\n'
+        last[element] = i
     store(path, b''.join(text))
 
 
@@ -88,6 +106,8 @@ def main(what, path, *args):
         data = bytearray(b''.join(lines(path)))
         data[int(args[0])] ^= 1
         store(path, data)
+    elif what == 'renumber':
+        renumber(path)
     elif what == 'flips':
         return flips(path, args)
     else:
@@ -96,6 +116,6 @@ def main(what, path, *args):
 
 
 if __name__ == '__main__':
-    if len(sys.argv) < 4:
+    if len(sys.argv) < 3:
         sys.exit(__doc__)
     sys.exit(main(*sys.argv[1:]))
