@@ -17,6 +17,7 @@ struct notes {
 	struct verify *v;
 	const struct block *b;
 	const struct note_key *signer; /* of either */
+	bool header_signed;
 	struct verify_place place;
 };
 
@@ -82,6 +83,7 @@ check_note(struct notes *c, struct span bytes, struct err *e)
 	struct note n;
 	const char *lf;
 	bool same;
+	int rc;
 
 	if (note_parse(bytes, &n, &why) != 0) {
 		verify_found(c->v, VERIFY_BLOCK_DAMAGED, &c->place, "it is no signed note: %s", why.text);
@@ -95,8 +97,11 @@ check_note(struct notes *c, struct span bytes, struct err *e)
 		return (err_mem(e));
 	same = span_eq((struct span){expected.data, expected.len}, n.text);
 	buf_release(&expected);
-	if (same && is_ours(c, origin))
-		return (ask(c, &n, origin, "the block's note", e));
+	if (same && is_ours(c, origin)) {
+		if ((rc = ask(c, &n, origin, "the block's note", e)) == 1)
+			c->header_signed = c->signer != NULL;
+		return (rc);
+	}
 	damaged(c, same ? "the block's note is of another ledger" : "the block's note is not of its header");
 	return (0);
 }
@@ -123,7 +128,7 @@ look(struct notes *c, int dir, const char *path, int (*check)(struct notes *c, s
 int
 verify_trust_block(struct verify *v, const struct verify_pass *p, const struct block *b, struct err *e)
 {
-	struct notes c = {v, b, NULL, PLACE_NONE};
+	struct notes c = {v, b, NULL, false, PLACE_NONE};
 	struct verify_mark mark = verify_mark(v->result);
 	struct verify_claim *claim;
 	int dir, rc = 0;
@@ -147,5 +152,6 @@ verify_trust_block(struct verify *v, const struct verify_pass *p, const struct b
 	claim->signer = c.signer;
 	if (p != NULL)
 		verify_trust_compare(p, claim);
-	return (1);
+	v->trust.header_signed |= c.header_signed;
+	return (c.header_signed);
 }

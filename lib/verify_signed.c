@@ -19,8 +19,6 @@
 
 #include "banned.h"
 
-static const struct verify_place root_place = {VERIFY_NONE, VERIFY_NONE, VERIFY_NONE, "", CHECKPOINT_FILE};
-
 /* ---- claims ---- */
 
 struct verify_claim *
@@ -181,12 +179,14 @@ ask_witnesses(struct verify *v, const struct note *n, const struct verify_place 
 int
 verify_trust_begin(struct verify *v, struct err *e)
 {
+	struct verify_place place = PLACE_NONE;
 	struct err why = {0};
 	int rc;
 
-	if (v->layer->bare)
-		return (0);
-	if ((rc = checkpoint_read(v->layer->root_fd, CHECKPOINT_FILE, &v->trust.note, &why)) == 1)
+	place.path = v->trust.path = v->layer->bare ? ".ecl/" CHECKPOINT_FILE : CHECKPOINT_FILE;
+	if (v->layer->bare && !v->opt->quick)
+		return (0); /* it is one of the block's notes */
+	if ((rc = checkpoint_read(v->layer->root_fd, place.path, &v->trust.note, &why)) == 1)
 		v->trust.has_note = true;
 	if (rc != -1)
 		return (0);
@@ -194,7 +194,7 @@ verify_trust_begin(struct verify *v, struct err *e)
 		*e = why;
 		return (-1);
 	}
-	verify_found(v, verify_is_denied(why.sys) ? VERIFY_UNCHECKED : VERIFY_CORRUPT, &root_place, "%s", why.text);
+	verify_found(v, verify_is_denied(why.sys) ? VERIFY_UNCHECKED : VERIFY_CORRUPT, &place, "%s", why.text);
 	v->trust.rejected = true;
 	return (0);
 }
@@ -235,6 +235,7 @@ static int
 take_root(struct verify *v, struct err *e)
 {
 	struct span bytes = {v->trust.note.data, v->trust.note.len};
+	struct verify_place place = PLACE_NONE;
 	struct checkpoint cp;
 	struct err why = {0};
 	struct note n;
@@ -242,11 +243,12 @@ take_root(struct verify *v, struct err *e)
 
 	if (!v->trust.has_note)
 		return (0);
+	place.path = v->trust.path;
 	if (note_parse(bytes, &n, &why) != 0 || checkpoint_parse(n.text, &cp, &why) != 0) {
-		verify_found(v, VERIFY_CORRUPT, &root_place, "it is no signed checkpoint: %s", why.text);
+		verify_found(v, VERIFY_CORRUPT, &place, "it is no signed checkpoint: %s", why.text);
 		rc = 0;
 	} else
-		rc = take(v, CLAIM_ROOT, "", &n, &cp, &root_place, "the checkpoint", e);
+		rc = take(v, CLAIM_ROOT, "", &n, &cp, &place, "the checkpoint", e);
 	v->trust.rejected |= rc == 0;
 	return (rc == -1 ? -1 : 0);
 }

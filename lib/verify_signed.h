@@ -40,9 +40,11 @@ struct verify_claim {
 struct verify_trust {
 	struct verify_claim *claim;
 	size_t n, cap;
-	bool has_note;	    /* there is a ROOT/checkpoint */
+	const char *path;   /* of ROOT/checkpoint, below the root; of a bare block, that is but looked at quickly, its own */
+	bool has_note;	    /* there is one */
 	struct buf note;    /* its bytes, as they were before anything else was looked at */
-	bool rejected;	    /* it was told what is wrong with it, or with the note of a bare block */
+	bool rejected;	    /* it was told what is wrong with it */
+	bool header_signed; /* by a demanded key, of some block */
 	char *origin;	    /* of the log; NULL: not known */
 	const char *newest; /* the block with the newest checkpoint, and that one's size */
 	uint64_t newest_size;
@@ -80,7 +82,7 @@ void verify_trust_compare(const struct verify_pass *p, struct verify_claim *c);
 /**
  * verify_trust_block(v, p, b, e):
  * The notes of block ${b}, whose header is right: what they say, and who signed them; where somebody has, that is a claim, compared with the log of ${p} (NULL: not).
- * Return 1 where a demanded key has signed, 0, or -1.
+ * Return 1 where a demanded key has signed the header itself (a checkpoint is of the log only), 0, or -1.
  */
 int verify_trust_block(struct verify *v, const struct verify_pass *p, const struct block *b, struct err *e);
 

@@ -126,7 +126,7 @@ is_signed(struct verify *v, const struct block *b, struct err *e)
 	}
 	place.block = b->name;
 	if (rc == 0)
-		verify_found(v, VERIFY_UNSIGNED, &place, "the block carries no signature: it is not taken on trust");
+		verify_found(v, VERIFY_UNSIGNED, &place, "the block's header carries no signature: it is not taken on trust");
 	return (rc);
 }
 

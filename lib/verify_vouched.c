@@ -22,13 +22,13 @@ name_of(const struct verify_claim *c, char *out, size_t size)
 }
 
 static struct verify_place
-place_of(const struct verify_claim *c, uint64_t seq)
+place_of(const struct verify *v, const struct verify_claim *c, uint64_t seq)
 {
 	struct verify_place place = PLACE_NONE;
 
 	place.seq = seq;
 	if (c->from == CLAIM_ROOT)
-		place.path = CHECKPOINT_FILE;
+		place.path = v->trust.path;
 	else if (c->from == CLAIM_BLOCK)
 		place.block = c->name;
 	return (place);
@@ -56,7 +56,7 @@ is_fork(const struct verify *v, const struct verify_claim *c)
 static void
 differs(struct verify *v, const struct verify_claim *c)
 {
-	struct verify_place place = place_of(c, c->size - 1);
+	struct verify_place place = place_of(v, c, c->size - 1);
 	char name[160];
 
 	if (is_fork(v, c))
@@ -71,7 +71,7 @@ differs(struct verify *v, const struct verify_claim *c)
 static void
 longer(struct verify_pass *p, const struct verify_claim *c)
 {
-	struct verify_place place = place_of(c, p->seq);
+	struct verify_place place = place_of(p->v, c, p->seq);
 	char name[160];
 
 	if (c->from == CLAIM_BLOCK)
@@ -101,7 +101,7 @@ all_is_well(const struct verify_result *r)
 static void
 not_compared(struct verify *v, const struct verify_claim *c)
 {
-	struct verify_place place = place_of(c, VERIFY_NONE);
+	struct verify_place place = place_of(v, c, VERIFY_NONE);
 	char name[160];
 
 	if (c->from != CLAIM_GIVEN || !all_is_well(v->result))
@@ -114,7 +114,7 @@ not_compared(struct verify *v, const struct verify_claim *c)
 static void
 check_origin(struct verify *v, struct verify_claim *c)
 {
-	struct verify_place place = place_of(c, 0);
+	struct verify_place place = place_of(v, c, 0);
 	char name[160];
 
 	if (c->origin == NULL || v->trust.origin == NULL || strcmp(c->origin, v->trust.origin) == 0)
@@ -174,12 +174,19 @@ demand_key(struct verify *v)
 	if (v->opt->keys == 0)
 		return;
 	if (v->layer != NULL && !v->layer->bare) {
-		place.path = CHECKPOINT_FILE;
+		place.path = v->trust.path;
 		if (!v->trust.has_note && !v->trust.rejected)
 			verify_found(v, VERIFY_UNSIGNED, &place, "there is no signed checkpoint");
-	} else if (!has_signature(v) && v->result->count[VERIFY_UNSIGNED] == 0)
-		verify_found(v, VERIFY_UNSIGNED, &place, v->layer != NULL && v->blocks.n > 0 ? "the block carries no signature"
-			: "nothing here is signed: give a checkpoint of it that is");
+		return;
+	}
+	if (v->result->count[VERIFY_UNSIGNED] > 0)
+		return;
+	/* A block that stands alone has nothing else that vouches for its files. */
+	if (v->blocks.n > 0 && !v->trust.header_signed) {
+		place.block = v->blocks.block[0].name;
+		verify_found(v, VERIFY_UNSIGNED, &place, "the block's header carries no signature");
+	} else if (!has_signature(v))
+		verify_found(v, VERIFY_UNSIGNED, &place, "nothing here is signed: give a checkpoint of it that is");
 }
 
 static void

@@ -376,7 +376,7 @@ test_expect_success 'unsigned where a key is demanded' '
 	test_expect_code 1 ecl-verify --key "$key" - <"$log" >all
 	test_grep "^{\"class\":\"unsigned\",\"message\"" all
 	test_expect_code 1 ecl-verify --key "$key" -d "$first" >all
-	test_grep "^{\"class\":\"unsigned\",\"message\":\"the block carries no signature" all
+	test_grep "^{\"class\":\"unsigned\",\"block\":\"${first##*/}\",\"message\":\"the block.s header carries no signature" all
 '
 
 test_expect_success 'ROOT/checkpoint deleted: with a key unsigned, else it is noted' '
@@ -559,16 +559,26 @@ test_expect_success 'tree files edited, index edited, index of another ledger: h
 
 test_expect_success 'an index that is far behind is noted, and ecl-index mends it' '
 	ecl-init -q --backend copy --embedder none far
-	seq -f "{\"element\":\"x:%.0f\",\"state\":1}" 1 300100 | ecl-append -q -d far
+	seq -f "{\"element\":\"x:%.0f\",\"state\":1}" 1 320000 | ecl-append -q -d far
 	ecl-verify -d far >out
 	test_line_count = 1 out
 	rm -r far/live/.ecl/index
 	ecl-verify -d far >out
-	test_grep "^{\"class\":\"index-lag\",\"path\":\"live/.ecl/index\",\"message\":\"it lacks the last 300101 of 300101 events" out
+	test_grep "^{\"class\":\"index-lag\",\"path\":\"live/.ecl/index\",\"message\":\"it lacks the last 320001 of 320001 events" out
 	test_grep "^{\"verdict\":\"ok\"" out
 	ecl-index -q -d far
 	ecl-verify -d far >out
 	test_line_count = 1 out
+	ecl-snap -q -d far
+	ecl-verify -d far --since block-0 >out
+	test_line_count = 1 out
+	test_grep "^{\"verdict\":\"ok\",\"events\":1,.*\"since\":320001}" out
+	append far "{\"element\":\"x:1\",\"state\":2}"
+	segment=$(ls far/live/.ecl/log | tail -n 1)
+	test "$segment" = 00000000000000320001.ndjson
+	forge flip far/live/.ecl/log/$segment 300
+	test_expect_code 1 ecl-verify -d far --since block-0 >out
+	test_grep "^{\"class\":\"corrupt\",\"seq\":320001,\"segment\":\"$segment\",\"offset\":0," out
 '
 
 # Witnesses.
@@ -726,6 +736,15 @@ test_expect_success 'a block that stands alone, wherever it is' '
 	test_line_count = 1 out
 	test_expect_code 1 ecl-verify -d elsewhere --checkpoint kept >out
 	test_grep "^{\"class\":\"truncated\",\"seq\":13," out
+	ecl-verify -d elsewhere --quick --key "$key" >out
+	test_grep "\"signed\":13," out
+	echo changed >elsewhere/.ecl/checkpoint
+	test_expect_code 1 ecl-verify -d elsewhere --quick --key "$key" >out
+	test_grep "^{\"class\":\"corrupt\",\"path\":\".ecl/checkpoint\"" out
+	cp "$second/.ecl/checkpoint" elsewhere/.ecl/
+	rm elsewhere/.ecl/block.note
+	test_expect_code 1 ecl-verify -d elsewhere --key "$key" --checkpoint kept10 >out
+	test_grep "^{\"class\":\"unsigned\",\"block\":\"${second##*/}\",\"message\":\"the block.s header" out
 	sed -n 14p "$log" >>elsewhere/.ecl/log/$name
 	test_expect_code 1 ecl-verify -d elsewhere >out
 	test_grep "^{\"class\":\"block-damaged\",\"seq\":13,.*\"block\":\"${second##*/}\",\"path\":\".ecl/log\"" out
@@ -733,7 +752,7 @@ test_expect_success 'a block that stands alone, wherever it is' '
 	test_line_count = 1 out
 	test_grep "\"events\":16,\"blocks\":0," out
 	test_expect_code 1 ecl-verify -d root/live --key "$key" >out
-	test_grep "^{\"class\":\"unsigned\"" out
+	test_grep "^{\"class\":\"unsigned\",\"message\":\"nothing here is signed" out
 	ecl-verify -d root/live --key "$key" --checkpoint kept >out
 	test_grep "\"signed\":16," out
 '
