@@ -238,6 +238,8 @@ check_latest(const struct tlog_proof *p, struct span record, struct span known, 
 {
 	uint8_t leaf[SHA256_SIZE];
 
+	if (t->witnesses > 0)
+		return (err_set(e, "witnesses cosign checkpoints, not the note of a block, which this proof is against"));
 	if (check_block(p->note, t, ret, e) != 0)
 		return (-1);
 	ret->size = ret->block.size;

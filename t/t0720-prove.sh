@@ -124,6 +124,8 @@ for backend in btrfs copy; do
 		done
 		verify "$TRASH/p" --table >said
 		test_grep "^ok: as of $block event .* is the last of .ecl:block. among the first $blocksize events" said
+		test_expect_code 2 verify "$TRASH/p" --witness witness.example.com/w1+dbba4a08+BDtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop >said
+		test_line_count = 0 said
 		test_expect_code 1 ecl-prove -d "$R" --latest late:1 >out 2>err
 		test_grep "late:1. is none of the 99 elements" err
 		test_line_count = 0 out
