@@ -5,7 +5,7 @@
  * them need be read each time, the work goes on from the last signed checkpoint, of m events: the index gives the frontier
  * of m - 1 of them, the log gives event m - 1, and both together must have the root that was signed.  Then the frontier is
  * right, and so is the hash of event m - 1, to which event m and all behind it are chained.  Where they have not, the index
- * is damaged or the log was rewritten: reading from event 0 on tells.
+ * is damaged or the log was rewritten: reading from event 0 on tells.  signing_header.c does the same for elements and states.
  */
 #include "config.h"
 
@@ -78,6 +78,29 @@ add_mark(struct signing *s, int dirfd, const char *name, const char *where, stru
 	return (rc);
 }
 
+/* The header of a block whose checkpoint is good, if it is signed, too. */
+static void
+read_basis(struct signing *s, const struct block *b, const struct signing_mark *m)
+{
+	struct buf bytes = BUF_INIT, text = BUF_INIT;
+	char name[BLOCK_NAME_SIZE + 32];
+	struct note n;
+	bool good;
+
+	snprintf(name, sizeof(name), "%s/.ecl/" CHECKPOINT_NOTE, b->name);
+	checkpoint_block_text(origin_of(s), (struct span){b->line.data, b->line.len}, &text);
+	if (b->good && b->header.size == m->size && checkpoint_read(s->l->snap_fd, name, &bytes, NULL) == 1 &&
+	    note_parse((struct span){bytes.data, bytes.len}, &n, NULL) == 0 && !text.failed &&
+	    span_eq(n.text, (struct span){text.data, text.len}) && note_verify(&n, note_signer_key(s->opt.signer), 1, &good, NULL) == 1) {
+		s->basis.size = b->header.size;
+		s->basis.elements = b->header.elements;
+		memcpy(s->basis.heads, b->header.heads, SHA256_SIZE);
+		memcpy(s->basis.state, b->header.state, SHA256_SIZE);
+	}
+	buf_release(&bytes);
+	buf_release(&text);
+}
+
 /*
  * That of the newest block that has one.  A run that died may have left it newer than ROOT/checkpoint.  One that is of no use is passed over,
  * as it would not be there at all if the block had been deleted: ecl-verify has words for it.
@@ -97,6 +120,8 @@ add_block_mark(struct signing *s, struct err *e)
 		snprintf(name, sizeof(name), "%s/.ecl/" CHECKPOINT_FILE, list.block[i].name);
 		snprintf(where, sizeof(where), ".snapshots/%s", name);
 		rc = add_mark(s, s->l->snap_fd, name, where, &why);
+		if (rc == 1 && s->mark[s->marks - 1].ours)
+			read_basis(s, &list.block[i], &s->mark[s->marks - 1]);
 	}
 	block_list_release(&list);
 	return (0);
@@ -113,6 +138,8 @@ signing_init(struct signing *s, struct layer *l, const struct signing_options *o
 	memset(s, 0, sizeof(*s));
 	s->l = l;
 	s->opt = *opt;
+	sha256("", 0, s->basis.heads);
+	sha256("", 0, s->basis.state);
 	if (l->replica)
 		return (err_set(e, "'%s' is a replica of another ledger: that is where its checkpoints are signed", l->path));
 	if (ledger_origin(l->ledger, &origin, e) != 0) {
@@ -138,6 +165,12 @@ signing_init(struct signing *s, struct layer *l, const struct signing_options *o
 		s->mark[1] = m;
 	}
 	return (0);
+}
+
+void
+signing_release(struct signing *s)
+{
+	touched_release(&s->touched);
 }
 
 /* ---- reading the log ---- */
@@ -184,7 +217,8 @@ start(struct signing *s, struct log *log, struct err *e)
 	for (i = 0; i < s->marks; i++)
 		if (!s->mark[i].ours || s->mark[i].size == 0)
 			return (0);
-	if (s->marks == 0)
+	/* Of elements and states nothing was signed. */
+	if (s->marks == 0 || s->basis.size == 0)
 		return (0);
 	if (index_frontier(s->l->ledger->index, s->mark[0].size - 1, &tree, e) != 0 || log_line(log, s->mark[0].size - 1, &line, e) != 0) {
 		rc = -1;
@@ -217,6 +251,8 @@ add_event(struct signing *s, const struct log_line *line, bool good, struct err 
 	merkle_leaf(ev.hash, SHA256_SIZE, leaf);
 	merkle_add(&s->tree, leaf);
 	memcpy(s->head, ev.hash, SHA256_SIZE);
+	if (ev.seq >= s->basis.size && touched_add(&s->touched, &ev) != 0)
+		return (err_mem(e));
 	return (check_marks(s, e));
 }
 

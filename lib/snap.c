@@ -144,6 +144,7 @@ making_release(struct making *m)
 	buf_release(&m->last_text);
 	buf_release(&m->line);
 	buf_release(&m->vector);
+	signing_release(&m->signing);
 	buf_release(&m->checkpoint);
 	buf_release(&m->note);
 }
@@ -171,16 +172,10 @@ present_us(void)
 
 /* The checkpoint of the block, and the note over its header: over what the log's lines say, which the header must say, too. */
 static int
-sign_block(struct making *m, struct err *e)
+sign_block(struct making *m, struct ledger *ledger, struct err *e)
 {
-	const struct block_header *h = &m->header;
-	uint8_t root[SHA256_SIZE];
-
-	merkle_root(&m->signing.tree, root);
-	if (h->size != m->signing.tree.size || memcmp(h->head, m->signing.head, SHA256_SIZE) != 0 ||
-	    memcmp(h->root, root, SHA256_SIZE) != 0)
-		return (err_set(e,
-		    "the index does not have the root of the log: nothing is signed; run 'ecl-index --rebuild'"));
+	if (signing_header(&m->signing, ledger, &m->header, e) != 0)
+		return (-1);
 	if (signing_checkpoint(&m->signing, &m->checkpoint, e) != 0)
 		return (-1);
 	return (signing_block(&m->signing, (struct span){m->line.data, m->line.len - 1}, &m->note, e));
@@ -225,7 +220,7 @@ describe(struct making *m, struct err *e)
 	if (m->has_last)
 		memcpy(h->prev, m->last.hash, SHA256_SIZE);
 	block_format(h, &m->line);
-	rc = m->line.failed ? err_mem(e) : m->sign ? sign_block(m, e) : 0;
+	rc = m->line.failed ? err_mem(e) : m->sign ? sign_block(m, ledger, e) : 0;
 err2:	ledger_free(ledger);
 err1:	close(fd);
 err0:	return (rc);
