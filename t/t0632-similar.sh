@@ -271,6 +271,15 @@ test_expect_success 'without the model: what resembles an event is found by the 
 	test_expect_code 2 env ECL_MODEL_DIR="$TRASH" ecl-query -d rowed --similar 42 2>err && test_grep "no model" err
 '
 
+test_expect_success 'what must be read from a disk makes no other answer' '
+	sync L/live/.ecl/index/* L/live/.ecl/log/* &&
+	ecl-query --similar "disk full on eth1" >expect &&
+	for file in L/live/.ecl/index/* L/live/.ecl/log/*; do
+		dd if="$file" iflag=nocache count=0 2>/dev/null || return 1
+	done &&
+	ecl-query --similar "disk full on eth1" >actual && test_cmp expect actual
+'
+
 test_expect_success 'vectors of another embedder are refused, with what mends it' '
 	cp -a small other &&
 	python3 - other/live/.ecl/index/vectors.head <<-\EOF &&

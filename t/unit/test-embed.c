@@ -99,7 +99,7 @@ text_of(struct random *rnd, char *out, size_t words)
 
 	while (words-- > 0) {
 		if (random_below(rnd, 3) == 0)
-			n += (size_t)snprintf(out + n, 24, "w%x ", random_below(rnd, 100000));
+			n += (size_t)snprintf(out + n, 24, "w%x ", random_below(rnd, 1000000));
 		else
 			n += (size_t)snprintf(out + n, 24, "%s ",
 			    some[random_below(rnd, sizeof(some) / sizeof(*some))]);
@@ -118,7 +118,7 @@ test_engines(void)
 	size_t i, n, bad = 0, differ = 0;
 
 	embed_use(plain, "portable");
-	for (i = 0; i < 3000; i++) {
+	for (i = 0; i < 6000; i++) {
 		n = text_of(&rnd, text, i % 500 == 0 ? 6000 : random_below(&rnd, 40));
 		embed_text(em, (struct span){text, n}, a);
 		embed_text(plain, (struct span){text, n}, b);
