@@ -282,7 +282,8 @@ test_expect_success 'usage' '
 test_expect_success 'whoever reads it may go away' '
 	test_when_finished "set +o pipefail"
 	prove --latest a:31 | true
-	test "${PIPESTATUS[0]}" = 0 || test "${PIPESTATUS[0]}" = 141
+	status=${PIPESTATUS[0]}
+	test "$status" = 0 || test "$status" = 141
 	test_expect_code 2 sh -c "ecl-prove -d \"$R\" 3 >/dev/full" 2>err
 	test_grep "No space left" err
 '
