@@ -284,7 +284,7 @@ read_hash(struct reader *r, uint8_t out[SHA256_SIZE])
 static int
 read_tail(struct reader *r, struct event *ev)
 {
-	uint64_t n;
+	uint64_t n = 0;
 
 	if (!TAKE(r, ",\"uid\":"))
 		return (
