@@ -232,6 +232,8 @@ scan_blocks(struct part *p)
 		if (p->failed || taken >= s->to)
 			return;
 		to = taken + block < s->to ? taken + block : s->to;
+		if (s->wanted == NULL)
+			vectors_ahead(p->vectors, s->code != NULL, taken > s->from ? taken : s->from, to);
 		for (row = taken > s->from ? taken : s->from; row < to; row = end) {
 			end = (row / per + 1) * per;
 			end = end < to ? end : to;

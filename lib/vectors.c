@@ -365,6 +365,15 @@ vectors_row(struct vectors *v, uint64_t row, int8_t *out, struct err *e)
 	return (0);
 }
 
+void
+vectors_ahead(struct vectors *v, bool codes, uint64_t from, uint64_t to)
+{
+	struct column *c = codes ? &v->column.code : &v->column.row;
+
+	if (from < to && to <= v->rows && !column_is_cached(c, from))
+		column_read_ahead(c, from, to - from);
+}
+
 int
 vectors_peek(struct vectors *v, uint64_t row, bool wait, int8_t *out)
 {

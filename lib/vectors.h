@@ -85,6 +85,9 @@ int vectors_row(struct vectors *v, uint64_t row, int8_t *out, struct err *e);
 unsigned vectors_code_bytes(const struct vectors *v);
 int vectors_codes(struct vectors *v, uint64_t row, const uint8_t **ret, uint64_t *ret_first, uint64_t *ret_n, struct err *e);
 
+/** vectors_ahead(v, codes, from, to): what a scan of these rows, or of their codes, will read: where it is not in memory the system is told.  One system call where it is. */
+void vectors_ahead(struct vectors *v, bool codes, uint64_t from, uint64_t to);
+
 /**
  * vectors_peek(v, row, wait, out):
  * One row, unchecked: for who can tell by its code whether it is right.  Return 1; 0 where it would have to be read from the disk and ${wait} is false,

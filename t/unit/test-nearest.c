@@ -12,6 +12,7 @@
 #define vectors_width fake_width
 #define vectors_chunk fake_chunk
 #define vectors_codes fake_codes
+#define vectors_ahead fake_ahead
 
 #include "nearest.c"
 
@@ -74,6 +75,15 @@ fake_codes(struct vectors *v, uint64_t row, const uint8_t **ret, uint64_t *ret_f
 	*ret_first = first;
 	*ret_n = v->rows - first < per ? v->rows - first : per;
 	return (0);
+}
+
+void
+fake_ahead(struct vectors *v, bool codes, uint64_t from, uint64_t to)
+{
+	(void)v;
+	(void)codes;
+	(void)from;
+	(void)to;
 }
 
 #define ROWS 20000
