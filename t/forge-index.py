@@ -2,6 +2,7 @@
 """Edit what an index says of an element, with checksums that fit, as somebody with write permission would.
 
 usage: forge-index.py INDEXDIR ELEMENT LAST LAST_STATE ALIVE
+       forge-index.py --tree INDEXDIR        other hashes, in all levels of the tree (of up to 2048 events)
 """
 import glob
 import os
@@ -21,8 +22,33 @@ def crc32c(crc, data):
     return crc ^ 0xffffffff
 
 
-def main(where, element, last, last_state, alive):
-    seed = int(re.search(rb"^seed ([0-9a-f]{8})$", open(where + "/head", "rb").read(), re.M).group(1), 16)
+def manifest(where):
+    return open(where + "/head", "rb").read()
+
+
+def seed_of(where):
+    return int(re.search(rb"^seed ([0-9a-f]{8})$", manifest(where), re.M).group(1), 16)
+
+
+def forge_tree(where):
+    seed, text = seed_of(where), manifest(where)
+    for line in re.findall(rb"^column tree\.\d 32 \d+ [0-9a-f]{8}$", text, re.M):
+        name, rows = line.split()[1], int(line.split()[3])
+        if rows == 0:
+            continue
+        path = "%s/%s-%020d" % (where, name.decode(), 0)
+        data = bytearray(open(path, "rb").read())
+        for i in range(0, rows * 32, 32):
+            data[i] ^= 1
+        open(path, "wb").write(data)
+        crc = crc32c(crc32c(crc32c(seed, name), struct.pack("<Q", 0)), bytes(data[:rows * 32]))
+        text = text.replace(line, line[:-8] + b"%08x" % crc)
+    text = text[:text.rindex(b"crc ")]
+    open(where + "/head", "wb").write(text + b"crc %08x\n" % crc32c(0, text))
+
+
+def forge_element(where, element, last, last_state, alive):
+    seed = seed_of(where)
     name, done = struct.pack("<H", len(element)) + element.encode(), 0
     for path in glob.glob(where + "/elements-*.run"):
         number = int(os.path.basename(path)[9:-4])
@@ -41,4 +67,7 @@ def main(where, element, last, last_state, alive):
         sys.exit("%d records of '%s'" % (done, element))
 
 
-main(sys.argv[1], sys.argv[2], *(int(n) for n in sys.argv[3:6]))
+if sys.argv[1] == "--tree":
+    forge_tree(sys.argv[2])
+else:
+    forge_element(sys.argv[1], sys.argv[2], *(int(n) for n in sys.argv[3:6]))
