@@ -170,6 +170,8 @@ prove(struct run *r, struct buf *out, struct err *e)
 	else
 		rc = prove_event(&b, r->number, out, e);
 	prove_release(&b);
+	if (rc == 0 && r->cli.verbose && index_damage(r->layer->ledger->index) != NULL)
+		cli_warn(&r->cli, "the index is not used: %s; 'ecl-index' makes it anew", index_damage(r->layer->ledger->index));
 	return (rc);
 }
 
