@@ -334,7 +334,8 @@ verify_root(const char *path, const struct verify_options *opt, struct verify_re
 	while ((rc = round_run(&v, e)) == 0 && verify_again(&v)) {
 		round_release(&v);
 		verify_forget(ret, &none);
-		ret->blocks = ret->anchored = ret->vouched = ret->witnessed = 0;
+		ret->blocks = ret->anchored = ret->vouched = ret->witnessed = ret->since = 0;
+		ret->since_block[0] = '\0';
 		ret->signer = NULL;
 		v.round++;
 	}

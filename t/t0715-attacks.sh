@@ -293,6 +293,16 @@ test_expect_success 'the same with blocks: they and the checkpoint tell' '
 	test_grep "\"signed\":14," last
 '
 
+test_expect_success 'a line that was changed is not signed, though the next one knows its hash' '
+	fresh
+	forge flip "$log" $(($(at 10) + 100))
+	verify 1 --key "$key"
+	found "\"class\":\"corrupt\",\"seq\":10,\"segment\":\"$name\",\"offset\":$(at 10)"
+	test_grep "\"anchored\":8,\"signed\":8," last
+	verify 1 --quick --key "$key" --checkpoint kept10
+	test_grep "\"signed\":10," last
+'
+
 test_expect_success 'a segment replaced by one of another ledger' '
 	fresh
 	rm root/durable
