@@ -325,7 +325,7 @@ verify_root(const char *path, const struct verify_options *opt, struct verify_re
 	const struct verify_mark none = {0};
 	int rc;
 
-	if (layer_open(path, LAYER_READ | LAYER_NO_INDEX, &v.layer, e) != 0)
+	if (layer_open(path, LAYER_READ | LAYER_NO_INDEX | (opt->since != NULL ? LAYER_ROOT : 0), &v.layer, e) != 0)
 		return (-1);
 	if (result_init(ret, e) != 0) {
 		layer_free(v.layer);

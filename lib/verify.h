@@ -82,7 +82,7 @@ struct verify_options {
 	size_t witnesses, quorum;
 	const struct verify_given *checkpoint; /* each of a prefix of the log */
 	size_t checkpoints;
-	const char *since; /* a block (when.h) that is taken on trust with all before it; NULL: none */
+	const char *since; /* a block (when.h) that is taken on trust with all before it, in a root only; NULL: none */
 	int64_t now_us;	   /* for ${since} */
 	bool from_disk; /* read the log and the files of blocks from the disk, not from the page cache */
 	void (*progress)(void *arg, uint64_t bytes, uint64_t total); /* may be NULL; ${total} 0: not known */

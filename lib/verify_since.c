@@ -176,8 +176,6 @@ verify_since(struct verify *v, struct err *e)
 	struct log *log;
 	int rc;
 
-	if (v->layer->bare)
-		return (err_set(e, "'%s' has no blocks beside it: name a root to trust one of its blocks", v->layer->path));
 	if (log_open(v->layer->ecl_fd, layer_reader_root(v->layer), &log, &why) != 0)
 		return (0); /* what is wrong with it is told where it is looked at */
 	rc = trust(v, log, e);

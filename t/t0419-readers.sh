@@ -161,7 +161,7 @@ for backend in btrfs copy; do
 		block=$(echo "$root/.snapshots"/block-000001-*) &&
 		name=${block##*/} &&
 		for cmd in "ecl-append -e a:b -s 1" "ecl-snap" "ecl-snap --list" "ecl-snap --path 3" "ecl-index" "ecl-index --rebuild" \
-		    "ecl-rollback --dry-run block-0" "ecl-rollback --yes block-0" "ecl-verify"; do
+		    "ecl-rollback --dry-run block-0" "ecl-rollback --yes block-0" "ecl-verify --since 3"; do
 			test_expect_code 2 env ECL_ROOT="$block" $cmd 2>err
 			test_grep "is the block .$name., not a root: the root is .$root." err
 			test_expect_code 2 env ECL_ROOT="$root/live" $cmd 2>err
