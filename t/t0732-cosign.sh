@@ -8,6 +8,10 @@ if ! command -v python3 >/dev/null || ! command -v ecl-prove >/dev/null || ! ecl
 	test_done
 fi
 
+# Itself, where what is found first is a script that looks for it.
+python=$(python3 -c 'import sys; print(sys.executable)')
+PATH=${python%/*}:$PATH
+
 log()
 {
 	python3 "$top_srcdir/t/witness-log.py" "$@"
