@@ -204,6 +204,37 @@ test_at_once(const char *engine)
 	ok(beyond == 0, "%s: and nothing beyond them changes", engine);
 }
 
+/* Runs of leaves as subtrees: the tree is the same wherever runs begin and end. */
+static void
+test_cut(void)
+{
+	static uint8_t leaves[MAX][SHA256_SIZE], used[MAX][SHA256_SIZE];
+	uint8_t want[SHA256_SIZE], have[SHA256_SIZE];
+	struct merkle_subtree cut[MERKLE_CUT_MAX];
+	size_t step, at, n, cuts, i, bad = 0;
+	struct merkle one, many;
+
+	for (i = 0; i < MAX; i++)
+		merkle_leaf(&i, sizeof(i), leaves[i]);
+	for (step = 1; step <= MAX; step++) {
+		merkle_init(&one);
+		merkle_init(&many);
+		for (at = 0; at < MAX; at += n) {
+			n = MAX - at < step ? MAX - at : step;
+			memcpy(used, leaves[at], n * SHA256_SIZE);
+			cuts = merkle_cut(at, used[0], n, cut);
+			for (i = 0; i < cuts; i++)
+				merkle_add_subtree(&many, cut[i].hash, cut[i].size);
+			for (i = 0; i < n; i++)
+				merkle_add(&one, leaves[at + i]);
+			merkle_root(&one, want);
+			merkle_root(&many, have);
+			bad += cuts > MERKLE_CUT_MAX || many.size != one.size || memcmp(want, have, SHA256_SIZE) != 0;
+		}
+	}
+	ok(bad == 0, "merkle_cut() of runs of 1 to %d leaves is the same tree", MAX);
+}
+
 int
 main(void)
 {
@@ -214,6 +245,7 @@ main(void)
 	test_leaf_lengths();
 	test_definition();
 	test_alias();
+	test_cut();
 	for (i = 0; i < sizeof(engines) / sizeof(engines[0]); i++)
 		test_at_once(engines[i]);
 	return (tap_done());
