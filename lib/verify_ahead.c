@@ -1,7 +1,7 @@
 /*
  * Pieces of a log, read and checked ahead of the pass.
  *
- * A piece is VERIFY_CHUNK bytes of a segment; to it belong the lines that begin there.  Which those are can be seen from
+ * A piece is PIECE bytes of a segment; to it belong the lines that begin there.  Which those are can be seen from
  * the piece and the byte before it, so that pieces wait for nobody, and are read and checked by as many threads as there are
  * processors.  The pass takes them in their order.  As many are in hand as keep all threads busy: memory does not
  * grow with the log.
@@ -17,7 +17,8 @@
 
 #include "banned.h"
 
-#define ENOUGH 4	      /* pieces that a thread is worth while for */
+#define PIECE (128u << 10)     /* bytes: what all threads have in hand stays in their caches */
+#define ENOUGH 8	      /* pieces that a thread is worth while for */
 #define MARGIN 4096u	      /* for the end of the last line: most are shorter */
 #define MORE (64u << 10)      /* and where it is not */
 
@@ -110,7 +111,7 @@ post(struct verify_ahead *a)
 		c->segment = a->segment;
 		c->size = log->segment[a->segment].size;
 		c->from = a->offset;
-		c->to = c->from - c->from % VERIFY_CHUNK + VERIFY_CHUNK;
+		c->to = c->from - c->from % PIECE + PIECE;
 		c->to = c->to < c->size ? c->to : c->size;
 		c->begins = c->from == 0 || a->posted == 0;
 		/* Where there is no such file, the pass will see. */
@@ -139,7 +140,7 @@ bytes_left(const struct verify_pass *p)
 struct verify_ahead *
 verify_ahead_new(struct verify_pass *p)
 {
-	uint64_t pieces = bytes_left(p) / VERIFY_CHUNK + 1;
+	uint64_t pieces = bytes_left(p) / PIECE + 1;
 	unsigned threads = crew_processors();
 	struct verify_ahead *a;
 	size_t i;
