@@ -25,6 +25,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		event_time_format(us, time);
 		MUST(event_time_parse(time, TIME_SIZE - 1, &back) == 0 && back == us);
 	}
+	/* What reads the 27 characters of a stored time takes what the other does, no more and no less. */
+	if (size >= TIME_SIZE - 1)
+		MUST((event_time_read(line.p, &back) == 0) ==
+		    (line.p[10] == 'T' && line.p[19] == '.' && line.p[26] == 'Z' &&
+			event_time_parse(line.p, TIME_SIZE - 1, &us) == 0 && (event_time_read(line.p, &back), back == us)));
 	right = event_hash_ok(line);
 	if (event_parse(line, &ev, &f) != 0) {
 		MUST(f.at <= size && f.what[0] != '\0');

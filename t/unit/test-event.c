@@ -453,6 +453,141 @@ test_rules(void)
 	    "what is gone");
 }
 
+/* ---- what is read many bytes at a time, against what reads one after the other ---- */
+
+static struct random fast_rnd = {7};
+
+/* A line of which one member is ${text}, the others being right. */
+static bool
+parses(const char *before, const char *text, size_t len, const char *after)
+{
+	struct buf line = BUF_INIT;
+	struct json_fault f;
+	struct event ev;
+	bool good;
+
+	buf_adds(&line, before);
+	buf_add(&line, text, len);
+	buf_adds(&line, after);
+	good = event_parse((struct span){line.data, line.len}, &ev, &f) == 0;
+	buf_release(&line);
+	return (good);
+}
+
+#define HEX64 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define BEGINS "{\"seq\":1,\"time\":\"2026-11-21T10:00:00.123456Z\",\"element\":"
+#define ENDS ",\"uid\":0,\"parent\":null,\"prev\":\"" HEX64 "\",\"hash\":\""
+
+static bool
+name_is_right(struct span token)
+{
+	struct buf name = BUF_INIT;
+	struct json_fault f;
+	size_t pos = 0;
+	bool canonical, right;
+
+	if (json_scan(token.p, token.len, &pos, 2, &canonical, &f) != 0 || !canonical || pos != token.len)
+		return (false);
+	json_unescape(token, &name);
+	right = event_name_fault((struct span){name.data, name.len}) == NULL;
+	buf_release(&name);
+	return (right);
+}
+
+static void
+test_fast_names(void)
+{
+	static const char odd[] = "\"\\\x01\x1f\x20\x7f\x80\xc2\xa0\xffnu0/";
+	unsigned n, bad = 0, right = 0;
+	char token[600];
+	size_t len, i;
+	bool want;
+
+	for (n = 0; n < 60000; n++) {
+		len = random_below(&fast_rnd, 20) == 0 ? 505 + random_below(&fast_rnd, 12) : random_below(&fast_rnd, 40);
+		token[0] = '"';
+		for (i = 1; i <= len; i++)
+			token[i] = (char)('!' + random_below(&fast_rnd, 94));
+		for (i = 1; i <= len; i++)
+			token[i] = token[i] == '"' || token[i] == '\\' ? 'a' : token[i];
+		for (i = random_below(&fast_rnd, 3); i > 0 && len > 0; i--)
+			token[1 + random_below(&fast_rnd, (uint32_t)len)] = odd[random_below(&fast_rnd, sizeof(odd) - 1)];
+		token[len + 1] = '"';
+		/* A quote within ends the token: then the rest is no `,"action"'. */
+		want = name_is_right((struct span){token, len + 2});
+		right += want;
+		bad += parses(BEGINS, token, len + 2, ",\"action\":\"x\"" ENDS HEX64 "\"}") != want;
+	}
+	ok(bad == 0 && right > 10000, "names: %u of %u are right, as json_scan() and event_name_fault() say", right, n);
+}
+
+static void
+test_fast_times(void)
+{
+	static const char alphabet[] = "0123456789-:.TZ +/;";
+	char time[] = "2024-02-29T23:59:59.123456Z";
+	unsigned n, bad = 0, right = 0;
+	int64_t us, fast;
+	bool want;
+
+	for (n = 0; n < 400000; n++) {
+		char text[sizeof(time)];
+
+		memcpy(text, time, sizeof(time));
+		for (unsigned k = 1 + random_below(&fast_rnd, 3); k > 0; k--)
+			text[random_below(&fast_rnd, sizeof(time) - 1)] = alphabet[random_below(&fast_rnd, random_below(&fast_rnd, 4) == 0 ? sizeof(alphabet) - 1 : 10)];
+		want = text[10] == 'T' && text[19] == '.' && text[26] == 'Z' && event_time_parse(text, sizeof(time) - 1, &us) == 0;
+		if (want && (right++ & 1) == 0)
+			memcpy(time, text, sizeof(time)); /* go on from there */
+		if ((event_time_read(text, &fast) == 0) != want || (want && fast != us))
+			bad++;
+	}
+	ok(bad == 0 && right > 10000, "times: %u of %u are right, as event_time_parse() says", right, n);
+}
+
+static void
+test_fast_hashes(void)
+{
+	unsigned at, c, bad = 0;
+	uint8_t want[SHA256_SIZE];
+	struct json_fault f;
+	struct event ev;
+	char line[512];
+	size_t len;
+	bool right;
+
+	len = (size_t)snprintf(line, sizeof(line), "%s", BEGINS "\"e\",\"action\":\"x\"" ENDS HEX64 "\"}");
+	for (at = 0; at < 64; at++)
+		for (c = 0; c < 256; c++) {
+			char *p = line + len - 66 + at, was = *p;
+
+			*p = (char)c;
+			right = hex_decode(line + len - 66, SHA256_SIZE, want) == 0;
+			if ((event_parse((struct span){line, len}, &ev, &f) == 0) != right ||
+			    (right && memcmp(ev.hash, want, SHA256_SIZE) != 0))
+				bad++;
+			*p = was;
+		}
+	ok(bad == 0, "hashes: each of 256 bytes in each of 64 places, as hex_decode() says");
+}
+
+static void
+test_fast_numbers(void)
+{
+	static const struct {
+		const char *text;
+		bool right;
+	} numbers[] = {{"0", true}, {"00", false}, {"01", false}, {"", false}, {"1", true}, {"9999999999999999999", true},
+	    {"18446744073709551614", true}, {"18446744073709551615", false}, {"18446744073709551616", false},
+	    {"99999999999999999999", false}, {"100000000000000000000", false}, {"-1", false}, {"1.0", false}};
+	size_t i;
+
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		ok(parses("{\"seq\":", numbers[i].text, strlen(numbers[i].text),
+		       ",\"time\":\"2026-11-21T10:00:00.123456Z\",\"element\":\"e\",\"action\":\"x\"" ENDS HEX64 "\"}") == numbers[i].right,
+		    "the seq '%s' is %s", numbers[i].text, numbers[i].right ? "taken" : "refused");
+}
+
 int
 main(void)
 {
@@ -465,5 +600,9 @@ main(void)
 	test_time_text();
 	test_time_all();
 	test_rules();
+	test_fast_names();
+	test_fast_times();
+	test_fast_hashes();
+	test_fast_numbers();
 	return (tap_done());
 }
