@@ -9,6 +9,7 @@
 
 #include "event.h"
 #include "merkle.h"
+#include "sha256_many.h"
 #include "siphash.h"
 #include "verify_table.h"
 
@@ -196,23 +197,41 @@ verify_table_sort(struct verify_table *t)
 	return (0);
 }
 
+#define LEAVES 32 /* at a time */
+
+/* 0x00, then what is the data of the element's leaf.  Return its length. */
+static size_t
+leaf_message(const struct verify_element *el, uint8_t out[ELEMENT_MAX + 10])
+{
+	size_t k, len = 0;
+
+	out[len++] = 0x00;
+	memcpy(out + len, el->name, el->name_len);
+	len += el->name_len;
+	out[len++] = 0x00;
+	for (k = 0; k < 8; k++)
+		out[len++] = (uint8_t)(el->last >> (56 - 8 * k));
+	return (len);
+}
+
 void
 verify_table_heads(const struct verify_table *t, uint8_t out[SHA256_SIZE])
 {
-	uint8_t data[ELEMENT_MAX + 9], leaf[SHA256_SIZE];
-	const struct verify_element *el;
+	uint8_t data[LEAVES][ELEMENT_MAX + 10], leaf[LEAVES][SHA256_SIZE];
+	struct merkle_subtree cut[MERKLE_CUT_MAX];
+	struct sha256_msg msg[LEAVES];
+	size_t i, k, n, cuts;
 	struct merkle tree;
-	size_t i, k;
 
 	merkle_init(&tree);
-	for (i = 0; i < t->n; i++) {
-		el = t->sorted[i];
-		memcpy(data, el->name, el->name_len);
-		data[el->name_len] = 0x00;
-		for (k = 0; k < 8; k++)
-			data[el->name_len + 1u + k] = (uint8_t)(el->last >> (56 - 8 * k));
-		merkle_leaf(data, el->name_len + 9u, leaf);
-		merkle_add(&tree, leaf);
+	for (i = 0; i < t->n; i += n) {
+		n = t->n - i < LEAVES ? t->n - i : LEAVES;
+		for (k = 0; k < n; k++)
+			msg[k] = (struct sha256_msg){data[k], leaf_message(t->sorted[i + k], data[k]), leaf[k]};
+		sha256_many(msg, n);
+		cuts = merkle_cut(i, leaf[0], n, cut);
+		for (k = 0; k < cuts; k++)
+			merkle_add_subtree(&tree, cut[k].hash, cut[k].size);
 	}
 	merkle_root(&tree, out);
 }
