@@ -237,7 +237,7 @@ main(int argc, char **argv)
 		return (r.cli.exit);
 	if (run(&r, &out, &e) != 0)
 		code = cli_error(&r.cli, &e);
-	else
+	else if (out.len > 0)
 		fwrite(out.data, 1, out.len, stdout);
 	buf_release(&out);
 	layer_free(r.layer);
