@@ -140,7 +140,7 @@ verify_blocks_finish(struct verify_pass *p, struct err *e)
 		else if (!v->layer->bare && !is_before(v, b) && verify_records_find(&v->records, b->header.hash) == NULL && !verify_block_gone(v, b->name))
 			unrecorded(p, b);
 	}
-	for (i = 0; i < v->records.n && !v->layer->bare; i++) {
+	for (i = 0; i < v->records.n; i++) {
 		rec = &v->records.record[i];
 		pruned += rec->pruned;
 		if (is_missing(v, rec))

@@ -194,9 +194,9 @@ struct verify_since {
 	bool set;
 	const struct block *block;
 	const struct note_key *signer;
-	size_t segment; /* where the next event begins; a number in the log's list */
-	uint64_t offset;
-	int64_t time_us; /* of the last event */
+	size_t segment; /* of that event; a number in the log's list */
+	uint64_t offset; /* behind it */
+	int64_t time_us; /* its time */
 	struct merkle tree;
 };
 

@@ -97,10 +97,6 @@ find_end(struct verify *v, struct log *log, const struct block_header *h)
 			;
 		found = i < v->log.n && s->offset <= v->log.segment[i].size;
 		s->segment = i;
-		if (found && s->offset == v->log.segment[i].size && i + 1 < v->log.n) {
-			s->segment++;
-			s->offset = 0;
-		}
 	}
 	log_reader_release(&r);
 	return (found);
@@ -193,7 +189,7 @@ verify_since_begin(struct verify_pass *p)
 
 	p->segment = p->good_segment = s->segment;
 	p->offset = p->good_offset = s->offset;
-	p->inside = s->offset > 0;
+	p->inside = true;
 	p->first_seq = p->seq = h->size;
 	p->time_us = s->time_us;
 	memcpy(p->head, h->head, SHA256_SIZE);

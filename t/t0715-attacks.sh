@@ -688,6 +688,21 @@ test_expect_success 'since a block that is no ground to stand on: all is looked 
 	test_grep "^{\"class\":\"rewritten\",\"seq\":5,\"segment\":\"$name\",\"offset\":$(at 5),\"block\":\"${first##*/}\"}" brief
 	test_grep "\"since\":0}" last
 	fresh
+	rm -r root/live/.ecl/index
+	forge flip "$log" $(($(at 4) - 10))
+	verify 1 --since block-0
+	found "\"class\":\"corrupt\",\"seq\":3,\"segment\":\"$name\",\"offset\":$(at 3)"
+	test_grep "\"since\":0}" last
+	fresh
+	forge edit "$first/.ecl/block" 0 "\"head\":\"" "\"head\":\"0"
+	sed -i "s/\(\"head\":\"[0-9a-f]\{64\}\)[0-9a-f]/\1/" "$first/.ecl/block"
+	forge edit "$first/.ecl/block" 0 "\"head\"" "\"head\""
+	lie=block-000000-$(tail -c 67 "$first/.ecl/block" | head -c 8)
+	mv "$first" "root/.snapshots/$lie"
+	verify 1 --since "$lie"
+	test_grep "^{\"class\":\"rewritten\",\"seq\":7,\"block\":\"$lie\"" brief
+	test_grep "\"since\":0}" last
+	fresh
 	sign_block "$second" test other.pem
 	verify 1 --since block-1 --key "$key"
 	found "\"class\":\"unsigned\",\"block\":\"${second##*/}\",\"path\":\".ecl/checkpoint\"" \
