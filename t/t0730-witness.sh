@@ -210,6 +210,8 @@ test_expect_success 'consistency: all sizes to 40, and every proof that is not t
 	        p, old, new = sub(m, 0, n, True), mth(0, m), mth(0, n)
 	        assert ok(m, n, old, new, p), (m, n)
 	        bad = [(old, new, p + [new]), (old, new, [old] + p)]
+	        if m == n:
+	            bad += [(old, mth(0, n + 1), p), (mth(0, n + 1), new, p)]
 	        if m < n:
 	            bad += [(new, old, p), (old, old, p), (new, new, p), (old, new, []), (old, new, p[:-1]), (old, new, p[1:])]
 	        for i in range(len(p)):
