@@ -8,7 +8,9 @@ to its end without; more and more sparsely when there is not the time for all.  
 (exit 2, out of memory) or answer as ever; an event that it printed is in the ledger, which verifies, is not locked, and
 takes the same input again.  Prints a line for each program, and what was not so; exit 1 then."""
 
+import base64
 import glob
+import hashlib
 import os
 import shutil
 import subprocess
@@ -18,6 +20,7 @@ import time
 SHIM, DIR, SECONDS = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), float(sys.argv[3])
 ONLY = sys.argv[4:]
 LEDGER, SEED, MARK = DIR + '/ledger', DIR + '/seed', DIR + '/mark'
+KEY = DIR + '/key.pem'
 SAID = (b'out of memory', b'Cannot allocate memory')
 INPUT = b''.join(b'{"element":"host:%d","state":{"b":[%d,"x"],"a":{"y":1e3,"name":"caf\\u00e9"}},"actor":"me","vector":[1,%d,3]}\n' % (i % 7, i, i)
                  for i in range(30)) + b'{"complete":"host:*"}\n'
@@ -54,8 +57,8 @@ def log():
 class Case:
     """One program: what is run, on what input; whether it writes to the ledger (then a fresh copy each time)."""
 
-    def __init__(self, name, argv, stdin=b'', writes=False, codes=(2,), prints_events=False, again=True, same=None, cleanup=None):
-        self.name, self.argv, self.stdin, self.writes, self.codes = name, argv, stdin, writes, codes
+    def __init__(self, name, argv, stdin=b'', want=0, writes=False, codes=(2,), prints_events=False, again=True, same=None, cleanup=None):
+        self.name, self.argv, self.stdin, self.want, self.writes, self.codes = name, argv, stdin, want, writes, codes
         self.prints_events, self.again, self.same, self.cleanup = prints_events, again, same or (lambda out: out), cleanup
 
     def check(self, want, memory):
@@ -102,8 +105,8 @@ class Case:
         if self.cleanup:
             self.cleanup()
         want = run(self.argv, self.stdin)
-        if want[0] != (1 if ' bad ' in self.name else 0):
-            faults.append(f'{self.name}: exit {want[0]} with all memory\n  {want[2].decode()[:400]}')
+        if want[0] != self.want:
+            faults.append(f'{self.name}: exit {want[0]}, not {self.want}, with all memory\n  {want[2].decode()[:400]}')
             return
         tried, before = 0, len(faults)
         for kind in '', '+':
@@ -135,11 +138,14 @@ def unstamped(out):
 
 def make_seed():
     shutil.rmtree(SEED, ignore_errors=True)
-    steps = ((['ecl-init', '-q', '--backend', 'copy', '--time', '2026-01-01T00:00:00Z', SEED], b''),
+    os.umask(0o077)
+    if has_option('ecl-snap', '--sign'):
+        openssl('genpkey', '-algorithm', 'ed25519', '-out', KEY)
+    steps = ((['ecl-init', '-q', '--backend', 'copy', '--origin', 'example.org/x', '--time', '2026-01-01T00:00:00Z', SEED], b''),
              (['ecl-append', '-q', '-d', SEED], INPUT[:INPUT.index(b'{"complete')]),
              (['ecl-snap', '-q', '-d', SEED], b''),
              (['ecl-append', '-q', '-d', SEED], b'{"element":"host:1","state":null}\n{"element":"file:/a","state":[1,2,{"deep":"text of it"}]}\n'),
-             (['ecl-snap', '-q', '-d', SEED], b''),
+             (['ecl-snap', '-q', '-d', SEED] + (['--sign', KEY] if has_option('ecl-snap', '--sign') else []), b''),
              (['ecl-index', '-q', '-d', SEED], b''),
              (['ecl-append', '-q', '-d', SEED], b'{"element":"link:eth0","state":{"mtu":9000}}\n'))
     for argv, stdin in steps:
@@ -163,8 +169,8 @@ def cases():
     # What is wrong is never right for want of memory.
     for what, path, old, new in (('log', '/live/.ecl/log/*.ndjson', b'9000', b'9001'), ('block', '/.snapshots/block-000000-*/file', b'm', b'n'),
                                  ('header', '/.snapshots/block-000001-*/.ecl/block', b'"entries":1', b'"entries":2')):
-        yield Case('verify a bad ' + what, ['ecl-verify', '--json', *d], same=lambda out: b'', cleanup=lambda a=(path, old, new): tamper(*a))
-    yield Case('verify - of a bad log', ['ecl-verify', '--json', '-'], log_of_seed().replace(b'9000', b'9001'), same=lambda out: b'')
+        yield Case('verify a bad ' + what, ['ecl-verify', '--json', *d], want=1, same=lambda out: b'', cleanup=lambda a=(path, old, new): tamper(*a))
+    yield Case('verify - of a bad log', ['ecl-verify', '--json', '-'], log_of_seed().replace(b'9000', b'9001'), want=1, same=lambda out: b'')
     yield Case('replay', ['ecl-replay', *d])
     yield Case('replay a glob', ['ecl-replay', *d, '--element', 'host:*', '--from', 'block-0'])
     yield Case('query', ['ecl-query', *d])
@@ -188,7 +194,39 @@ def cases():
     yield Case('index', ['ecl-index', *d], writes=True)
     yield Case('index --rebuild', ['ecl-index', *d, '--rebuild'], writes=True)
     yield Case('index --check', ['ecl-index', *d, '--check'])
+    if has_option('ecl-snap', '--sign'):
+        key = vkey()
+        yield Case('snap --sign', ['ecl-snap', *d, '--sign', KEY], writes=True)
+        yield Case('verify --key', ['ecl-verify', '--json', *d, '--key', key], same=unstamped)
+        yield Case('verify --key, another', ['ecl-verify', '--json', *d, '--key', other_vkey()], want=1, same=lambda out: b'')
+    if shutil.which('ecl-prove'):
+        yield Case('prove', ['ecl-prove', *d, '3'])
+        yield Case('prove --latest', ['ecl-prove', *d, '--latest', 'host:1'])
+        yield Case('prove --consistency', ['ecl-prove', *d, '--consistency', '5'])
     yield Case('init', ['ecl-init', DIR + '/new'], cleanup=new_root, same=lambda out: b'')
+
+
+def has_option(program, option):
+    return option.encode() in run([program, '--help'])[1]
+
+
+def openssl(*args):
+    return subprocess.run(['openssl', *args], stdout=subprocess.PIPE, check=True).stdout
+
+
+def vkey_of(key):
+    kind = b'\x01' + openssl('pkey', '-in', key, '-pubout', '-outform', 'DER')[-32:]
+    ident = hashlib.sha256(b'example.org/x\n' + kind).hexdigest()[:8]
+    return f'example.org/x+{ident}+{base64.b64encode(kind).decode()}'
+
+
+def vkey():
+    return vkey_of(KEY)
+
+
+def other_vkey():
+    openssl('genpkey', '-algorithm', 'ed25519', '-out', KEY + '.other')
+    return vkey_of(KEY + '.other')
 
 
 def tamper(path, old, new):
