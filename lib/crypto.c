@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "crypto.h"
+#include "crypto_memory.h"
 
 #include "banned.h"
 
@@ -17,6 +18,7 @@ static void
 load(void)
 {
 	static const char *const names[] = {"libcrypto.so.3", "libcrypto.so.1.1"};
+	__typeof__(CRYPTO_set_mem_functions) *memory = NULL;
 	__typeof__(OPENSSL_init_crypto) *init = NULL;
 	void *lib = NULL;
 	size_t i;
@@ -26,7 +28,11 @@ load(void)
 	if (lib == NULL)
 		return;
 	/* POSIX has it that a function's address can be had of dlsym(), ISO C that it cannot be cast. */
+	*(void **)(void *)&memory = dlsym(lib, "CRYPTO_set_mem_functions");
 	*(void **)(void *)&init = dlsym(lib, "OPENSSL_init_crypto");
+	/* It says no where something was allocated already: where others load it, too, as tests do. */
+	if (memory != NULL)
+		(void)memory(crypto_malloc, crypto_realloc, crypto_free);
 	/* It asks the processor what it can do: without this some versions take the slowest way. */
 	if (init == NULL || init(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
 		dlclose(lib);

@@ -191,8 +191,8 @@ vectors_head_load(int dir_fd, const char *space, struct vectors_head *ret, struc
 		rc = why.sys == ENOENT ? 0 : -1;
 		if (e != NULL)
 			*e = why;
-	} else if (vectors_head_parse((struct span){text.data, text.len}, space, ret) != 0)
-		rc = err_set(e, "'%s' is damaged", name);
+	} else if (errno = 0, vectors_head_parse((struct span){text.data, text.len}, space, ret) != 0)
+		rc = errno == ENOMEM ? err_mem(e) : err_set(e, "'%s' is damaged", name);
 	buf_release(&text);
 	return (rc);
 }
