@@ -261,15 +261,17 @@ check_consistency(const struct tlog_proof *p, struct span known, const struct pr
 	if (check_checkpoint(p->note, t, ret, e) != 0)
 		return (-1);
 	ret->old = p->index;
-	if (p->index == 0)
-		return (p->hashes.len == 0 ? 0 : err_no(e, "there is nothing to prove of no events"));
+	if (p->index == 0 && p->hashes.len > 0)
+		return (err_no(e, "there is nothing to prove of no events"));
+	if (known.p == NULL && p->index == 0)
+		return (0);
 	if (known.p == NULL)
 		return (err_set(e, "consistency is between two checkpoints: the older one, of %" PRIu64 " events, is needed too: --checkpoint", p->index));
 	if (check_known(known, t, &old, ret, e) != 0)
 		return (-1);
 	if (old.size != p->index)
 		return (err_no(e, "the proof is of the first %" PRIu64 " events, the checkpoint that was kept of %" PRIu64, p->index, old.size));
-	if (!merkle_check_consistency(old.size, ret->size, old.root, ret->root, p->hashes.hash, p->hashes.len))
+	if (old.size > 0 && !merkle_check_consistency(old.size, ret->size, old.root, ret->root, p->hashes.hash, p->hashes.len))
 		return (err_no(e, "the log of %" PRIu64 " events is not shown to begin with the %" PRIu64 " of the checkpoint that was kept",
 		    ret->size, old.size));
 	return (0);

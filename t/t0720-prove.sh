@@ -102,6 +102,8 @@ for backend in btrfs copy; do
 		test "$(sed -n 2p p)" = ""
 		prove --consistency 0 >p
 		verify "$TRASH/p" >/dev/null
+		test_expect_code 1 verify "$TRASH/p" --checkpoint "$TRASH/first" 2>err
+		test_grep "of the first 0 events, the checkpoint that was kept of 4002" err
 		test_expect_code 2 ecl-prove -d "$R" --consistency 10002 2>err
 		test_grep "ecl-snap --sign" err
 		ecl-replay -d "$R" >log
