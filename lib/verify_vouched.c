@@ -104,8 +104,8 @@ not_compared(struct verify *v, const struct verify_claim *c)
 	struct verify_place place = place_of(v, c, VERIFY_NONE);
 	char name[160];
 
-	if (c->from != CLAIM_GIVEN || !all_is_well(v->result))
-		return; /* else that is why */
+	if (!all_is_well(v->result))
+		return; /* that is why */
 	verify_found(v, VERIFY_UNCHECKED, &place, "%s could not be compared: that takes the log from event 0 to %" PRIu64,
 	    name_of(c, name, sizeof(name)), c->size - 1);
 }
@@ -131,7 +131,7 @@ judge(struct verify_pass *p, const struct verify_claim *c)
 		differs(p->v, c);
 	else if (c->state == CLAIM_LONGER)
 		longer(p, c);
-	else if (c->state == CLAIM_OPEN)
+	else if (c->state == CLAIM_OPEN && c->from == CLAIM_GIVEN)
 		not_compared(p->v, c);
 }
 
@@ -193,16 +193,22 @@ static void
 demand_quorum(struct verify *v)
 {
 	struct verify_place place = PLACE_NONE;
-	size_t i, most = 0;
+	const struct verify_claim *c, *root = NULL;
+	size_t most = 0;
 
 	if (v->opt->quorum == 0)
 		return;
-	for (i = 0; i < v->trust.n; i++)
-		if (v->trust.claim[i].cosigned > most)
-			most = v->trust.claim[i].cosigned;
+	for (c = v->trust.claim; c < v->trust.claim + v->trust.n; c++) {
+		if (c->cosigned > most)
+			most = c->cosigned;
+		if (c->from == CLAIM_ROOT && c->state == CLAIM_OPEN)
+			root = c;
+	}
 	if (most < v->opt->quorum)
 		verify_found(v, VERIFY_UNSIGNED, &place, "no checkpoint is cosigned by %zu of the %zu witnesses: the most is %zu", v->opt->quorum,
 		    v->opt->witnesses, most);
+	else if (v->result->witnessed == 0 && root != NULL)
+		not_compared(v, root);
 }
 
 /* Events that nobody vouches for, though the others are vouched for. */

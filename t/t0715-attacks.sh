@@ -680,6 +680,17 @@ test_expect_success 'since a block: what came after it is' '
 	found "\"class\":\"block-damaged\",\"seq\":13,\"block\":\"${second##*/}\""
 '
 
+test_expect_success 'since a block: a checkpoint of witnesses that ends before it says nothing of the log' '
+	fresh
+	note checkpoint root/live 10 | note sign test test.pem | note cosign w.example/1 w1.pem 1700000000 >root/checkpoint
+	verify 0 --since block-0 --witness "$w1"
+	test_grep "\"witnessed\":10" last
+	verify 2 --since block-1 --witness "$w1"
+	found "\"class\":\"unchecked\",\"path\":\"checkpoint\""
+	verify 2 --since block-1 --quick --witness "$w1"
+	verify 0 --since block-1 --key "$key"
+'
+
 test_expect_success 'since a block that is no ground to stand on: all is looked at' '
 	fresh
 	rm root/durable
