@@ -34,16 +34,16 @@ listen()
 	return 1
 }
 
-# answers WHAT: a service that answers each POST with the file WHAT; its URL goes to false.url.
+# answers WHAT [STATUS]: a service that answers each POST with the file WHAT; its URL goes to false.url.
 answers()
 {
 	rm -f false.url
-	python3 - "$1" >false.url <<-\EOF &
+	python3 - "$1" "${2-200}" >false.url <<-\EOF &
 	import http.server, sys
 	class Handler(http.server.BaseHTTPRequestHandler):
 	    def do_POST(self):
 	        self.rfile.read(int(self.headers["Content-Length"]))
-	        self.send_response(200)
+	        self.send_response(int(sys.argv[2]))
 	        self.end_headers()
 	        self.wfile.write(open(sys.argv[1], "rb").read())
 	    def log_message(self, *_):
@@ -152,6 +152,15 @@ test_expect_success 'what a false witness answers never gets under the checkpoin
 		test_cmp before ledger/checkpoint
 		test_line_count = 1 err
 		test_grep ! Traceback err
+	done
+	# Nor does it drive the terminal.
+	printf "\\033]0;title\\a\\033[2Jno" >escapes
+	for status in 403 409; do
+		answers escapes $status
+		test_must_fail ecl-cosign "$w2" "$(cat false.url)" 2>err
+		kill $pid
+		test_grep "HTTP $status.*?]0;title??\[2Jno$" err
+		test_line_count = 1 err
 	done
 	# A line of another is passed over, and the right one is taken.
 	cat of-the-log good >both
