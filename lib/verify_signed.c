@@ -247,6 +247,9 @@ take_root(struct verify *v, struct err *e)
 	if (note_parse(bytes, &n, &why) != 0 || checkpoint_parse(n.text, &cp, &why) != 0) {
 		verify_found(v, VERIFY_CORRUPT, &place, "it is no signed checkpoint: %s", why.text);
 		rc = 0;
+	} else if (cp.size == 0 && v->opt->keys + v->opt->witnesses > 0) {
+		verify_found(v, VERIFY_UNSIGNED, &place, "the checkpoint is of no events: it vouches for none");
+		rc = 0;
 	} else
 		rc = take(v, CLAIM_ROOT, "", &n, &cp, &place, "the checkpoint", e);
 	v->trust.rejected |= rc == 0;

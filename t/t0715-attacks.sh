@@ -680,6 +680,16 @@ test_expect_success 'since a block: what came after it is' '
 	found "\"class\":\"block-damaged\",\"seq\":13,\"block\":\"${second##*/}\""
 '
 
+test_expect_success 'a checkpoint of no events vouches for none' '
+	fresh
+	alone
+	printf "test\\n0\\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\\n" | note sign test test.pem | note cosign w.example/1 w1.pem 1700000000 >root/checkpoint
+	verify 1 --quick --key "$key"
+	found "\"class\":\"unsigned\",\"path\":\"checkpoint\""
+	verify 1 --quick --witness "$w1"
+	test_grep "^{\"class\":\"unsigned\",\"path\":\"checkpoint\"" out
+'
+
 test_expect_success 'since a block: a checkpoint of witnesses that ends before it says nothing of the log' '
 	fresh
 	note checkpoint root/live 10 | note sign test test.pem | note cosign w.example/1 w1.pem 1700000000 >root/checkpoint
