@@ -169,7 +169,7 @@ set_option(struct run *r, int key)
 	return (0);
 }
 
-/* Two witnesses with one key are one witness. */
+/* Two witnesses with one key are one witness, and who signs is none. */
 static int
 check_witnesses(struct run *r)
 {
@@ -180,6 +180,10 @@ check_witnesses(struct run *r)
 		for (j = 0; j < i; j++)
 			if (memcmp(k[i].public, k[j].public, sizeof(k[i].public)) == 0)
 				return (cli_usage(&r->cli, "witnesses '%s' and '%s' have the same key", k[j].name, k[i].name));
+	for (i = 0; i < r->opt.witnesses; i++)
+		for (j = 0; j < r->opt.keys; j++)
+			if (memcmp(k[i].public, r->key[j].public, sizeof(k[i].public)) == 0)
+				return (cli_usage(&r->cli, "witness '%s' has the key of the ledger '%s'", k[i].name, r->key[j].name));
 	if (r->opt.quorum == 0)
 		r->opt.quorum = r->opt.witnesses;
 	if (r->opt.witnesses == 0 && r->opt.quorum > 0)

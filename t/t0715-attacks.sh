@@ -855,6 +855,7 @@ test_expect_success 'usage' '
 	test_expect_code 2 ecl-verify -d root --quorum 1
 	test_expect_code 2 ecl-verify -d root --witness "$w1" --witness "$(note witness again w1.pem)"
 	test_expect_code 2 ecl-verify -d root --witness "$w1" --witness "$w1" --quorum 2
+	test_expect_code 2 ecl-verify -d root --key "$key" --witness "$(note witness test test.pem)"
 	test_expect_code 2 ecl-verify -d root --roots .
 	test_expect_code 2 ecl-verify --roots . --since block-1
 	test_expect_code 2 ecl-verify --roots . --checkpoint kept

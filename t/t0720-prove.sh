@@ -260,7 +260,8 @@ test_expect_success 'witnesses that cosigned the checkpoint' '
 	prove 3 >p
 	note() { python3 "$top_srcdir/t/sign-note.py" "$@"; }
 	one=$(note witness example.com/one other-key)
-	two=$(note witness example.com/two key)
+	openssl genpkey -algorithm ed25519 -out third-key
+	two=$(note witness example.com/two third-key)
 	test_expect_code 1 ecl-verify --proof p --key "$vkey" --witness "$one" 2>err
 	test_grep "cosigned by 0 of the witnesses, not by 1" err
 	cp "$R/checkpoint" before
@@ -269,6 +270,8 @@ test_expect_success 'witnesses that cosigned the checkpoint' '
 	ecl-verify --proof p --key "$vkey" --witness "$one" >said
 	test "$(jq .witnesses said)" = 1
 	test_expect_code 1 ecl-verify --proof p --key "$vkey" --witness "$one" --witness "$two" 2>err
+	test_expect_code 2 ecl-verify --proof p --key "$vkey" --witness "$(note witness example.com/own key)" 2>err
+	test_grep "has the key of the ledger" err
 	ecl-verify --proof p --key "$vkey" --witness "$one" --witness "$two" --quorum 1 --table >said
 	test_grep "; signed, and cosigned by 1 witness\$" said
 	sed "\$s/A/B/" p >bad
