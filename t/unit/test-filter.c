@@ -5,6 +5,7 @@
 
 #include "event.h"
 #include "filter.h"
+#include "glance.h"
 #include "random.h"
 #include "tap.h"
 
