@@ -62,21 +62,34 @@ at_height(const struct verify_records *r, uint64_t height)
 	return (NULL);
 }
 
+/* Whether ${b} can be the next block, behind the last one recorded or the one that is taken on trust; only where all events that may tell were seen. */
+static bool
+follows(const struct verify_pass *p, const struct block *b)
+{
+	static const uint8_t zeros[SHA256_SIZE];
+	const struct verify *v = p->v;
+	const struct block_header *h = &b->header, *trusted = v->since.set ? &v->since.block->header : NULL;
+	const struct verify_record *last = v->records.n > 0 ? &v->records.record[v->records.n - 1] : NULL;
+
+	if (trusted == NULL ? p->elements_lost : b == v->since.block || p->faults > 0)
+		return (true);
+	if (last != NULL)
+		return (h->height == last->height + 1 && h->size > last->size && memcmp(h->prev, last->hash, SHA256_SIZE) == 0);
+	if (trusted != NULL)
+		return (h->height == trusted->height + 1 && h->size > trusted->size && memcmp(h->prev, trusted->hash, SHA256_SIZE) == 0);
+	return (h->height == 0 && memcmp(h->prev, zeros, SHA256_SIZE) == 0);
+}
+
 /* A good block without an event: it may be the next one, whose maker died before it wrote one. */
 static void
 unrecorded(struct verify_pass *p, const struct block *b)
 {
-	static const uint8_t zeros[SHA256_SIZE];
-	const struct block_header *h = &b->header;
-	const struct verify_records *r = &p->v->records;
-	const struct verify_record *last = r->n > 0 ? &r->record[r->n - 1] : NULL;
-	const struct verify_record *other = at_height(r, h->height);
+	const struct verify_record *other = at_height(&p->v->records, b->header.height);
 
 	if (other != NULL)
 		tell(p->v, VERIFY_BLOCK_DAMAGED, b->name, ".ecl/block", other->seq,
 		    "the log records another block of this height");
-	else if (!p->elements_lost && (h->height != (last == NULL ? 0 : last->height + 1) ||
-	    memcmp(h->prev, last == NULL ? zeros : last->hash, SHA256_SIZE) != 0))
+	else if (!follows(p, b))
 		tell(p->v, VERIFY_BLOCK_DAMAGED, b->name, ".ecl/block", VERIFY_NONE,
 		    "the log does not record this block, and it does not follow the last one recorded");
 	else

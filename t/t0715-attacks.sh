@@ -701,6 +701,20 @@ test_expect_success 'since a block: a checkpoint of witnesses that ends before i
 	verify 0 --since block-1 --key "$key"
 '
 
+test_expect_success 'since a block: a block that the log does not tell of is found, wherever it says that it ends' '
+	fresh
+	cp -a "$first" planted
+	rm planted/.ecl/checkpoint planted/.ecl/block.note
+	echo evil >planted/etc/motd
+	forge edit planted/.ecl/block 0 "\"height\":0" "\"height\":2"
+	planted=block-000002-$(sed "s/.*\"hash\":\"//" planted/.ecl/block | head -c 8)
+	mv planted "root/.snapshots/$planted"
+	for since in block-0 block-1; do
+		verify 1 --since $since --key "$key"
+		grep "\"path\":\".ecl/block\"" brief | test_cmp - <(echo "{\"class\":\"block-damaged\",\"block\":\"$planted\",\"path\":\".ecl/block\"}") || return 1
+	done
+'
+
 test_expect_success 'since a block that is no ground to stand on: all is looked at' '
 	fresh
 	rm root/durable
