@@ -184,6 +184,7 @@ print_vkey(struct run *r, struct buf *out, struct err *e)
 	bool others;
 	int rc = 0;
 
+	cli_no_core();
 	if (strcmp(r->key, "-") == 0)
 		(void)cli_stdin_is_terminal(&r->cli);
 	if (r->origin != NULL)

@@ -204,6 +204,7 @@ read_signer(struct run *r, struct err *e)
 	bool others;
 	int rc;
 
+	cli_no_core();
 	if ((rc = ledger_origin(r->layer->ledger, &origin, e)) == 0)
 		rc = key_file_signer(r->key, (struct span){origin.data, origin.len}, NOTE_ED25519, &r->signer, &others, e);
 	if (rc == 0 && others)

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 
 #include <errno.h>
 #include <limits.h>
@@ -397,6 +398,14 @@ cli_close_stdout(const struct cli *cli, int code)
 	else
 		err_set(&e, "cannot write standard output");
 	return (cli_error(cli, &e));
+}
+
+void
+cli_no_core(void)
+{
+	const struct rlimit least = {1, 1}; /* bytes; of 0, one that goes into a pipe would take no notice */
+
+	(void)setrlimit(RLIMIT_CORE, &least);
 }
 
 bool

@@ -92,6 +92,9 @@ void cli_info(const struct cli *cli, const char *fmt, ...) __attribute__((format
 /** cli_stdin_is_terminal(cli): whether standard input is a terminal; says so at once where it is. */
 bool cli_stdin_is_terminal(const struct cli *cli);
 
+/** cli_no_core(): this process leaves no core: before it reads a private key. */
+void cli_no_core(void);
+
 /**
  * cli_close_stdout(cli, code):
  * Flush and close standard output; call it last.  Return ${code}, or EXIT_ERROR with a message where that, or a

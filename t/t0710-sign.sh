@@ -303,6 +303,20 @@ test_expect_success 'keys: from a pipe, from stdin, with a warning where others 
 	test_line_count = 0 err
 '
 
+test_expect_success 'keys: who has one in memory leaves no core' '
+	ledger copy
+	mkfifo slow.key
+	for program in "ecl-snap -q --sign" "ecl-prove --vkey"; do
+		(ulimit -S -c unlimited 2>/dev/null; exec $program slow.key -d "$R") >/dev/null &
+		pid=$!
+		exec 7>slow.key
+		grep "^Max core file size *1  *1 " /proc/$pid/limits || return 1
+		cat key >&7
+		exec 7>&-
+		wait $pid || return 1
+	done
+'
+
 test_expect_success 'keys: of another kind, damaged, none at all' '
 	ledger copy
 	mkdir keys
