@@ -85,18 +85,19 @@ crypto_malloc(size_t size, const char *file, int line)
 void
 crypto_free(void *p, const char *file, int line)
 {
-	struct head *h = (struct head *)p - 1;
+	struct head *h;
 
 	(void)file;
 	(void)line;
 	if (p == NULL)
 		return;
+	h = (struct head *)p - 1;
+	/* Keys may have been in it. */
+	explicit_bzero(p, h->size);
 	if (h->class == SYSTEM) {
 		free(h);
 		return;
 	}
-	/* Keys may have been in it. */
-	explicit_bzero(p, h->size);
 	pthread_mutex_lock(&lock);
 	memcpy(p, &spare[h->class], sizeof(void *));
 	spare[h->class] = p;
@@ -106,11 +107,12 @@ crypto_free(void *p, const char *file, int line)
 void *
 crypto_realloc(void *p, size_t size, const char *file, int line)
 {
-	const struct head *h = (const struct head *)p - 1;
+	const struct head *h;
 	void *more;
 
 	if (p == NULL)
 		return (crypto_malloc(size, file, line));
+	h = (const struct head *)p - 1;
 	if (size == 0) {
 		crypto_free(p, file, line);
 		return (NULL);
