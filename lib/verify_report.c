@@ -63,6 +63,8 @@ json_finding(const struct verify_report *r, const struct verify_finding *f, stru
 static void
 json_summary(const struct verify_report *r, const struct verify_result *v, struct buf *out)
 {
+	struct buf id = BUF_INIT;
+
 	buf_addf(out,
 	    "{\"verdict\":\"%s\",\"events\":%" PRIu64 ",\"blocks\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"seconds\":%.3f,"
 	    "\"anchored\":%" PRIu64 ",\"signed\":%" PRIu64 ",\"head\":",
@@ -73,6 +75,12 @@ json_summary(const struct verify_report *r, const struct verify_result *v, struc
 		buf_addc(out, '"');
 	} else
 		buf_adds(out, "null");
+	if (v->signer != NULL) {
+		buf_addf(&id, "%s+%08" PRIx32, v->signer->name, v->signer->id);
+		json_text(out, "signer", buf_cstr(&id));
+		out->failed |= id.failed;
+		buf_release(&id);
+	}
 	if (r->opt->quorum > 0)
 		json_number(out, "witnessed", v->witnessed);
 	if (r->opt->since != NULL)

@@ -602,7 +602,7 @@ test_expect_success 'a quorum of witnesses' '
 	fresh
 	cosign 1 <base/checkpoint | cosign 2 >root/checkpoint
 	verify 0 --key "$key" --witness "$w1" --witness "$w2" --witness "$w3" --quorum 2
-	test_grep "\"signed\":14,.*,\"witnessed\":14}" last
+	test_grep "\"signed\":14,.*,\"signer\":\"[^\"+]*+[0-9a-f]\{8\}\",\"witnessed\":14}" last
 	verify 0 --witness "$w1" --witness "$w2"
 	verify 1 --key "$key" --witness "$w1" --witness "$w2" --witness "$w3"
 	found "\"class\":\"unsigned\""
