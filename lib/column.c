@@ -35,7 +35,7 @@ column_init(struct column *c, int dirfd, const char *name, unsigned width, uint3
 	c->rows = rows;
 	c->tail_crc = tail_crc;
 	c->file_no = UINT64_MAX;
-	c->fd = c->sum_fd = -1;
+	c->fd = -1;
 	for (i = 0; i < COLUMN_CACHE; i++)
 		c->cache[i].number = NO_CHUNK;
 }
@@ -45,9 +45,8 @@ close_file(struct column *c)
 {
 	if (c->fd != -1)
 		close(c->fd);
-	if (c->sum_fd != -1)
-		close(c->sum_fd);
-	c->fd = c->sum_fd = -1;
+	c->fd = -1;
+	c->sums = 0;
 	c->file_no = UINT64_MAX;
 }
 
@@ -150,29 +149,45 @@ open_file(struct column *c, uint64_t file_no, struct err *e)
 	return (0);
 }
 
+/* All sums of the file at hand. */
+static int
+read_sums(struct column *c, struct err *e)
+{
+	char path[COLUMN_PATH];
+	ssize_t n;
+	int fd;
+
+	file_name(c, c->file_no, ".sum", path);
+	if ((fd = io_open_file(c->dirfd, path, O_RDONLY, 0, e)) == -1)
+		return (-1);
+	if ((n = io_pread(fd, c->sum, sizeof(c->sum), 0)) == -1)
+		err_sys(e, "cannot read '%s'", path);
+	close(fd);
+	c->sums = n == -1 ? 0 : (size_t)n;
+	return (n == -1 ? -1 : 0);
+}
+
 /* The CRC that a chunk should have. */
 static int
 stored_crc(struct column *c, uint64_t chunk, bool full, uint32_t *ret, struct err *e)
 {
-	char path[COLUMN_PATH];
-	uint8_t sum[4];
+	size_t at = chunk % CHUNKS_PER_FILE * 4;
 
 	if (!full) {
 		*ret = c->tail_crc;
 		return (0);
 	}
-	file_name(c, c->file_no, ".sum", path);
-	if (c->sum_fd == -1 && (c->sum_fd = io_open_file(c->dirfd, path, O_RDONLY, 0, e)) == -1)
+	/* Those that are there never change; since they were read there may be more. */
+	if (at + 4 > c->sums && read_sums(c, e) != 0)
 		return (-1);
-	switch (io_pread(c->sum_fd, sum, sizeof(sum), chunk % CHUNKS_PER_FILE * sizeof(sum))) {
-	case sizeof(sum):
-		*ret = le32_get(sum);
-		return (0);
-	case -1:
-		return (err_sys(e, "cannot read '%s'", path));
-	default:
+	if (at + 4 > c->sums) {
+		char path[COLUMN_PATH];
+
+		file_name(c, c->file_no, ".sum", path);
 		return (err_set(e, "'%s' is too short", path));
 	}
+	*ret = le32_get(c->sum + at);
+	return (0);
 }
 
 static int

@@ -35,7 +35,9 @@ struct column {
 	uint64_t rows;	   /* that the manifest vouches for */
 	uint32_t tail_crc; /* CRC-32C of the bytes of the last, partial chunk; 0 where there is none */
 	uint64_t file_no;  /* what fd is open on; UINT64_MAX: none */
-	int fd, sum_fd;
+	int fd;
+	uint8_t sum[COLUMN_FILE / COLUMN_CHUNK * 4]; /* the sums of that file, as far as they were read */
+	size_t sums;				     /* bytes of them */
 	struct column_chunk cache[COLUMN_CACHE]; /* last used first */
 };
 

@@ -15,6 +15,7 @@
 
 #define THREADS_MAX 64
 #define BLOCK_BYTES COLUMN_FILE /* what a thread takes at a time: one file of the column */
+#define PIECES 8u /* for each thread, so that none waits long for another */
 #define FEW_BYTES (4u << 20)	/* with less to read no thread is worth its start */
 #define ROWS_MAX (COLUMN_CHUNK / 32) /* of a chunk; codes, too, have 32 bytes at least */
 
@@ -332,7 +333,7 @@ nearest_scan(struct nearest_scan *s, struct nearest *best, struct err *e)
 	scan.qq = s->code != NULL ? 0 : dot_self(s->q, scan.width);
 	scan.block = BLOCK_BYTES / scan.width;
 	/* One part of a file each, rather than a file for one of them. */
-	while (n > 1 && scan.block * scan.width > COLUMN_CHUNK && scan.block * n * 2 > s->to - s->from)
+	while (n > 1 && scan.block * scan.width > COLUMN_CHUNK && scan.block * n * PIECES > s->to - s->from)
 		scan.block /= 2;
 	scan.next = s->from / scan.block * scan.block;
 	for (i = 0; i < n; i++) {

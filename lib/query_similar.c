@@ -13,7 +13,7 @@
 
 #define CANDIDATES 200u	   /* events nearest to a text, at least, whose words are looked at */
 #define CANDIDATES_MANY 400u /* of more events than that */
-#define MANY_EVENTS 262144u
+#define MANY_EVENTS 2000000u
 #define FEW 50000u	   /* events whose lines are all read where lines must tell which are wanted */
 #define CHAIN_MAX 2000u	   /* events of names that are found along their chains; of more the rows are faster */
 #define SPARSE 16u	   /* where only one event of so many may be wanted, lines are read one by one */
