@@ -141,7 +141,8 @@ test_expect_success 'what a false witness answers never gets under the checkpoin
 	ecl-witness --key w2.pem --name w.example/w2 --state other --log "$vkey" <zero >good
 	log checkpoint w1.pem example.org/ledger 7 | grep "^—" >of-the-log
 	sed "s/.\$//" good >cut
-	sed "s,w.example/w2 \(.\{20\}\).,w.example/w2 \1x," good >changed
+	sed "s,w.example/w2 \(.\{20\}\)x,w.example/w2 \1y,;t;s,w.example/w2 \(.\{20\}\).,w.example/w2 \1x," good >changed
+	! cmp -s good changed
 	: >nothing
 	head -c 5000 /dev/urandom >noise
 	{ cat good; echo; echo "— x y"; } >more
