@@ -19,7 +19,7 @@
 /** code_width(width): bytes of the code of a row of ${width} bytes, a power of two; 0: such rows have none. */
 unsigned code_width(unsigned width);
 
-/** code_make(row, width, out): the code of a row, code_width(width) bytes.  Bit i is bit i % 8 of byte i / 8.  O(width log width): 0.1 us for 256. */
+/** code_make(row, width, out): the code of a row, code_width(width) bytes.  Bit i is bit i % 8 of byte i / 8.  O(width log width): 0.2 us for 256. */
 void code_make(const int8_t *row, unsigned width, uint8_t *out);
 
 /* What is looked for. */

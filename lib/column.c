@@ -271,16 +271,15 @@ column_peek_now(struct column *c, uint64_t row, void *out)
 {
 	uint64_t at = row * c->width;
 	struct iovec iov = {out, c->width};
-	off_t in_file = (off_t)(at % COLUMN_FILE);
 	ssize_t n;
 
 	if (open_file(c, at / COLUMN_FILE, NULL) != 0)
 		return (-1);
-	if ((n = preadv2(c->fd, &iov, 1, in_file, RWF_NOWAIT)) == (ssize_t)c->width)
+	if ((n = preadv2(c->fd, &iov, 1, (off_t)(at % COLUMN_FILE), RWF_NOWAIT)) == (ssize_t)c->width)
 		return (1);
 	if (n != -1 || errno != EAGAIN) /* or the file system cannot tell */
 		return (column_peek(c, row, out, NULL) == 0 ? 1 : -1);
-	posix_fadvise(c->fd, in_file, (off_t)c->width, POSIX_FADV_WILLNEED);
+	io_read_ahead(c->fd, at % COLUMN_FILE, c->width);
 	return (0);
 }
 

@@ -70,7 +70,7 @@ struct nearest_scan {
  * Offer the cosine of s->q and each wanted row to ${best}, with the number of the row.  Chunks without a wanted row are not read.  Few rows are
  * scanned by this thread, many by all processors, with the same result.  Chunks that are damaged are left out, and are in s->gap: to be released with
  * nearest_scan_release().  Return 0, or -1 where memory ran out.
- * O(rows * width); 256 bytes: 40 million rows a second and core from the page cache, checksums included; their codes: 150 million.
+ * O(rows * width); 256 bytes: 40 million rows a second and core from the page cache, checksums included; their codes: 100 million.
  */
 int nearest_scan(struct nearest_scan *s, struct nearest *best, struct err *e);
 void nearest_scan_release(struct nearest_scan *s);

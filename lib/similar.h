@@ -1,4 +1,4 @@
-/* The events of one ledger that are nearest to a vector: by the segments and rows there are, and by the log where there are none. */
+/* The events of one ledger that are nearest to a vector: by the segments, codes and rows there are, and by the log where there are none. */
 #ifndef ECL_SIMILAR_H_
 #define ECL_SIMILAR_H_
 
@@ -12,7 +12,7 @@
 #include "nearest.h"
 #include "vectors.h"
 
-#define SIMILAR_EXACT 1u      /* no segments: every row is compared */
+#define SIMILAR_EXACT 1u      /* no segments, no codes: every row is compared */
 #define SIMILAR_NO_COMMAND 2u /* EMBEDDER_NO_COMMAND */
 #define SIMILAR_SAY_HOW 4u    /* say what is not there, though nothing is wrong with it */
 
@@ -43,8 +43,8 @@ struct similar {
 	double vv; /* and the product of them with themselves */
 	uint64_t from, to;     /* events */
 	const uint8_t *wanted; /* bits.h, by seq; NULL: all in that range */
-	uint64_t few;	       /* wanted rows, that many are compared one by one though there are segments */
-	bool exact;	       /* no segments: SIMILAR_EXACT, or the caller looks for more than he wants */
+	uint64_t few;	       /* wanted rows: of so many no segment is asked */
+	bool exact;	       /* no segments, no codes: SIMILAR_EXACT, or the caller looks for more than he wants */
 	uint64_t done;	       /* events, for progress */
 	bool warned, told;     /* of damage, of events without a row */
 };
@@ -65,7 +65,7 @@ void similar_free(struct similar *s);
 
 /**
  * similar_nearest(s, k, best, e):
- * Offer the wanted events nearest to what is looked for to ${best}, at least the best ${k} of them: exactly with SIMILAR_EXACT, without segments,
+ * Offer the wanted events nearest to what is looked for to ${best}, at least the best ${k} of them: exactly with SIMILAR_EXACT
  * and where few are wanted; else nearly always the best ones.  Rows find given vectors, the numbers in their lines make the score.  There are never fewer than ${k} where so many are wanted.  What is damaged is read
  * from the log instead, with a warning.  Return 0 or -1.
  */

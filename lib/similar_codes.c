@@ -50,7 +50,6 @@ struct look {
 	struct similar *s;
 	const struct code_query *code;
 	struct nearest *rough; /* by row; their scores become cosines, or UNKNOWN */
-	size_t part;	       /* of them that is looked at by one thread */
 	bool failed;	       /* memory ran out */
 };
 
@@ -92,7 +91,7 @@ static void
 look_at_part(void *arg, size_t part)
 {
 	struct look *look = arg;
-	size_t from = part * look->part, to = look->rough->n - from < look->part ? look->rough->n : from + look->part, i, n = 0;
+	size_t from = part * PART, to = look->rough->n - from < PART ? look->rough->n : from + PART, i, n = 0;
 	struct looker l = {.look = look, .vectors = vectors_clone(look->s->vectors), .row = malloc(look->s->width), .bits = malloc(look->code->bytes)};
 	size_t *later = malloc((to - from) * sizeof(*later));
 
@@ -115,7 +114,7 @@ out:	free(later);
 static int
 look_at_all(struct similar_search *r, const struct code_query *code, struct nearest *rough, struct err *e)
 {
-	struct look look = {.s = r->s, .code = code, .rough = rough, .part = PART};
+	struct look look = {.s = r->s, .code = code, .rough = rough};
 	const struct nearest_hit *hit;
 
 	if (rough->n > 1)

@@ -106,6 +106,14 @@ test_expect_success 'damaged rows are seen by their codes: a warning, and the lo
 	done >tried && test -s tried
 '
 
+test_expect_success 'what must be read from a disk makes no other answer' '
+	ecl-query --similar 33333 >expect && sync L/$index/* &&
+	for file in L/$index/*; do
+		dd if="$file" iflag=nocache count=0 2>/dev/null || return 1
+	done &&
+	ecl-query --similar 33333 >actual 2>err && test_cmp expect actual && test_cmp /dev/null err
+'
+
 test_expect_success 'codes that are not those of the rows are found by --check, whatever their checksums say' '
 	rm -rf hurt && cp -a L hurt &&
 	python3 - hurt/$index <<-\END &&
