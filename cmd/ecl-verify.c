@@ -16,6 +16,7 @@
 #include "roots.h"
 #include "verify.h"
 #include "verify_report.h"
+#include "vkey.h"
 
 #include "banned.h"
 
@@ -82,37 +83,6 @@ struct run {
 
 /* ---- options ---- */
 
-/* A number of keys of one kind that may be given any number of times. */
-static int
-add_key(struct run *r, struct note_key **keys, size_t *n, uint8_t type, const char *option)
-{
-	struct span vkey = {r->cli.value, strlen(r->cli.value)};
-	struct note_key k = {0}, *more;
-	struct err e = {0};
-	size_t i;
-
-	if (note_key_parse(vkey, &k, &e) != 0)
-		return (cli_usage(&r->cli, "option '%s': %s", option, e.text));
-	if (k.type != type) {
-		note_key_release(&k);
-		return (cli_usage(&r->cli, "option '%s': '%s' is the key of a %s", option, r->cli.value,
-		    type == NOTE_ED25519 ? "witness" : "ledger, not of a witness"));
-	}
-	for (i = 0; i < *n; i++)
-		if (memcmp((*keys)[i].public, k.public, sizeof(k.public)) == 0 && strcmp((*keys)[i].name, k.name) == 0) {
-			note_key_release(&k);
-			return (0); /* the same once more is not one more */
-		}
-	if ((more = realloc(*keys, (*n + 1) * sizeof(*more))) == NULL) {
-		note_key_release(&k);
-		err_mem(&e);
-		return (cli_error(&r->cli, &e));
-	}
-	*keys = more;
-	more[(*n)++] = k;
-	return (0);
-}
-
 static int
 add_checkpoint(struct run *r)
 {
@@ -146,11 +116,11 @@ set_option(struct run *r, int key)
 		r->opt.since = r->cli.value;
 		break;
 	case OPT_KEY:
-		return (add_key(r, &r->key, &r->opt.keys, NOTE_ED25519, "--key"));
+		return (vkey_option(&r->cli, "--key", NOTE_ED25519, &r->key, &r->opt.keys));
 	case OPT_CHECKPOINT:
 		return (add_checkpoint(r));
 	case OPT_WITNESS:
-		return (add_key(r, &r->witness, &r->opt.witnesses, NOTE_COSIGNATURE, "--witness"));
+		return (vkey_option(&r->cli, "--witness", NOTE_COSIGNATURE, &r->witness, &r->opt.witnesses));
 	case OPT_QUORUM:
 		if (decimal_parse(r->cli.value, strlen(r->cli.value), &n) != 0 || n == 0 || n > NOTE_SIGNATURES_MAX)
 			return (cli_usage(&r->cli, "option '--quorum' takes a number from 1 to %d, not '%s'", NOTE_SIGNATURES_MAX, r->cli.value));
@@ -310,14 +280,10 @@ release(struct run *r)
 {
 	size_t i;
 
-	for (i = 0; i < r->opt.keys; i++)
-		note_key_release(&r->key[i]);
-	for (i = 0; i < r->opt.witnesses; i++)
-		note_key_release(&r->witness[i]);
 	for (i = 0; i < r->opt.checkpoints; i++)
 		free((char *)r->given[i].bytes.p);
-	free(r->key);
-	free(r->witness);
+	vkey_release(r->key, r->opt.keys);
+	vkey_release(r->witness, r->opt.witnesses);
 	free(r->given);
 }
 
