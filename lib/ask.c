@@ -8,6 +8,7 @@
 #include "answer.h"
 #include "ask.h"
 #include "catch_up.h"
+#include "received.h"
 #include "when.h"
 
 #include "banned.h"
@@ -29,7 +30,8 @@ open_block(const struct ask *a, const char *path, const char *block, struct plac
 		return (-1);
 	snprintf(ret->block, sizeof(ret->block), "%s", block);
 	ret->may_command = layer_may_command(root);
-	rc = layer_open_block(root, block, layer_flags(a), &ret->layer, e);
+	if ((rc = layer_open_block(root, block, layer_flags(a), &ret->layer, e)) == 0 && received_is(ret->layer->ecl_fd))
+		ret->may_command = false;
 	layer_free(root);
 	return (rc);
 }

@@ -17,6 +17,7 @@
 #include "durable.h"
 #include "io.h"
 #include "layer.h"
+#include "received.h"
 
 #include "banned.h"
 
@@ -117,7 +118,7 @@ layer_may_command(const struct layer *l)
 {
 	struct stat root, ecl, log;
 
-	if (l->bare || l->replica)
+	if (l->bare || l->replica || received_is(l->ecl_fd))
 		return (false);
 	if ((l->flags & LAYER_FORCE) != 0)
 		return (true);

@@ -87,7 +87,7 @@ int layer_reader_root(const struct layer *l);
  * layer_may_command(l):
  * Whether a command that stands in the log (the embedder's) may be run.  Who can write the log, or hands us one, would run what he
  * likes as us; so only where ROOT, its `.ecl` and its log belong to the effective user (or LAYER_FORCE), never of a replica, nor of a layer
- * that stands alone.  Of a block that was opened by its name, ask its root.
+ * that stands alone, nor of what was received as a stream.  Of a block that was opened by its name, ask its root, and received_is() of the block.
  */
 bool layer_may_command(const struct layer *l);
 

@@ -15,6 +15,7 @@
 #include "io.h"
 #include "json.h"
 #include "le.h"
+#include "received.h"
 #include "vectors_impl.h"
 
 #include "banned.h"
@@ -55,13 +56,15 @@ is_trusted(int dir_fd)
 	return (fstat(dir_fd, &st) == 0 && (st.st_uid == 0 || st.st_uid == geteuid()));
 }
 
-/* What the manifest in the directory names.  Return 1, 0 where there is none, or it is of another embedder, or -1 with why it cannot be used. */
+/* What the manifest in the directory names.  Return 1, 0 where there is none, or it is of another embedder, or others made it, or -1 with why it cannot be used. */
 static int
 load(struct vectors *v, struct log *log, struct err *e)
 {
 	int rc;
 
 	buf_reset(&v->other);
+	if (received_is(v->dir_fd))
+		return (0);
 	if ((rc = vectors_head_load(v->dir_fd, v->space, &v->head, e)) != 1) {
 		v->head.space = v->space;
 		return (rc);
