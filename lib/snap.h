@@ -36,6 +36,9 @@ int snap_make(struct layer *l, const struct snap_options *opt, struct block_head
  */
 int snap_tidy(struct layer *l, int wait_ms, struct err *e);
 
+/** snap_sweep(l, e): with blocks.lock held: of that only the first, which writes nothing into the log.  Return 0 or -1. */
+int snap_sweep(struct layer *l, struct err *e);
+
 /**
  * snap_finish(l, source_fd, wait_ms, ret_header, out, e):
  * With blocks.lock held (and not lock): make a block of the subvolume ${source_fd}, which was live before a rollback, and record

@@ -229,6 +229,14 @@ out:	close(fd);
 }
 
 int
+snap_sweep(struct layer *l, struct err *e)
+{
+	if (remove_left_overs(l->snap_fd, e) != 0 || remove_left_overs(l->root_fd, e) != 0)
+		return (-1);
+	return (remove_checkpoints(l->root_fd, e));
+}
+
+int
 snap_tidy(struct layer *l, int wait_ms, struct err *e)
 {
 	struct buf old = BUF_INIT;
@@ -236,8 +244,7 @@ snap_tidy(struct layer *l, int wait_ms, struct err *e)
 	uint64_t seq;
 	int rc;
 
-	if (remove_left_overs(l->snap_fd, e) != 0 || remove_left_overs(l->root_fd, e) != 0 ||
-	    remove_checkpoints(l->root_fd, e) != 0 || record_blocks(l, wait_ms, e) != 0)
+	if (snap_sweep(l, e) != 0 || record_blocks(l, wait_ms, e) != 0)
 		return (-1);
 	rc = list_prefix(l->root_fd, ".old-", &old, e);
 	while (rc == 0 && (name = buf_next_string(&old, name)) != NULL) {

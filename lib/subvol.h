@@ -39,6 +39,9 @@ int subvol_check_whole(enum backend b, int fd, struct err *e);
 /** subvol_clone_tree(src_fd, dirfd, name, e): copy a plain directory with all below it (reflink, else copy): .ecl/log and index for a rollback. */
 int subvol_clone_tree(int src_fd, int dirfd, const char *name, struct err *e);
 
+/** subvol_remove_nested(dirfd, name, e): remove a plain directory with all below it, subvolumes too, where streams were unpacked. */
+int subvol_remove_nested(int dirfd, const char *name, struct err *e);
+
 /** subvol_empty_dir(dirfd, name, e): remove all below the directory ${name}, which stays. */
 int subvol_empty_dir(int dirfd, const char *name, struct err *e);
 

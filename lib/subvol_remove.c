@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <btrfsutil.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "subvol.h"
 #include "subvol_internal.h"
 
 #include "banned.h"
@@ -17,6 +19,7 @@
 struct removal {
 	dev_t dev;
 	unsigned depth;
+	bool nested; /* subvolumes go, too */
 	struct err *e;
 };
 
@@ -37,6 +40,14 @@ open_dir(int dirfd, const char *name)
 	if (fstat(fd, &st) == 0 && (st.st_mode & 0700) != 0700)
 		(void)fchmod(fd, st.st_mode | 0700);
 	return (fd);
+}
+
+static int
+remove_nested(struct removal *r, int dirfd, const char *name)
+{
+	if (btrfs_util_delete_subvolume_fd(dirfd, name, BTRFS_UTIL_DELETE_SUBVOLUME_RECURSIVE) != BTRFS_UTIL_OK)
+		return (err_sys(r->e, "cannot delete the subvolume '%s'", name));
+	return (0);
 }
 
 static int
@@ -62,6 +73,8 @@ remove_dir(struct removal *r, int dirfd, const char *name)
 	}
 	if (st.st_dev != r->dev) {
 		close(fd);
+		if (r->nested)
+			return (remove_nested(r, dirfd, name));
 		return (err_set(
 		    r->e, "cannot remove '%s': it is a mount or a subvolume of its own", name));
 	}
@@ -124,10 +137,10 @@ remove_below(struct removal *r, int fd)
 	return (rc);
 }
 
-int
-subvol_remove_below(int at, const char *name, struct err *e)
+static int
+remove_all_below(int at, const char *name, bool nested, struct err *e)
 {
-	struct removal r = {.e = e};
+	struct removal r = {.nested = nested, .e = e};
 	struct stat st;
 	int fd;
 
@@ -140,6 +153,22 @@ subvol_remove_below(int at, const char *name, struct err *e)
 	}
 	r.dev = st.st_dev;
 	return (remove_below(&r, fd));
+}
+
+int
+subvol_remove_below(int at, const char *name, struct err *e)
+{
+	return (remove_all_below(at, name, false, e));
+}
+
+int
+subvol_remove_nested(int at, const char *name, struct err *e)
+{
+	if (remove_all_below(at, name, true, e) != 0)
+		return (-1);
+	if (unlinkat(at, name, AT_REMOVEDIR) != 0)
+		return (err_sys(e, "cannot remove directory '%s'", name));
+	return (0);
 }
 
 int

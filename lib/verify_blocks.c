@@ -92,15 +92,24 @@ unrecorded(struct verify_pass *p, const struct block *b)
 	else if (!follows(p, b))
 		tell(p->v, VERIFY_BLOCK_DAMAGED, b->name, ".ecl/block", VERIFY_NONE,
 		    "the log does not record this block, and it does not follow the last one recorded");
-	else
+	else if (!p->v->layer->replica) /* the record of its newest block comes with what follows it */
 		tell(p->v, VERIFY_UNRECORDED_BLOCK, b->name, "", VERIFY_NONE,
 		    "the log does not record this block yet; the next ecl-snap will");
 }
 
+/* A replica has the blocks that it was sent. */
 static bool
 is_missing(const struct verify *v, const struct verify_record *rec)
 {
-	return (!rec->pruned && verify_block_gone(v, rec->name));
+	return (!rec->pruned && !v->layer->replica && verify_block_gone(v, rec->name));
+}
+
+/* A block alone ends before its event: it must follow the last one that its log records. */
+static void
+alone(struct verify_pass *p, const struct block *b)
+{
+	if (p->faults == 0 && !follows(p, b))
+		tell(p->v, VERIFY_BLOCK_DAMAGED, b->name, ".ecl/block", VERIFY_NONE, "the block does not follow the last one that its log records");
 }
 
 /* Whether its event lies in the part that is taken on trust. */
@@ -150,7 +159,9 @@ verify_blocks_finish(struct verify_pass *p, struct err *e)
 		b = &v->blocks.block[i];
 		if (!b->good)
 			bad_header(v, b);
-		else if (!v->layer->bare && !is_before(v, b) && verify_records_find(&v->records, b->header.hash) == NULL && !verify_block_gone(v, b->name))
+		else if (v->layer->bare)
+			alone(p, b);
+		else if (!is_before(v, b) && verify_records_find(&v->records, b->header.hash) == NULL && !verify_block_gone(v, b->name))
 			unrecorded(p, b);
 	}
 	for (i = 0; i < v->records.n; i++) {
