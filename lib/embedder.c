@@ -11,7 +11,6 @@
 
 #include "banned.h"
 
-#define COMMAND "command:"
 #define TIMEOUT_S 60
 #define TIMEOUT_MAX_S 86400
 
@@ -91,8 +90,8 @@ embedder_open(const char *token, unsigned dims, unsigned flags, struct embedder 
 		return (err_set(e, "the ledger has no embedder: 'ecl-index --embedder NAME' gives it one"));
 	if ((em = calloc(1, sizeof(*em))) == NULL)
 		return (err_mem(e));
-	if (strncmp(token, COMMAND, strlen(COMMAND)) == 0)
-		rc = open_command(em, token + strlen(COMMAND), dims, flags, e);
+	if (strncmp(token, EMBEDDER_COMMAND_TOKEN, strlen(EMBEDDER_COMMAND_TOKEN)) == 0)
+		rc = open_command(em, token + strlen(EMBEDDER_COMMAND_TOKEN), dims, flags, e);
 	else
 		rc = open_model(em, token, dims, e);
 	if (rc != 0) {
@@ -350,7 +349,7 @@ token_of_command(const char *arg, struct buf *out, struct err *e)
 		return (err_set(e, "the embedder's command is not UTF-8"));
 	if (arg[strspn(arg, " \t\n")] == '\0')
 		return (err_set(e, "the embedder's command is empty"));
-	buf_adds(out, COMMAND);
+	buf_adds(out, EMBEDDER_COMMAND_TOKEN);
 	buf_adds(out, arg);
 	return (out->failed ? err_mem(e) : 0);
 }

@@ -16,11 +16,13 @@
 #define EMBEDDER_TEXT_MAX 8192u	 /* bytes of an event's text that a command gets: what stands behind is cut off */
 #define EMBEDDER_COMMAND_MAX 4096u
 
+#define EMBEDDER_COMMAND_TOKEN "command:" /* what the token of a command begins with */
+
 #define EMBEDDER_NO_COMMAND 1u /* no command is run: see layer_may_command() */
 
 /*
  * The token that names it, in the state of `ecl:layer` (DESIGN 3) and wherever vectors are kept: `none`, `NAME:<64 hex>` as model_id()
- * gives it, or `command:COMMANDLINE`.
+ * gives it, or `command:COMMANDLINE` (EMBEDDER_COMMAND_TOKEN).
  *
  * A command is a coprocess, `sh -c COMMANDLINE`.  It reads a line {"text":"interface eth0 modify mtu 9000"} for each event or query, and answers
  * each, in this order, with a line {"vector":[0.1,...]}, or {"error":"why"}, which ends it.  Many lines may wait before it answers the first, its

@@ -65,12 +65,11 @@ record(struct layer *l, struct span state, struct err *e)
 	return (rc);
 }
 
-/* With the lock held. */
-static int
-set_locked(struct layer *l, struct span token, struct err *e)
+int
+set_embedder_state(struct layer *l, struct span token, struct buf *out, struct err *e)
 {
 	struct index *ix = l->ledger->index;
-	struct buf scratch = BUF_INIT, state = BUF_INIT;
+	struct buf scratch = BUF_INIT;
 	struct span before = {NULL, 0}, had;
 	struct element el;
 	int rc;
@@ -79,20 +78,27 @@ set_locked(struct layer *l, struct span token, struct err *e)
 		rc = -1;
 	if (rc == -1)
 		goto out;
-	rc = -1;
 	if (before.p == NULL || before.len < 2 || before.p[0] != '{') {
-		err_set(e, "the ledger has no '%s' with a state, as every ledger has: run 'ecl-verify'", ELEMENT);
+		rc = err_set(e, "the ledger has no '%s' with a state, as every ledger has: run 'ecl-verify'", ELEMENT);
 		goto out;
 	}
-	rc = 0;
-	if (json_get(before, "embedder", &had) == 1 && span_eq(had, token))
-		goto out;
-	replace_member(before, token, &state);
-	if (state.failed)
+	rc = json_get(before, "embedder", &had) == 1 && span_eq(had, token) ? 0 : 1;
+	replace_member(before, token, out);
+	if (out->failed)
 		rc = err_mem(e);
-	else
-		rc = record(l, (struct span){state.data, state.len}, e) == 0 ? 1 : -1;
 out:	buf_release(&scratch);
+	return (rc);
+}
+
+/* With the lock held. */
+static int
+set_locked(struct layer *l, struct span token, struct err *e)
+{
+	struct buf state = BUF_INIT;
+	int rc;
+
+	if ((rc = set_embedder_state(l, token, &state, e)) == 1 && record(l, (struct span){state.data, state.len}, e) != 0)
+		rc = -1;
 	buf_release(&state);
 	return (rc);
 }

@@ -12,4 +12,11 @@
  */
 int set_embedder(struct layer *l, int wait_ms, const char *token, struct err *e);
 
+/**
+ * set_embedder_state(l, token, out, e):
+ * Put the present state of `ecl:layer` into ${out}, which is empty, with the embedder ${token}, a token of JSON; nothing is recorded.  Return 1, 0 where it is the embedder
+ * already, or -1.
+ */
+int set_embedder_state(struct layer *l, struct span token, struct buf *out, struct err *e);
+
 #endif
