@@ -1,4 +1,4 @@
-/* ecl-init: make a root, or finish a half-made one. */
+/* ecl-init: make a root, finish a half-made one, or adopt a replica. */
 #include "config.h"
 
 #include <sys/random.h>
@@ -14,13 +14,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "adopt.h"
 #include "batch.h"
+#include "catch_up.h"
 #include "cli.h"
 #include "durable.h"
 #include "embedder.h"
 #include "io.h"
 #include "note.h"
+#include "receive.h"
 #include "subvol.h"
+#include "vkey.h"
 #include "when.h"
 
 #include "banned.h"
@@ -32,6 +36,8 @@ static const char help[] =
     "\n"
     "  ecl-init /var/lib/ecl            make a ledger there\n"
     "  ecl-init --replica copies/web1   make an empty copy for 'ecl-append --replica'\n"
+    "                                   or 'ecl-snap --receive'\n"
+    "  ecl-init --adopt copies/web1     web1 is gone: its ledger goes on here\n"
     "\n"
     "Makes ROOT (else --root) a ledger: the subvolume 'live', the blocks' directory\n"
     "and event 0, the genesis, which it prints.  On a finished ledger it does nothing\n"
@@ -43,9 +49,11 @@ static const char help[] =
     "      --embedder NAME   what makes vectors of events: a model, 'a command' with\n"
     "                        a space or slash in it, or none (the model that ships)\n"
     "      --time TIME       of the genesis, for importing history (now)\n"
-    "      --replica         no genesis: a copy of another ledger\n" CLI_HELP_WRITER;
+    "      --replica         no genesis: a copy of another ledger\n"
+    "      --adopt           a replica becomes the ledger, where that is lost for good\n"
+    "      --key VKEY        of --adopt: it is signed by this key, or another --key\n" CLI_HELP_WRITER;
 
-enum { OPT_BACKEND = CLI_LONG, OPT_ORIGIN, OPT_EMBEDDER, OPT_TIME, OPT_REPLICA };
+enum { OPT_BACKEND = CLI_LONG, OPT_ORIGIN, OPT_EMBEDDER, OPT_TIME, OPT_REPLICA, OPT_ADOPT, OPT_KEY };
 
 static const struct cli_option options[] = {
     {OPT_BACKEND, "backend", true},
@@ -53,13 +61,17 @@ static const struct cli_option options[] = {
     {OPT_EMBEDDER, "embedder", true},
     {OPT_TIME, "time", true},
     {OPT_REPLICA, "replica", false},
+    {OPT_ADOPT, "adopt", false},
+    {OPT_KEY, "key", true},
     {0, NULL, false},
 };
 
 struct init {
 	struct cli cli;
 	const char *backend, *origin, *embedder, *time;
-	bool replica;
+	bool replica, adopt;
+	struct note_key *key; /* of --adopt */
+	size_t keys;
 	struct buf token; /* of the embedder */
 	int64_t time_us; /* of the genesis; 0 = now */
 	int root_fd, live_fd, lock_fd;
@@ -89,6 +101,13 @@ parse_options(struct init *in, char **argv)
 		case OPT_REPLICA:
 			in->replica = true;
 			break;
+		case OPT_ADOPT:
+			in->adopt = true;
+			break;
+		case OPT_KEY:
+			if ((cli->exit = vkey_option(cli, "--key", NOTE_ED25519, &in->key, &in->keys)) != 0)
+				return (-1);
+			break;
 		}
 	if (key == -1)
 		return (-1);
@@ -99,6 +118,10 @@ parse_options(struct init *in, char **argv)
 		cli->root = cli->operands[0];
 	if (in->replica && (in->origin != NULL || in->embedder != NULL || in->time != NULL))
 		return (cli_usage(cli, "a replica has no genesis of its own: --origin, --embedder and --time do not go with --replica"), -1);
+	if (in->adopt && (in->replica || in->origin != NULL || in->embedder != NULL || in->time != NULL))
+		return (cli_usage(cli, "--adopt takes the ledger as it is: --origin, --embedder, --time and --replica do not go with it"), -1);
+	if (in->keys > 0 && !in->adopt)
+		return (cli_usage(cli, "--key goes with --adopt"), -1);
 	return (0);
 }
 
@@ -163,7 +186,7 @@ static bool
 is_ours(const char *name)
 {
 	static const char *const ours[] = {".", "..", "gate", "lock", "blocks.lock", "index.lock", "durable", "checkpoint", "replica",
-	    "live", ".snapshots"};
+	    "live", ".snapshots", RECEIVE_STAGING};
 	size_t i;
 
 	for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
@@ -405,6 +428,54 @@ err1:	close(in->root_fd);
 	return (ret);
 }
 
+static void
+on_verified(void *arg, uint64_t bytes, uint64_t total)
+{
+	struct progress *p = arg;
+
+	p->total = total;
+	progress_step(p, bytes);
+}
+
+/* A replica becomes the ledger.  Return 1, 0 where it is one already, or -1. */
+static int
+run_adopt(struct init *in, struct buf *out, struct err *e)
+{
+	struct progress progress;
+	struct adopt_options opt = {.wait_ms = in->cli.wait_ms, .key = in->key, .keys = in->keys, .verify = on_verified, .arg = &progress};
+	unsigned force = in->cli.force ? LAYER_FORCE : 0;
+	struct layer *l;
+	bool command = false;
+	int rc;
+
+	/* Twice: whether it is one decides how it may be opened. */
+	if (layer_open(in->cli.root, LAYER_ROOT | LAYER_NO_INDEX | force, &l, e) != 0)
+		return (-1);
+	rc = l->replica;
+	layer_free(l);
+	if (rc == 0)
+		return (0);
+	if (catch_up_open(&in->cli, in->cli.root, LAYER_WRITE | LAYER_REPLICA | force, &l, e) != 0)
+		return (-1);
+	progress_init(&progress, &in->cli, "verifying", "bytes", 0);
+	rc = adopt(l, &opt, out, &command, e);
+	progress_end(&progress);
+	layer_free(l);
+	if (rc == 0 && command)
+		cli_warn(&in->cli, "the embedder was a command of another host, and is none from now on: 'ecl-index --embedder' sets one");
+	return (rc == 0 ? 1 : -1);
+}
+
+static void
+report(const struct init *in, int made, const struct buf *out)
+{
+	if (cli_want_table(&in->cli))
+		cli_info(&in->cli, made == 0 ? "'%s' is a ledger already" : in->adopt ? "adopted the ledger at '%s'"
+			: in->replica ? "made a replica at '%s'" : "made a ledger at '%s'", in->cli.root);
+	else if (out->len > 0 && !in->cli.quiet)
+		fwrite(out->data, 1, out->len, stdout);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -416,16 +487,11 @@ main(int argc, char **argv)
 	(void)argc;
 	if (parse_options(&in, argv) != 0)
 		return (in.cli.exit);
-	if ((made = run(&in, &out, &e)) == -1) {
-		buf_release(&out);
-		buf_release(&in.token);
-		return (cli_error(&in.cli, &e));
-	}
-	if (cli_want_table(&in.cli))
-		cli_info(&in.cli, made == 0 ? "'%s' is a ledger already" : in.replica ? "made a replica at '%s'" : "made a ledger at '%s'", in.cli.root);
-	else if (out.len > 0 && !in.cli.quiet)
-		fwrite(out.data, 1, out.len, stdout);
+	made = in.adopt ? run_adopt(&in, &out, &e) : run(&in, &out, &e);
+	if (made != -1)
+		report(&in, made, &out);
 	buf_release(&out);
 	buf_release(&in.token);
-	return (cli_close_stdout(&in.cli, 0));
+	vkey_release(in.key, in.keys);
+	return (made == -1 ? cli_error(&in.cli, &e) : cli_close_stdout(&in.cli, 0));
 }

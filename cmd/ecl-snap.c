@@ -1,11 +1,11 @@
-/* ecl-snap: make blocks, and say which there are. */
+/* ecl-snap: make blocks, say which there are, and carry them to other hosts. */
 #include "config.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "answer.h"
@@ -14,7 +14,10 @@
 #include "cli.h"
 #include "key_file.h"
 #include "present.h"
+#include "receive.h"
+#include "send.h"
 #include "snap.h"
+#include "vkey.h"
 #include "when.h"
 
 #include "banned.h"
@@ -26,6 +29,8 @@ static const char help[] =
     "  ecl-snap --if-changed -q       from cron: one only where something changed\n"
     "  ecl-snap --list                the blocks, those that were pruned too\n"
     "  cd \"$(ecl-snap --path 2h)\"     the files as they were two hours ago\n"
+    "  ecl-snap --send now | ssh HOST ecl-snap --receive --key VKEY\n"
+    "                                 a copy of the newest block on another host\n"
     "\n"
     "A block is a read-only snapshot of live, with a header that commits to all\n"
     "that is in it: the log, the elements, their states, the files.\n"
@@ -35,15 +40,42 @@ static const char help[] =
     "      --path WHEN       the path of the snapshot of a block, or for a seq, a\n"
     "                        time or an age of the last block at or before it\n"
     "      --sign KEY        sign the block, and the log with it, by this private key\n"
-    "                        (openssl genpkey -algorithm ed25519 -out KEY)\n" CLI_HELP_WRITER;
+    "                        (openssl genpkey -algorithm ed25519 -out KEY)\n"
+    "      --send BLOCK      a btrfs stream of the block, for another host (as root)\n"
+    "      --parent BLOCK    only what differs from this block, which the other side\n"
+    "                        has; auto: from the newest that both sides have\n"
+    "      --have FILE       of --parent auto: the blocks that the other side has, as\n"
+    "                        its ecl-snap --list prints them (- is standard input)\n"
+    "      --receive         a stream from standard input becomes a block of this\n"
+    "                        replica once all of it is verified (as root)\n"
+    "      --key VKEY        of --receive: the block is signed by this key, or by\n"
+    "                        another --key\n"
+    "      --unsigned        of --receive: whoever made it\n" CLI_HELP_WRITER;
 
-enum { OPT_IF_CHANGED = CLI_LONG, OPT_LIST, OPT_PATH, OPT_SIGN };
+enum {
+	OPT_IF_CHANGED = CLI_LONG,
+	OPT_LIST,
+	OPT_PATH,
+	OPT_SIGN,
+	OPT_SEND,
+	OPT_PARENT,
+	OPT_HAVE,
+	OPT_RECEIVE,
+	OPT_KEY,
+	OPT_UNSIGNED,
+};
 
 static const struct cli_option options[] = {
     {OPT_IF_CHANGED, "if-changed", false},
     {OPT_LIST, "list", false},
     {OPT_PATH, "path", true},
     {OPT_SIGN, "sign", true},
+    {OPT_SEND, "send", true},
+    {OPT_PARENT, "parent", true},
+    {OPT_HAVE, "have", true},
+    {OPT_RECEIVE, "receive", false},
+    {OPT_KEY, "key", true},
+    {OPT_UNSIGNED, "unsigned", false},
     {0, NULL, false},
 };
 
@@ -53,11 +85,44 @@ struct run {
 	const char *path; /* WHEN */
 	const char *key;
 	struct note_signer *signer;
+	const char *send, *parent, *have;
+	bool receive, is_unsigned;
+	struct note_key *vkey; /* of --receive */
+	size_t vkeys;
 	struct layer *layer;
 	struct progress progress, log;
 	char snapshots[PATH_MAX + 16]; /* their directory */
 	struct blocks blocks;
 };
+
+/* Of --send.  Return 0, or the exit code where the command line is wrong. */
+static int
+check_send(const struct run *r)
+{
+	const struct cli *cli = &r->cli;
+
+	if (r->send == NULL)
+		return (r->parent != NULL || r->have != NULL ? cli_usage(cli, "--parent and --have go with --send") : 0);
+	if (r->have != NULL && (r->parent == NULL || strcmp(r->parent, "auto") != 0))
+		return (cli_usage(cli, "--have goes with --parent auto"));
+	if (isatty(STDOUT_FILENO))
+		return (cli_usage(cli, "standard output is a terminal, and a stream is not for eyes: '| ssh HOST ecl-snap --receive' takes it"));
+	return (r->have != NULL && strcmp(r->have, "-") == 0 && cli_stdin_is_terminal(cli) ? EXIT_ERROR : 0);
+}
+
+/* The same of --receive. */
+static int
+check_receive(const struct run *r)
+{
+	const struct cli *cli = &r->cli;
+
+	if (!r->receive)
+		return (r->is_unsigned || r->vkeys > 0 ? cli_usage(cli, "--key and --unsigned go with --receive") : 0);
+	if (r->is_unsigned == (r->vkeys > 0))
+		return (cli_usage(cli, r->is_unsigned ? "--unsigned does not go with --key"
+						      : "--receive needs '--key VKEY': whose word is taken? (or --unsigned: nobody's)"));
+	return (cli_stdin_is_terminal(cli) ? EXIT_ERROR : 0);
+}
 
 static int
 parse_options(struct run *r, char **argv)
@@ -80,6 +145,25 @@ parse_options(struct run *r, char **argv)
 		case OPT_SIGN:
 			r->key = cli->value;
 			break;
+		case OPT_SEND:
+			r->send = cli->value;
+			break;
+		case OPT_PARENT:
+			r->parent = cli->value;
+			break;
+		case OPT_HAVE:
+			r->have = cli->value;
+			break;
+		case OPT_RECEIVE:
+			r->receive = true;
+			break;
+		case OPT_KEY:
+			if ((cli->exit = vkey_option(cli, "--key", NOTE_ED25519, &r->vkey, &r->vkeys)) != 0)
+				return (-1);
+			break;
+		case OPT_UNSIGNED:
+			r->is_unsigned = true;
+			break;
 		}
 	}
 	if (key == -1)
@@ -87,13 +171,13 @@ parse_options(struct run *r, char **argv)
 	cli->exit = EXIT_ERROR;
 	if (cli->noperands > 0)
 		return (cli_usage(cli, "no operand is expected: '%s'", cli->operands[0]), -1);
-	if (r->if_changed + r->list + (r->path != NULL) > 1)
-		return (cli_usage(cli, "--if-changed, --list and --path do not go together"), -1);
-	if (r->key != NULL && (r->list || r->path != NULL))
-		return (cli_usage(cli, "--sign goes with making a block, not with --list or --path"), -1);
+	if (r->if_changed + r->list + (r->path != NULL) + (r->send != NULL) + r->receive > 1)
+		return (cli_usage(cli, "--if-changed, --list, --path, --send and --receive do not go together"), -1);
+	if (r->key != NULL && (r->list || r->path != NULL || r->send != NULL || r->receive))
+		return (cli_usage(cli, "--sign goes with making a block, not with --list, --path, --send or --receive"), -1);
 	if (r->key != NULL && strcmp(r->key, "-") == 0)
 		(void)cli_stdin_is_terminal(cli);
-	return (0);
+	return (check_send(r) || check_receive(r) ? -1 : 0);
 }
 
 static int
@@ -129,21 +213,26 @@ list(struct run *r, struct present *p, struct err *e)
 	return (answer_blocks(&r->blocks, r->snapshots, p, e) == 0 ? code : -1);
 }
 
+/* The block that ${when} names, whose snapshot is there. */
+static int
+find_present(struct run *r, const char *when, const struct block **ret, struct err *e)
+{
+	if (when_block(when, r->layer->ledger->log, &r->blocks.list, cli_now_us(), ret, e) != 0)
+		return (-1);
+	if (!r->blocks.present[*ret - r->blocks.list.block])
+		return (err_no(e, "the snapshot of '%s' is gone: only its header is left, in the log", (*ret)->name));
+	return (0);
+}
+
 static int
 print_path(struct run *r, struct err *e)
 {
 	struct buf path = BUF_INIT, out = BUF_INIT;
-	struct timespec now;
 	const struct block *b;
 	bool failed;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (when_block(r->path, r->layer->ledger->log, &r->blocks.list,
-		(int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, &b, e) != 0)
+	if (find_present(r, r->path, &b, e) != 0)
 		return (-1);
-	if (!r->blocks.present[b - r->blocks.list.block])
-		return (err_no(e,
-		    "the snapshot of '%s' is gone: only its header is left, in the log", b->name));
 	buf_addf(&path, "%s/%s", r->snapshots, b->name);
 	if (r->cli.json) {
 		buf_adds(&out, "{\"path\":");
@@ -160,18 +249,108 @@ print_path(struct run *r, struct err *e)
 }
 
 static void
+on_bytes(void *arg, uint64_t bytes)
+{
+	progress_step(arg, bytes);
+}
+
+/* What the other side has. */
+static int
+read_have(const struct run *r, struct send_have *have, struct err *e)
+{
+	bool is_stdin = strcmp(r->have, "-") == 0;
+	int fd, rc;
+
+	if ((fd = is_stdin ? STDIN_FILENO : open(r->have, O_RDONLY | O_CLOEXEC)) == -1)
+		return (err_sys(e, "cannot open '%s'", r->have));
+	rc = send_have_read(fd, is_stdin ? "standard input" : r->have, have, e);
+	if (!is_stdin)
+		close(fd);
+	return (rc);
+}
+
+/* The parent of ${b}; NULL: none, it is sent whole.  Return 0 or -1. */
+static int
+find_parent(struct run *r, const struct block *b, const struct block **ret, struct err *e)
+{
+	struct send_have have = {BUF_INIT};
+	int rc = 0;
+
+	*ret = NULL;
+	if (r->parent == NULL)
+		return (0);
+	if (strcmp(r->parent, "auto") != 0)
+		return (find_present(r, r->parent, ret, e));
+	if (r->have == NULL || (rc = read_have(r, &have, e)) == 0) {
+		*ret = send_parent(&r->blocks, b, r->have != NULL ? &have : NULL);
+		if (*ret == NULL)
+			cli_info(&r->cli, "no block below '%s' is there on both sides: it is sent whole", b->name);
+		else if (r->cli.verbose)
+			cli_info(&r->cli, "'%s' is sent as the difference to '%s'", b->name, (*ret)->name);
+	}
+	send_have_release(&have);
+	return (rc);
+}
+
+static int
+send(struct run *r, struct err *e)
+{
+	struct send_watch watch = {on_bytes, &r->progress};
+	const struct block *b, *parent;
+	int rc;
+
+	if (find_present(r, r->send, &b, e) != 0 || find_parent(r, b, &parent, e) != 0)
+		return (-1);
+	if (parent == b)
+		return (err_set(e, "'%s' cannot be its own parent", b->name));
+	progress_init(&r->progress, &r->cli, "sending", "bytes", 0);
+	rc = send_block(r->layer->snap_fd, b->name, parent != NULL ? parent->name : NULL, STDOUT_FILENO, watch, e);
+	progress_end(&r->progress);
+	return (rc);
+}
+
+static void
+on_verified(void *arg, uint64_t bytes, uint64_t total)
+{
+	struct progress *p = arg;
+
+	if (p->total == 0) {
+		progress_clear(p);
+		progress_init(p, p->cli, "verifying", "bytes", total);
+	}
+	progress_step(p, bytes);
+}
+
+static int
+receive(struct run *r, struct present *p, struct err *e)
+{
+	struct receive_options opt = {.wait_ms = r->cli.wait_ms, .key = r->vkey, .keys = r->vkeys, .step = on_bytes, .verify = on_verified, .arg = &r->progress};
+	struct block b = {.good = true};
+	enum receive_outcome outcome;
+	int rc;
+
+	progress_init(&r->progress, &r->cli, "receiving", "bytes", 0);
+	rc = receive_block(r->layer, STDIN_FILENO, &opt, &outcome, &b.header, &b.line, e);
+	progress_end(&r->progress);
+	if (rc == 0) {
+		block_name(&b.header, b.name);
+		b.line.len--; /* its LF */
+		if (outcome != RECEIVE_NEWEST)
+			cli_info(&r->cli, outcome == RECEIVE_KNOWN ? "'%s' is here already" : "'%s' is not the newest block: live stays as it is", b.name);
+		if (!r->cli.quiet && show_block(p, &b, (struct span){b.line.data, b.line.len}) == -1)
+			rc = err_mem(e);
+	}
+	buf_release(&b.line);
+	return (rc);
+}
+
+static void
 report_torn(struct run *r)
 {
 	if (r->layer->torn > 0)
 		cli_warn(&r->cli,
 		    "a torn tail of %ju bytes was cut off; it is kept as 'live/.ecl/torn-%ju'",
 		    (uintmax_t)r->layer->torn, (uintmax_t)r->layer->torn_seq);
-}
-
-static void
-on_bytes(void *arg, uint64_t bytes)
-{
-	progress_step(arg, bytes);
 }
 
 static void
@@ -258,14 +437,15 @@ make(struct run *r, struct present *p, struct err *e)
 static int
 run(struct run *r, struct present *p, struct err *e)
 {
-	bool write = !r->list && r->path == NULL;
+	bool make_one = !r->list && r->path == NULL && r->send == NULL && !r->receive;
+	unsigned flags = make_one ? LAYER_WRITE | LAYER_TREE : r->receive ? LAYER_WRITE | LAYER_REPLICA : LAYER_ROOT;
 	char root[PATH_MAX];
 
-	if (catch_up_open(&r->cli, r->cli.root,
-		(write ? LAYER_WRITE | LAYER_TREE : LAYER_ROOT) | (r->cli.force ? LAYER_FORCE : 0),
-		&r->layer, e) != 0)
+	if (catch_up_open(&r->cli, r->cli.root, flags | (r->cli.force ? LAYER_FORCE : 0), &r->layer, e) != 0)
 		return (-1);
-	if (write) {
+	if (r->receive)
+		return (receive(r, p, e));
+	if (make_one) {
 		if (r->key != NULL && read_signer(r, e) != 0)
 			return (-1);
 		embed(r);
@@ -277,7 +457,7 @@ run(struct run *r, struct present *p, struct err *e)
 	if (blocks_read(r->layer->snap_fd, r->layer->ledger->log, r->layer->ledger->index,
 		&r->blocks, e) != 0)
 		return (-1);
-	return (r->list ? list(r, p, e) : print_path(r, e));
+	return (r->list ? list(r, p, e) : r->send != NULL ? send(r, e) : print_path(r, e));
 }
 
 int
@@ -300,6 +480,7 @@ main(int argc, char **argv)
 	present_release(&p);
 	blocks_release(&r.blocks);
 	note_signer_free(r.signer);
+	vkey_release(r.vkey, r.vkeys);
 	layer_free(r.layer);
 	return (cli_close_stdout(&r.cli, code));
 }
