@@ -50,7 +50,7 @@ static const char help[] =
     "                        a space or slash in it, or none (the model that ships)\n"
     "      --time TIME       of the genesis, for importing history (now)\n"
     "      --replica         no genesis: a copy of another ledger\n"
-    "      --adopt           a replica becomes the ledger, where that is lost for good\n"
+    "      --adopt           a replica becomes the ledger, which was lost\n"
     "      --key VKEY        of --adopt: it is signed by this key, or another --key\n" CLI_HELP_WRITER;
 
 enum { OPT_BACKEND = CLI_LONG, OPT_ORIGIN, OPT_EMBEDDER, OPT_TIME, OPT_REPLICA, OPT_ADOPT, OPT_KEY };
