@@ -417,7 +417,10 @@ run(struct init *in, struct buf *out, struct err *e)
 	if (check_contents(in, e) != 0 || (in->lock_fd = io_open_file(in->root_fd, "lock", O_RDWR | O_CREAT, 0600, e)) == -1)
 		goto err1;
 	if (io_lock(in->lock_fd, true, in->cli.wait_ms) != 0) {
-		err_retry(e, "'%s' is locked by another program; try again later", in->cli.root);
+		if (errno == EWOULDBLOCK)
+			err_retry(e, "'%s' is locked by another program; try again later", in->cli.root);
+		else
+			err_sys(e, "cannot lock '%s/lock'", in->cli.root);
 		goto err2;
 	}
 	ret = make_root(in, out, e);

@@ -345,9 +345,11 @@ io_lock(int fd, bool exclusive, int wait_ms)
 	 */
 	struct itimerval tick = {.it_interval = {0, 20000}, .it_value = {wait_ms / 1000, wait_ms % 1000 * 1000}}, old_tick;
 	int64_t until;
-	int ret = -1, sys;
+	int ret, sys;
 
-	if (flock(fd, op | LOCK_NB) == 0)
+	while ((ret = flock(fd, op | LOCK_NB)) == -1 && errno == EINTR)
+		;
+	if (ret == 0)
 		return (0);
 	if (errno != EWOULDBLOCK || wait_ms == 0)
 		return (-1);
