@@ -112,6 +112,7 @@ find_block(struct run *r, struct err *e)
 	struct timespec now;
 	struct layer *l;
 	unsigned flags = r->opt.dry_run ? LAYER_ROOT : LAYER_WRITE | LAYER_TREE;
+	char fate[BLOCKS_FATE_SIZE];
 
 	if (catch_up_open(&r->cli, r->cli.root, flags | (r->cli.force ? LAYER_FORCE : 0), &r->layer, e) != 0)
 		return (-1);
@@ -121,9 +122,10 @@ find_block(struct run *r, struct err *e)
 	    when_block(r->cli.operands[0], l->ledger->log, &r->blocks.list,
 		(int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, &r->block, e) != 0)
 		return (-1);
-	if (!r->blocks.present[r->block - r->blocks.list.block])
-		return (err_no(e, "the snapshot of '%s' is gone: there is nothing to go back to",
-		    r->block->name));
+	if (!r->blocks.present[r->block - r->blocks.list.block]) {
+		blocks_fate(&r->blocks, (size_t)(r->block - r->blocks.list.block), fate);
+		return (err_no(e, "the snapshot of '%s' %s: there is nothing to go back to", r->block->name, fate));
+	}
 	if (r->cause != NULL) {
 		json_escape(&r->cause_token, (struct span){r->cause, strlen(r->cause)});
 		if (r->cause_token.failed)

@@ -298,11 +298,15 @@ answer_counts(struct query *q, enum query_key key, struct present *p, struct err
 	return (finished(rc, e));
 }
 
-/* The header as it stands, with two members more; of a damaged one what is known. */
+/* The header as it stands, with three members more; of a damaged one what is known. */
 static int
-give_block(struct present *p, const struct block *b, const char *snapshots, bool present)
+give_block(struct present *p, const struct blocks *blocks, size_t i, const char *snapshots)
 {
+	const struct block *b = &blocks->list.block[i];
 	const struct block_header *h = &b->header;
+	const struct block_told *told = &blocks->told[i];
+	bool present = blocks->present[i];
+	char time[TIME_SIZE];
 	struct buf line = BUF_INIT, path = BUF_INIT;
 	struct span text;
 	int rc;
@@ -314,6 +318,7 @@ give_block(struct present *p, const struct block *b, const char *snapshots, bool
 	    NUMBER("entries", b->good ? h->entries : PRESENT_NONE),
 	    NAME("block", ((struct span){b->name, strlen(b->name)})),
 	    FLAG("present", present),
+	    TIME("pruned", told->pruned ? (uint64_t)told->pruned_us : PRESENT_NONE),
 	};
 
 	if (b->good)
@@ -326,7 +331,9 @@ give_block(struct present *p, const struct block *b, const char *snapshots, bool
 		cli_json_string((struct span){path.data, path.len}, &line);
 	else
 		buf_adds(&line, "null");
-	buf_addf(&line, ",\"present\":%s}", present ? "true" : "false");
+	buf_addf(&line, ",\"present\":%s,\"pruned\":", present ? "true" : "false");
+	event_time_format(told->pruned_us, time);
+	buf_addf(&line, told->pruned ? "\"%s\"}" : "null}", time);
 	text = (struct span){line.data, line.len};
 	rc = line.failed || path.failed ? -1 : present_answer(p, &text, cells, COUNT(cells));
 	buf_release(&line);
@@ -341,7 +348,7 @@ answer_blocks(const struct blocks *blocks, const char *snapshots, struct present
 	int rc = 0;
 
 	for (i = 0; rc == 0 && i < blocks->list.n; i++)
-		rc = give_block(p, &blocks->list.block[i], snapshots, blocks->present[i]);
+		rc = give_block(p, blocks, i, snapshots);
 	return (finished(rc, e));
 }
 

@@ -111,6 +111,7 @@ find_block(const struct ask *a, const char *path, char ret[BLOCK_NAME_SIZE], str
 	struct layer *root;
 	struct blocks blocks;
 	const struct block *b;
+	char fate[BLOCKS_FATE_SIZE];
 	int rc;
 
 	if (layer_open(path, LAYER_ROOT, &root, e) != 0)
@@ -118,10 +119,12 @@ find_block(const struct ask *a, const char *path, char ret[BLOCK_NAME_SIZE], str
 	if ((rc = blocks_read(root->snap_fd, root->ledger->log, root->ledger->index, &blocks, e)) ==
 	    0) {
 		rc = when_block(a->block, root->ledger->log, &blocks.list, a->now_us, &b, e);
-		if (rc == 0 && !blocks.present[b - blocks.list.block])
+		if (rc == 0 && !blocks.present[b - blocks.list.block]) {
+			blocks_fate(&blocks, (size_t)(b - blocks.list.block), fate);
 			rc = err_set(e,
-			    "the snapshot of block '%s' is gone: '--at %s' answers from the log",
-			    b->name, b->name);
+			    "the snapshot of block '%s' %s: '--at %s' answers from the log",
+			    b->name, fate, b->name);
+		}
 		if (rc == 0)
 			memcpy(ret, b->name, BLOCK_NAME_SIZE);
 		blocks_release(&blocks);

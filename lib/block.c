@@ -397,11 +397,10 @@ list_names(struct block_list *l, DIR *dir, uint64_t from, struct err *e)
 }
 
 int
-block_list_read_from(int snap_fd, uint64_t from, struct block_list *ret, struct err *e)
+block_list_names(int snap_fd, uint64_t from, struct block_list *ret, struct err *e)
 {
 	struct block_list l = {NULL, 0};
 	DIR *dir;
-	size_t i;
 	int fd;
 
 	*ret = l;
@@ -421,14 +420,30 @@ block_list_read_from(int snap_fd, uint64_t from, struct block_list *ret, struct 
 	closedir(dir);
 	if (l.n > 1)
 		qsort(l.block, l.n, sizeof(*l.block), compare_blocks);
-	for (i = 0; i < l.n; i++) {
-		read_block(&l.block[i], snap_fd);
-		if (l.block[i].unread) {
-			block_list_release(&l);
-			return (err_mem(e));
+	*ret = l;
+	return (0);
+}
+
+int
+block_list_header(int snap_fd, struct block *b, struct err *e)
+{
+	read_block(b, snap_fd);
+	return (b->unread ? err_mem(e) : 0);
+}
+
+int
+block_list_read_from(int snap_fd, uint64_t from, struct block_list *ret, struct err *e)
+{
+	size_t i;
+
+	if (block_list_names(snap_fd, from, ret, e) != 0)
+		return (-1);
+	for (i = 0; i < ret->n; i++) {
+		if (block_list_header(snap_fd, &ret->block[i], e) != 0) {
+			block_list_release(ret);
+			return (-1);
 		}
 	}
-	*ret = l;
 	return (0);
 }
 

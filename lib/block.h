@@ -77,6 +77,10 @@ int block_list_read_alone(int dir, struct block_list *ret, struct err *e);
 
 /** block_list_read_from(snap_fd, from, ret, e): those whose height is ${from} or more: the headers of the others are not read. */
 int block_list_read_from(int snap_fd, uint64_t from, struct block_list *ret, struct err *e);
+
+/** block_list_names(snap_fd, from, ret, e): the same, but no header is read: none is good.  block_list_header(snap_fd, b, e): read that of ${b}, one of these.  Return 0 or -1. */
+int block_list_names(int snap_fd, uint64_t from, struct block_list *ret, struct err *e);
+int block_list_header(int snap_fd, struct block *b, struct err *e);
 void block_list_release(struct block_list *l);
 
 #endif

@@ -1,10 +1,12 @@
 /* The blocks of a root, present or pruned. */
 #include "config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "blocks.h"
+#include "event.h"
 #include "filter.h"
 
 #include "banned.h"
@@ -15,6 +17,7 @@
 struct entry {
 	struct block block;
 	bool present;
+	struct block_told told;
 };
 
 struct entries {
@@ -23,7 +26,7 @@ struct entries {
 };
 
 static int
-add(struct entries *all, const struct block *block, bool present, struct err *e)
+add(struct entries *all, const struct entry *entry, struct err *e)
 {
 	struct entry *more;
 	size_t cap;
@@ -35,64 +38,64 @@ add(struct entries *all, const struct block *block, bool present, struct err *e)
 		all->entry = more;
 		all->cap = cap;
 	}
-	all->entry[all->n].block = *block;
-	all->entry[all->n++].present = present;
+	all->entry[all->n++] = *entry;
 	return (0);
 }
 
-/* What stands under .snapshots changes hands: the blocks go to ${all}. */
+/* What stands under .snapshots, by name alone. */
 static int
 add_present(int snap_fd, struct entries *all, struct err *e)
 {
 	struct block_list list = {NULL, 0};
+	struct entry entry = {.present = true};
 	size_t i;
+	int rc = 0;
 
-	if (block_list_read(snap_fd, &list, e) != 0)
+	if (block_list_names(snap_fd, 0, &list, e) != 0)
 		return (-1);
-	for (i = 0; i < list.n; i++) {
-		if (add(all, &list.block[i], true, e) != 0)
-			break;
-		memset(&list.block[i].line, 0, sizeof(list.block[i].line));
-	}
-	if (i < list.n) {
-		block_list_release(&list);
-		return (-1);
+	for (i = 0; rc == 0 && i < list.n; i++) {
+		entry.block = list.block[i];
+		rc = add(all, &entry, e);
 	}
 	block_list_release(&list);
-	return (0);
+	return (rc);
 }
 
-/* A block that its event tells of.  A state that is no header (what else may be recorded there) is passed over. */
+/* The event is of the block ${b}, whose line is filled in.  Return 1, 0 where its state is no header (what else may be recorded there), or -1. */
 static int
-add_recorded(struct entries *all, const struct event *ev, struct err *e)
+read_event(const struct event *ev, struct block *b, struct err *e)
 {
 	struct block_header h;
 	struct json_fault f;
-	struct block b;
 
 	if (ev->state.p == NULL || block_from_canonical(ev->state, &h, &f) != 0)
 		return (0);
-	memset(&b, 0, sizeof(b));
-	block_format(&h, &b.line);
-	block_name(&h, b.name);
-	b.height = h.height;
-	if (b.line.failed) {
-		err_mem(e);
-		goto err1;
-	}
-	b.line.len--; /* its LF */
-	b.good = block_parse((struct span){b.line.data, b.line.len}, &b.header, &f) == 0;
-	if (!b.good) {
-		buf_release(&b.line);
-		return (0);
-	}
-	if (add(all, &b, false, e) != 0)
-		goto err1;
-	return (0);
+	block_format(&h, &b->line);
+	if (b->line.failed)
+		return (err_mem(e));
+	block_name(&h, b->name);
+	b->height = h.height;
+	b->line.len--; /* its LF */
+	b->good = block_parse((struct span){b->line.data, b->line.len}, &b->header, &f) == 0;
+	return (b->good);
+}
 
-err1:
-	buf_release(&b.line);
-	return (-1);
+/* A block that its event tells of. */
+static int
+add_recorded(struct entries *all, const struct event *ev, struct err *e)
+{
+	struct entry entry = {.present = false};
+	int rc;
+
+	if (span_is(ev->action, "prune")) {
+		entry.told.pruned = true;
+		entry.told.pruned_us = ev->time_us;
+	} else
+		entry.told.made = true;
+	if ((rc = read_event(ev, &entry.block, e)) == 1 && (rc = add(all, &entry, e)) == 0)
+		return (0);
+	buf_release(&entry.block.line);
+	return (rc);
 }
 
 static int
@@ -158,32 +161,71 @@ entry_cmp(const void *a, const void *b)
 	return ((int)y->block.good - (int)x->block.good);
 }
 
-/* One of each name. */
+static bool
+same_name(const struct entry *x, const struct entry *y)
+{
+	return (strcmp(x->block.name, y->block.name) == 0);
+}
+
+/* ${from} is of the same block as ${to}, which comes first in order. */
+static void
+merge(struct entry *to, struct entry *from)
+{
+	to->present |= from->present;
+	to->told.made |= from->told.made;
+	if (from->told.pruned && (!to->told.pruned || from->told.pruned_us > to->told.pruned_us))
+		to->told.pruned_us = from->told.pruned_us;
+	to->told.pruned |= from->told.pruned;
+	buf_release(&from->block.line);
+}
+
+/* One of each name; what the log does not tell of is read. */
 static int
-settle(struct entries *all, struct blocks *ret, struct err *e)
+settle(int snap_fd, struct entries *all, struct err *e)
 {
 	size_t i, n = 0;
 
 	if (all->n > 0)
 		qsort(all->entry, all->n, sizeof(*all->entry), entry_cmp);
-	ret->list.block = calloc(all->n + 1, sizeof(*ret->list.block));
-	ret->present = calloc(all->n + 1, sizeof(*ret->present));
-	if (ret->list.block == NULL || ret->present == NULL) {
-		free(ret->list.block);
-		free(ret->present);
-		memset(ret, 0, sizeof(*ret));
+	for (i = 0; i < all->n; i++) {
+		if (n > 0 && same_name(&all->entry[n - 1], &all->entry[i]))
+			merge(&all->entry[n - 1], &all->entry[i]);
+		else {
+			if (i != n)
+				all->entry[n] = all->entry[i];
+			n++;
+		}
+	}
+	all->n = n;
+	for (i = 0; i < n; i++)
+		if (!all->entry[i].block.good && block_list_header(snap_fd, &all->entry[i].block, e) != 0)
+			return (-1);
+	return (0);
+}
+
+/* The blocks change hands. */
+static int
+hand_over(const struct entries *all, struct blocks *ret, struct err *e)
+{
+	struct blocks b;
+	size_t i;
+
+	b.list.n = all->n;
+	b.list.block = calloc(all->n + 1, sizeof(*b.list.block));
+	b.present = calloc(all->n + 1, sizeof(*b.present));
+	b.told = calloc(all->n + 1, sizeof(*b.told));
+	if (b.list.block == NULL || b.present == NULL || b.told == NULL) {
+		free(b.list.block);
+		free(b.present);
+		free(b.told);
 		return (err_mem(e));
 	}
 	for (i = 0; i < all->n; i++) {
-		if (n > 0 && strcmp(ret->list.block[n - 1].name, all->entry[i].block.name) == 0) {
-			ret->present[n - 1] |= all->entry[i].present;
-			buf_release(&all->entry[i].block.line);
-			continue;
-		}
-		ret->list.block[n] = all->entry[i].block;
-		ret->present[n++] = all->entry[i].present;
+		b.list.block[i] = all->entry[i].block;
+		b.present[i] = all->entry[i].present;
+		b.told[i] = all->entry[i].told;
 	}
-	ret->list.n = n;
+	*ret = b;
 	return (0);
 }
 
@@ -197,7 +239,7 @@ blocks_read(int snap_fd, struct log *log, struct index *ix, struct blocks *ret, 
 		goto err1;
 	if ((ix != NULL ? from_index(ix, &all, e) : from_log(log, &all, e)) != 0)
 		goto err1;
-	if (settle(&all, ret, e) != 0)
+	if (settle(snap_fd, &all, e) != 0 || hand_over(&all, ret, e) != 0)
 		goto err1;
 	free(all.entry);
 	return (0);
@@ -214,5 +256,18 @@ blocks_release(struct blocks *b)
 {
 	block_list_release(&b->list);
 	free(b->present);
+	free(b->told);
 	memset(b, 0, sizeof(*b));
+}
+
+void
+blocks_fate(const struct blocks *b, size_t i, char out[BLOCKS_FATE_SIZE])
+{
+	char time[TIME_SIZE];
+
+	if (b->told[i].pruned) {
+		event_time_format(b->told[i].pruned_us, time);
+		snprintf(out, BLOCKS_FATE_SIZE, "was pruned at %s", time);
+	} else
+		snprintf(out, BLOCKS_FATE_SIZE, "is gone");
 }
