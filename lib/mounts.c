@@ -2,9 +2,11 @@
 #include "config.h"
 
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,8 @@
 #include "mounts.h"
 
 #include "banned.h"
+
+#define SUBVOLUME_INO 256 /* of the root of every btrfs subvolume, which has a device number of its own */
 
 /* Spaces, tabs, line feeds and backslashes of a path stand there as three octal digits. */
 static void
@@ -31,39 +35,47 @@ unescape(char *s)
 	*to = '\0';
 }
 
-/* Cut one line into its mount point (the fifth field) and file system type (the one behind " - "). */
+/* One line: the device, the mount point and the type of the file system. */
+struct mounted {
+	char *dev, *point, *type;
+};
+
+/* Cut one line into its device (the third field), mount point (the fifth) and file system type (the one behind " - "). */
 static int
-split(char *line, char **ret_point, char **ret_type)
+split(char *line, struct mounted *ret)
 {
 	char *p = line;
 	int i;
 
 	for (i = 0; i < 4; i++) {
+		if (i == 2)
+			ret->dev = p;
 		if ((p = strchr(p, ' ')) == NULL)
 			return (-1);
-		p++;
+		*p++ = '\0';
 	}
-	*ret_point = p;
+	ret->point = p;
 	if ((p = strchr(p, ' ')) == NULL)
 		return (-1);
 	*p++ = '\0';
 	if ((p = strstr(p, " - ")) == NULL)
 		return (-1);
-	*ret_type = p + 3;
-	if ((p = strchr(*ret_type, ' ')) == NULL)
+	ret->type = p + 3;
+	if ((p = strchr(ret->type, ' ')) == NULL)
 		return (-1);
 	*p = '\0';
-	unescape(*ret_point);
+	unescape(ret->point);
 	return (0);
 }
 
 /* Return 1 for the first mount that ${match} likes, 0 for none, -1.  Where there is no /proc, nothing is known. */
 static int
-find(int (*match)(const void *arg, const char *point, const char *type), const void *arg,
+find(bool (*match)(const void *arg, const struct mounted *m), const void *arg,
     struct buf *ret_path, struct err *e)
 {
 	FILE *f;
-	char *line = NULL, *point, *type;
+	struct mounted m;
+	char *line = NULL;
 	size_t cap = 0;
 	int rc = 0;
 
@@ -73,9 +85,9 @@ find(int (*match)(const void *arg, const char *point, const char *type), const v
 		return (err_sys(e, "cannot open '/proc/self/mountinfo'"));
 	}
 	while (rc == 0 && getline(&line, &cap, f) != -1) {
-		if (split(line, &point, &type) != 0 || !match(arg, point, type))
+		if (split(line, &m) != 0 || !match(arg, &m))
 			continue;
-		buf_adds(ret_path, point);
+		buf_adds(ret_path, m.point);
 		rc = ret_path->failed ? err_mem(e) : 1;
 	}
 	if (rc == 0 && ferror(f))
@@ -85,14 +97,13 @@ find(int (*match)(const void *arg, const char *point, const char *type), const v
 	return (rc);
 }
 
-static int
-is_below(const void *arg, const char *point, const char *type)
+static bool
+is_below(const void *arg, const struct mounted *m)
 {
 	const char *dir = arg;
 	size_t len = strlen(dir);
 
-	(void)type;
-	return (strncmp(point, dir, len) == 0 && point[len] == '/');
+	return (strncmp(m->point, dir, len) == 0 && m->point[len] == '/');
 }
 
 int
@@ -108,22 +119,31 @@ mounts_below(int fd, struct buf *ret_path, struct err *e)
 	return (find(is_below, dir, ret_path, e));
 }
 
-static int
-is_subvolume(const void *arg, const char *point, const char *type)
+struct wanted {
+	struct stat st;
+	char dev[32]; /* as mountinfo has it; of a btrfs there is another one */
+};
+
+/* Only what may be it is touched: a server of another mount may not answer. */
+static bool
+is_wanted(const void *arg, const struct mounted *m)
 {
-	const struct stat *sub = arg;
+	const struct wanted *w = arg;
+	bool btrfs = strcmp(m->type, "btrfs") == 0;
 	struct stat st;
 
-	return (strcmp(type, "btrfs") == 0 && stat(point, &st) == 0 && st.st_dev == sub->st_dev &&
-	    st.st_ino == sub->st_ino);
+	if ((!btrfs && strcmp(m->dev, w->dev) != 0) || stat(m->point, &st) != 0 || st.st_dev != w->st.st_dev)
+		return (false);
+	return (st.st_ino == w->st.st_ino || (btrfs && w->st.st_ino == SUBVOLUME_INO));
 }
 
 int
-mounts_of_subvolume(int fd, struct buf *ret_path, struct err *e)
+mounts_of(int fd, struct buf *ret_path, struct err *e)
 {
-	struct stat st;
+	struct wanted w;
 
-	if (fstat(fd, &st) != 0)
-		return (err_sys(e, "cannot stat a subvolume"));
-	return (find(is_subvolume, &st, ret_path, e));
+	if (fstat(fd, &w.st) != 0)
+		return (err_sys(e, "cannot stat a directory of the root"));
+	snprintf(w.dev, sizeof(w.dev), "%u:%u", major(w.st.st_dev), minor(w.st.st_dev));
+	return (find(is_wanted, &w, ret_path, e));
 }

@@ -8,7 +8,11 @@
 /** mounts_below(fd, ret_path, e): find a mount point below the directory ${fd}, the directory itself not counted.  Return 1 with ${ret_path}, 0 where there is none, or -1. */
 int mounts_below(int fd, struct buf *ret_path, struct err *e);
 
-/** mounts_of_subvolume(fd, ret_path, e): find where the btrfs subvolume ${fd} is itself mounted.  Return 1 with ${ret_path}, 0 where it is not, or -1. */
-int mounts_of_subvolume(int fd, struct buf *ret_path, struct err *e);
+/**
+ * mounts_of(fd, ret_path, e):
+ * Find where the directory ${fd} is itself mounted, or, of a btrfs subvolume, any part of it.  Mounts in other namespaces (containers) are not seen.
+ * Return 1 with ${ret_path}, 0 where it is not, or -1.
+ */
+int mounts_of(int fd, struct buf *ret_path, struct err *e);
 
 #endif

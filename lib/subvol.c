@@ -133,7 +133,7 @@ refuse_mounted(int fd, const char *name, struct err *e)
 	struct buf path = BUF_INIT;
 	int rc;
 
-	rc = mounts_of_subvolume(fd, &path, e);
+	rc = mounts_of(fd, &path, e);
 	if (rc == 1)
 		rc = err_set(e, "cannot delete the subvolume '%s': it is mounted on '%s'", name,
 		    buf_cstr(&path));
@@ -145,6 +145,7 @@ static int
 delete_subvolume(int dirfd, const char *name, int fd, struct err *e)
 {
 	bool read_only = false;
+	struct err why = {0, 0, ""};
 
 	if (refuse_mounted(fd, name, e) != 0)
 		return (-1);
@@ -153,7 +154,10 @@ delete_subvolume(int dirfd, const char *name, int fd, struct err *e)
 	if (errno != EPERM && errno != EACCES && errno != EROFS)
 		return (err_sys(e, "cannot delete the subvolume '%s'", name));
 
-	/* Ordinary users: only writable ones, with user_subvol_rm_allowed; without, only empty ones, by rmdir. */
+	/*
+	 * Ordinary users: only writable ones, with user_subvol_rm_allowed; without, only empty ones, by rmdir.  That is not begun
+	 * where it cannot be ended.
+	 */
 	if (subvol_is_read_only(BACKEND_BTRFS, fd, &read_only, e) != 0)
 		return (-1);
 	if (read_only) {
@@ -161,6 +165,11 @@ delete_subvolume(int dirfd, const char *name, int fd, struct err *e)
 			return (-1);
 		if (btrfs_util_delete_subvolume_fd(dirfd, name, 0) == BTRFS_UTIL_OK)
 			return (0);
+	}
+	if (subvol_may_remove(dirfd, name, &why) != 0) {
+		if (read_only)
+			(void)subvol_set_read_only(BACKEND_BTRFS, fd, true, NULL);
+		return (err_set(e, "cannot delete the subvolume '%s': %s; it takes CAP_SYS_ADMIN, or a mount with user_subvol_rm_allowed", name, why.text));
 	}
 	if (subvol_remove_below(dirfd, name, e) != 0)
 		return (-1);

@@ -18,6 +18,9 @@ int subvol_copy(int src_fd, int dirfd, const char *name, struct err *e);
 /** subvol_remove_tree(dirfd, name, e): remove a directory with all below it; mounts are refused.  Return 0 or -1. */
 int subvol_remove_tree(int dirfd, const char *name, struct err *e);
 
+/** subvol_may_remove(dirfd, name, e): of a directory on btrfs: whether all below ${name} is ours to remove, as far as owners and modes tell.  Return 0, or -1 with the directory that is not. */
+int subvol_may_remove(int dirfd, const char *name, struct err *e);
+
 /** subvol_remove_below(dirfd, name, e): remove what is in the directory ${name}, which stays. */
 int subvol_remove_below(int dirfd, const char *name, struct err *e);
 

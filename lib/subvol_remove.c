@@ -137,6 +137,65 @@ remove_below(struct removal *r, int fd)
 	return (rc);
 }
 
+static int may_remove_below(struct removal *r, int fd);
+
+/* Its owner can make a directory writable; another one's, with something in it, is in the way.  On btrfs an empty one has no size. */
+static int
+may_remove_dir(struct removal *r, int dirfd, const char *name)
+{
+	struct stat st;
+	int fd, rc;
+
+	if (r->depth == SUBVOL_DEPTH_MAX)
+		return (err_set(r->e, "cannot remove '%s': too many directories in each other", name));
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return (err_sys(r->e, "cannot stat '%s'", name));
+	if (st.st_size == 0)
+		return (0);
+	if (st.st_uid != geteuid() && faccessat(dirfd, name, R_OK | W_OK | X_OK, AT_EACCESS) != 0)
+		return (err_sys(r->e, "the directory '%s' belongs to uid %u", name, (unsigned)st.st_uid));
+	if ((fd = open_dir(dirfd, name)) == -1)
+		return (err_sys(r->e, "cannot open directory '%s'", name));
+	r->depth++;
+	rc = may_remove_below(r, fd);
+	r->depth--;
+	return (rc);
+}
+
+/* Takes over ${fd}. */
+static int
+may_remove_below(struct removal *r, int fd)
+{
+	const struct dirent *d;
+	struct stat st;
+	DIR *dir;
+	int rc = 0;
+
+	if ((dir = fdopendir(fd)) == NULL) {
+		rc = err_sys(r->e, "cannot read a directory");
+		close(fd);
+		return (rc);
+	}
+	while (rc == 0 && (errno = 0, d = readdir(dir)) != NULL) {
+		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
+			continue;
+		if (d->d_type == DT_DIR || (d->d_type == DT_UNKNOWN && fstatat(fd, d->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode)))
+			rc = may_remove_dir(r, fd, d->d_name);
+	}
+	if (rc == 0 && errno != 0)
+		rc = err_sys(r->e, "cannot read a directory");
+	closedir(dir);
+	return (rc);
+}
+
+int
+subvol_may_remove(int at, const char *name, struct err *e)
+{
+	struct removal r = {.e = e};
+
+	return (may_remove_dir(&r, at, name));
+}
+
 static int
 remove_all_below(int at, const char *name, bool nested, struct err *e)
 {
