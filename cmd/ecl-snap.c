@@ -1,4 +1,4 @@
-/* ecl-snap: make blocks, say which there are, and carry them to other hosts. */
+/* ecl-snap: make blocks, say which there are, delete those that are not kept, and carry them to other hosts. */
 #include "config.h"
 
 #include <fcntl.h>
@@ -14,6 +14,7 @@
 #include "cli.h"
 #include "key_file.h"
 #include "present.h"
+#include "pruning.h"
 #include "receive.h"
 #include "send.h"
 #include "snap.h"
@@ -29,6 +30,8 @@ static const char help[] =
     "  ecl-snap --if-changed -q       from cron: one only where something changed\n"
     "  ecl-snap --list                the blocks, those that were pruned too\n"
     "  cd \"$(ecl-snap --path 2h)\"     the files as they were two hours ago\n"
+    "  ecl-snap --prune --keep last=10,hourly=48,daily=31,yearly=* --dry-run\n"
+    "                                 which blocks would go, which are kept and why\n"
     "  ecl-snap --send now | ssh HOST ecl-snap --receive --key VKEY\n"
     "                                 a copy of the newest block on another host\n"
     "\n"
@@ -39,6 +42,12 @@ static const char help[] =
     "      --list            the headers of all blocks, oldest first\n"
     "      --path WHEN       the path of the snapshot of a block, or for a seq, a\n"
     "                        time or an age of the last block at or before it\n"
+    "      --prune           delete the blocks that --keep does not keep; the newest\n"
+    "                        is kept, and all headers stay in the log\n"
+    "      --keep RULES      last=N,hourly=N,daily=N,weekly=N,monthly=N,yearly=N: the\n"
+    "                        last N, the newest of N hours, days...; * is all of them\n"
+    "      --local           hours and days of local time, not of UTC\n"
+    "  -n, --dry-run         with --prune: print what would be done and why, do nothing\n"
     "      --sign KEY        sign the block, and the log with it, by this private key\n"
     "                        (openssl genpkey -algorithm ed25519 -out KEY)\n"
     "      --send BLOCK      a btrfs stream of the block, for another host (as root)\n"
@@ -56,6 +65,9 @@ enum {
 	OPT_IF_CHANGED = CLI_LONG,
 	OPT_LIST,
 	OPT_PATH,
+	OPT_PRUNE,
+	OPT_KEEP,
+	OPT_LOCAL,
 	OPT_SIGN,
 	OPT_SEND,
 	OPT_PARENT,
@@ -69,6 +81,10 @@ static const struct cli_option options[] = {
     {OPT_IF_CHANGED, "if-changed", false},
     {OPT_LIST, "list", false},
     {OPT_PATH, "path", true},
+    {OPT_PRUNE, "prune", false},
+    {OPT_KEEP, "keep", true},
+    {OPT_LOCAL, "local", false},
+    {'n', "dry-run", false},
     {OPT_SIGN, "sign", true},
     {OPT_SEND, "send", true},
     {OPT_PARENT, "parent", true},
@@ -83,6 +99,7 @@ struct run {
 	struct cli cli;
 	bool if_changed, list;
 	const char *path; /* WHEN */
+	struct pruning pruning;
 	const char *key;
 	struct note_signer *signer;
 	const char *send, *parent, *have;
@@ -142,6 +159,19 @@ parse_options(struct run *r, char **argv)
 		case OPT_PATH:
 			r->path = cli->value;
 			break;
+		case OPT_PRUNE:
+			r->pruning.wanted = true;
+			break;
+		case OPT_KEEP:
+			if ((cli->exit = pruning_keep(&r->pruning, cli)) != 0)
+				return (-1);
+			break;
+		case OPT_LOCAL:
+			r->pruning.keep.local = true;
+			break;
+		case 'n':
+			r->pruning.dry_run = true;
+			break;
 		case OPT_SIGN:
 			r->key = cli->value;
 			break;
@@ -171,13 +201,13 @@ parse_options(struct run *r, char **argv)
 	cli->exit = EXIT_ERROR;
 	if (cli->noperands > 0)
 		return (cli_usage(cli, "no operand is expected: '%s'", cli->operands[0]), -1);
-	if (r->if_changed + r->list + (r->path != NULL) + (r->send != NULL) + r->receive > 1)
-		return (cli_usage(cli, "--if-changed, --list, --path, --send and --receive do not go together"), -1);
-	if (r->key != NULL && (r->list || r->path != NULL || r->send != NULL || r->receive))
-		return (cli_usage(cli, "--sign goes with making a block, not with --list, --path, --send or --receive"), -1);
+	if (r->if_changed + r->list + (r->path != NULL) + r->pruning.wanted + (r->send != NULL) + r->receive > 1)
+		return (cli_usage(cli, "--if-changed, --list, --path, --prune, --send and --receive do not go together"), -1);
+	if (r->key != NULL && (r->list || r->path != NULL || r->pruning.wanted || r->send != NULL || r->receive))
+		return (cli_usage(cli, "--sign goes with making a block, not with --list, --path, --prune, --send or --receive"), -1);
 	if (r->key != NULL && strcmp(r->key, "-") == 0)
 		(void)cli_stdin_is_terminal(cli);
-	return (check_send(r) || check_receive(r) ? -1 : 0);
+	return (pruning_check(&r->pruning, cli) || check_send(r) || check_receive(r) ? -1 : 0);
 }
 
 static int
@@ -217,11 +247,14 @@ list(struct run *r, struct present *p, struct err *e)
 static int
 find_present(struct run *r, const char *when, const struct block **ret, struct err *e)
 {
+	char fate[BLOCKS_FATE_SIZE];
+
 	if (when_block(when, r->layer->ledger->log, &r->blocks.list, cli_now_us(), ret, e) != 0)
 		return (-1);
-	if (!r->blocks.present[*ret - r->blocks.list.block])
-		return (err_no(e, "the snapshot of '%s' is gone: only its header is left, in the log", (*ret)->name));
-	return (0);
+	if (r->blocks.present[*ret - r->blocks.list.block])
+		return (0);
+	blocks_fate(&r->blocks, (size_t)(*ret - r->blocks.list.block), fate);
+	return (err_no(e, "the snapshot of '%s' %s: only its header is left, in the log", (*ret)->name, fate));
 }
 
 static int
@@ -437,14 +470,21 @@ make(struct run *r, struct present *p, struct err *e)
 static int
 run(struct run *r, struct present *p, struct err *e)
 {
-	bool make_one = !r->list && r->path == NULL && r->send == NULL && !r->receive;
-	unsigned flags = make_one ? LAYER_WRITE | LAYER_TREE : r->receive ? LAYER_WRITE | LAYER_REPLICA : LAYER_ROOT;
+	bool prune = r->pruning.wanted && !r->pruning.dry_run;
+	bool make_one = !r->list && r->path == NULL && !r->pruning.wanted && r->send == NULL && !r->receive;
+	unsigned flags = make_one || prune ? LAYER_WRITE | LAYER_TREE : r->receive ? LAYER_WRITE | LAYER_REPLICA : LAYER_ROOT;
 	char root[PATH_MAX];
+	int rc;
 
 	if (catch_up_open(&r->cli, r->cli.root, flags | (r->cli.force ? LAYER_FORCE : 0), &r->layer, e) != 0)
 		return (-1);
 	if (r->receive)
 		return (receive(r, p, e));
+	if (r->pruning.wanted) {
+		rc = pruning_run(&r->pruning, &r->cli, r->layer, p, e);
+		report_torn(r);
+		return (rc);
+	}
 	if (make_one) {
 		if (r->key != NULL && read_signer(r, e) != 0)
 			return (-1);
@@ -480,6 +520,7 @@ main(int argc, char **argv)
 	present_release(&p);
 	blocks_release(&r.blocks);
 	note_signer_free(r.signer);
+	pruning_release(&r.pruning);
 	vkey_release(r.vkey, r.vkeys);
 	layer_free(r.layer);
 	return (cli_close_stdout(&r.cli, code));

@@ -62,33 +62,49 @@ snap_last(struct layer *l, struct buf *text, struct block_header *ret, struct er
 	return (0);
 }
 
+static int
+add_event(struct batch *b, struct span action, struct span cause, const struct block_header *h, struct buf *state, struct err *e)
+{
+	struct event ev = {0};
+
+	buf_reset(state);
+	block_canonical(h, state);
+	if (state->failed)
+		return (err_mem(e));
+	ev.element = SPAN(SNAP_ELEMENT);
+	ev.action = action;
+	ev.state = (struct span){state->data, state->len};
+	ev.cause = cause;
+	return (batch_add(b, &ev, e));
+}
+
 int
-snap_record(struct layer *l, const struct block_header *h, struct err *e)
+snap_record_all(struct layer *l, struct span action, struct span cause, const struct block_header *const *h, size_t n, struct err *e)
 {
 	struct batch_rules rules;
 	struct batch b = {0};
 	struct buf state = BUF_INIT;
-	struct event ev = {0};
 	enum log_outcome outcome;
-	int rc = -1;
+	size_t i;
+	int rc = 0;
 
 	batch_rules_init(&rules);
-	block_canonical(h, &state);
-	if (state.failed) {
-		err_mem(e);
-		goto out;
-	}
-	ev.element = SPAN(SNAP_ELEMENT);
-	ev.action = SPAN(SNAP_ACTION);
-	ev.state = (struct span){state.data, state.len};
 	batch_begin(&b, l->ledger, &rules);
-	if (batch_add(&b, &ev, e) == 0)
+	for (i = 0; rc == 0 && i < n; i++)
+		rc = add_event(&b, action, cause, h[i], &state, e);
+	if (rc == 0)
 		rc = batch_commit(&b, &l->durable, true, &outcome, e);
 	else
 		batch_abandon(&b, NULL);
-out:	batch_release(&b);
+	batch_release(&b);
 	buf_release(&state);
 	return (rc);
+}
+
+int
+snap_record(struct layer *l, const struct block_header *h, struct err *e)
+{
+	return (snap_record_all(l, SPAN(SNAP_ACTION), (struct span){NULL, 0}, &h, 1, e));
 }
 
 int

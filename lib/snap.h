@@ -10,6 +10,7 @@
 
 #define SNAP_ELEMENT "ecl:block" /* whose events record the blocks */
 #define SNAP_ACTION "snap"
+#define SNAP_PRUNE "prune" /* the action of those of blocks that may go; the state is the header again */
 
 struct snap_options {
 	int wait_ms;
@@ -31,8 +32,8 @@ int snap_make(struct layer *l, const struct snap_options *opt, struct block_head
 
 /**
  * snap_tidy(l, wait_ms, e):
- * With blocks.lock held: remove left-over `.tmp-*`, record blocks that have no event yet, finish a `.old-<seq>` that a
- * rollback left.  Return 0 or -1.
+ * With blocks.lock held: remove left-over `.tmp-*`, record blocks that have no event yet, delete those whose pruning was recorded last and not
+ * finished, finish a `.old-<seq>` that a rollback left.  Return 0 or -1.
  */
 int snap_tidy(struct layer *l, int wait_ms, struct err *e);
 
@@ -57,5 +58,31 @@ int snap_last(struct layer *l, struct buf *text, struct block_header *ret, struc
 
 /** snap_record(l, h, e): with lock held: append the `ecl:block` event of a block.  Return 0 or -1. */
 int snap_record(struct layer *l, const struct block_header *h, struct err *e);
+
+/** snap_record_all(l, action, cause, h, n, e): with lock held: an event of this action for each of ${n} blocks, all of them or none; ${cause} is a string token, p == NULL: none.  Return 0 or -1. */
+int snap_record_all(struct layer *l, struct span action, struct span cause, const struct block_header *const *h, size_t n, struct err *e);
+
+/*
+ * Deleting blocks.  What is pruned is recorded first and deleted then, both with blocks.lock held.  So the log tells of every block that is gone, or one went by
+ * other hands; and one that it tells of may still be there, where that run died, or the block was in use then: it is as good as before.  Whoever
+ * holds blocks.lock next goes on with those that the log told of last, behind the last block made.
+ */
+
+/**
+ * snap_in_use(l, name, ret_fd, why):
+ * Whether the block may not be deleted: it, or a part of it, is mounted, or being sent (who sends holds a shared flock on its `.ecl/block`).  Return 1
+ * with ${why}, 0, or -1 with ${why}.  ${ret_fd} (may be NULL) becomes, with 0, a descriptor that nobody can begin to send it before it is closed.
+ */
+int snap_in_use(const struct layer *l, const char *name, int *ret_fd, struct err *why);
+
+/**
+ * snap_delete(l, name, why):
+ * With blocks.lock held: delete the block ${name}; as seen by others in one stroke.  The caller syncs l->snap_fd.  Return 0, 1 with ${why} where it is in use (also
+ * by somebody else's send) and is there as before, or -1 with ${why}.
+ */
+int snap_delete(struct layer *l, const char *name, struct err *why);
+
+/** snap_finish_pruned(l, e): go on where a run that pruned died.  What cannot be deleted now stays.  Return 0 or -1. */
+int snap_finish_pruned(struct layer *l, struct err *e);
 
 #endif

@@ -244,7 +244,7 @@ snap_tidy(struct layer *l, int wait_ms, struct err *e)
 	uint64_t seq;
 	int rc;
 
-	if (snap_sweep(l, e) != 0 || record_blocks(l, wait_ms, e) != 0)
+	if (snap_sweep(l, e) != 0 || record_blocks(l, wait_ms, e) != 0 || snap_finish_pruned(l, e) != 0)
 		return (-1);
 	rc = list_prefix(l->root_fd, ".old-", &old, e);
 	while (rc == 0 && (name = buf_next_string(&old, name)) != NULL) {

@@ -166,7 +166,7 @@ verify_blocks_finish(struct verify_pass *p, struct err *e)
 	}
 	for (i = 0; i < v->records.n; i++) {
 		rec = &v->records.record[i];
-		pruned += rec->pruned;
+		pruned += rec->pruned && (v->layer->bare || verify_block_gone(v, rec->name));
 		if (is_missing(v, rec))
 			tell(v, VERIFY_BLOCK_DAMAGED, rec->name, "", rec->seq,
 			    "the block is missing, and no event says that it was pruned");

@@ -44,7 +44,7 @@ files_of()
 	python3 "$top_srcdir/t/check-block.py" --files "$1"
 }
 
-# check_blocks ROOT: every block is what its header says, the log records each once and in order, nothing is left over.
+# check_blocks ROOT: every block is what its header says, the log records each once and in order, none was pruned that it does not record, nothing is left over.
 check_blocks()
 {
 	local left
@@ -73,8 +73,12 @@ check_blocks()
 		        assert hashlib.sha256(line[:line.rindex(b',"hash":"')]).hexdigest() == chain
 		        if ev["element"] != "ecl:block":
 		            continue
-		        assert ev["action"] == "snap"
 		        h = ev["state"]
+		        if ev["action"] == "prune":
+		            assert heads["block-%06d-%s" % (h["height"], h["hash"][:8])] == h, "pruned at event %d" % ev["seq"]
+		            assert h["height"] < height - 1, "the newest was pruned at event %d" % ev["seq"]
+		            continue
+		        assert ev["action"] == "snap"
 		        text = json.dumps(h, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 		        assert b',"state":' + text + b',"uid"' in line, "the state of %d is not canonical" % ev["seq"]
 		        assert h["height"] == height and h["prev"] == prev, "block %d at event %d" % (h["height"], ev["seq"])
