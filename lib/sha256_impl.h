@@ -20,6 +20,9 @@ struct sha256_engine {
 	    const uint32_t state[8], const uint8_t *p, size_t blocks, const uint8_t *end, size_t end_blocks, uint8_t *out);
 
 	void (*many)(struct sha256_part *part, size_t n); /* NULL: one by one */
+
+	/* Whole messages, their digests to ${out}, which lies apart from them.  NULL: by their parts. */
+	void (*messages)(const struct sha256_msg *msg, size_t n, uint8_t (*out)[SHA256_SIZE]);
 };
 
 /** sha256_chosen(): the engine in use.  O(1). */
@@ -98,6 +101,9 @@ void sha256_compress_crypto(uint32_t state[8], const uint8_t *p, size_t blocks);
 
 /** sha256_lanes_ni(part, n): sha256_compress_many() on a processor that has SHA-NI and SSE 4.1. */
 void sha256_lanes_ni(struct sha256_part *part, size_t n);
+
+/** sha256_messages_ni(msg, n, out): their digests, on the same. */
+void sha256_messages_ni(const struct sha256_msg *msg, size_t n, uint8_t (*out)[SHA256_SIZE]);
 
 /** sha256_lanes_avx2(part, n): sha256_compress_many() on a processor that has AVX2. */
 void sha256_lanes_avx2(struct sha256_part *part, size_t n);

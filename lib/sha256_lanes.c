@@ -21,13 +21,24 @@
 #include "banned.h"
 
 #define LANES 4
+#define RUN 16 /* blocks of each lane that a kernel does at a time, at most */
 #define NI __attribute__((target("sha,sse4.1,ssse3")))
 
 struct lane {
 	__m128i abef, cdgh; /* the state as the instructions want it */
 	const uint8_t *p;
-	size_t blocks; /* left */
-	struct sha256_part *part;
+	size_t blocks;	    /* left there, */
+	const uint8_t *end; /* and then here */
+	size_t end_blocks;
+	struct sha256_part *part; /* that it is of; NULL: of a message, whose digest goes to: */
+	uint8_t *out;
+	struct sha256_end pad; /* what ${end} is in */
+};
+
+/* Where the next blocks of each lane are. */
+struct run {
+	const uint8_t *block[LANES][RUN];
+	size_t n;
 };
 
 /* What the kernels keep in registers for a lane. */
@@ -35,12 +46,13 @@ struct regs {
 	__m128i abef, cdgh, abef0, cdgh0, m0, m1, m2, m3;
 };
 
-#define TWO(f, ...) f(0, __VA_ARGS__) f(1, __VA_ARGS__)
+#define ONE(f, ...) f(0, __VA_ARGS__)
+#define TWO(f, ...) ONE(f, __VA_ARGS__) f(1, __VA_ARGS__)
 #define THREE(f, ...) TWO(f, __VA_ARGS__) f(2, __VA_ARGS__)
 #define FOUR(f, ...) THREE(f, __VA_ARGS__) f(3, __VA_ARGS__)
 
 #define LOAD(i, at)                                                                                             \
-	p = (const __m128i *)(const void *)(lane[i].p + (at));                                                  \
+	p = (const __m128i *)(const void *)run->block[i][at];                                                   \
 	r[i].abef0 = r[i].abef;                                                                                 \
 	r[i].cdgh0 = r[i].cdgh;                                                                                 \
 	r[i].m0 = _mm_shuffle_epi8(_mm_loadu_si128(p), swap);                                                   \
@@ -65,12 +77,12 @@ struct regs {
 	r[i].cdgh = _mm_add_epi32(r[i].cdgh, r[i].cdgh0);
 
 #define GET(i, unused)                                                                                          \
-	r[i].abef = lane[i].abef;                                                                               \
-	r[i].cdgh = lane[i].cdgh;
+	r[i].abef = lane[i]->abef;                                                                               \
+	r[i].cdgh = lane[i]->cdgh;
 
 #define PUT(i, unused)                                                                                          \
-	lane[i].abef = r[i].abef;                                                                               \
-	lane[i].cdgh = r[i].cdgh;
+	lane[i]->abef = r[i].abef;                                                                               \
+	lane[i]->cdgh = r[i].cdgh;
 
 #define CONSTANTS(q) k = _mm_load_si128((const __m128i *)(const void *)sha256_k + (q));
 
@@ -94,9 +106,9 @@ struct regs {
 	CONSTANTS((q) + 3)                                                                                      \
 	EACH(ROUNDS, m3)
 
-/* A kernel: ${blocks} > 0 blocks of each lane. */
+/* A kernel: the blocks of a run of each lane. */
 #define KERNEL(name, EACH)                                                                                      \
-	NI static void name(struct lane *lane, size_t blocks)                                                   \
+	NI static void name(struct lane *const *lane, const struct run *run)                                    \
 	{                                                                                                       \
 		const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);                \
 		const __m128i *p;                                                                               \
@@ -105,7 +117,7 @@ struct regs {
 		size_t at;                                                                                      \
                                                                                                                 \
 		EACH(GET, )                                                                                     \
-		for (at = 0; at < blocks * SHA256_BLOCK; at += SHA256_BLOCK) {                                  \
+		for (at = 0; at < run->n; at++) {                                                               \
 			EACH(LOAD, at)                                                                          \
 			SIXTEEN_ROUNDS(EACH, 0)                                                                 \
 			SIXTEEN_ROUNDS(EACH, 4)                                                                 \
@@ -116,71 +128,138 @@ struct regs {
 		EACH(PUT, )                                                                                     \
 	}
 
+KERNEL(one, ONE)
 KERNEL(two, TWO)
 KERNEL(three, THREE)
 KERNEL(four, FOUR)
 
-/* Let ${l} begin the next part that has blocks.  Return 0 where there is none. */
-NI static int
-begin(struct lane *l, struct sha256_part **next, const struct sha256_part *end)
-{
-	struct sha256_part *part = *next;
-	__m128i x;
+/* What there is to hash: parts, or messages and where their digests go. */
+struct source {
+	struct sha256_part *part, *part_end;
+	const struct sha256_msg *msg, *msg_end;
+	uint8_t (*out)[SHA256_SIZE];
+};
 
-	while (part < end && part->blocks == 0)
-		part++;
-	*next = part + (part < end);
-	if (part == end)
-		return (0);
-	x = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)part->state), 0xb1);
-	l->cdgh = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)(part->state + 4)), 0x1b);
+NI static inline void
+set_state(struct lane *l, const uint32_t state[8])
+{
+	__m128i x = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)state), 0xb1);
+
+	l->cdgh = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(const void *)(state + 4)), 0x1b);
 	l->abef = _mm_alignr_epi8(x, l->cdgh, 8);
 	l->cdgh = _mm_blend_epi16(l->cdgh, x, 0xf0);
-	l->p = part->p;
-	l->blocks = part->blocks;
-	l->part = part;
-	return (1);
+}
+
+/* Let ${l} begin the next part that has blocks, or the next message.  Return whether there is one. */
+NI static bool
+begin(struct lane *l, struct source *s)
+{
+	while (s->part < s->part_end && s->part->blocks == 0)
+		s->part++;
+	if (s->part < s->part_end) {
+		l->part = s->part++;
+		set_state(l, l->part->state);
+		l->p = l->part->p;
+		l->blocks = l->part->blocks;
+		l->end_blocks = 0;
+		return (true);
+	}
+	if (s->msg == s->msg_end)
+		return (false);
+	l->part = NULL;
+	l->out = *s->out++;
+	set_state(l, sha256_initial);
+	l->p = s->msg->p;
+	l->blocks = s->msg->len / SHA256_BLOCK;
+	/* Now, so that what is read then has left the store buffer. */
+	sha256_pad(&l->pad, l->p, s->msg->len, s->msg->len);
+	l->end = l->pad.block;
+	l->end_blocks = l->pad.blocks;
+	s->msg++;
+	return (true);
 }
 
 NI static void
-end_part(const struct lane *l)
+finish(const struct lane *l)
 {
+	const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
 	__m128i x = _mm_shuffle_epi32(l->abef, 0x1b), y = _mm_shuffle_epi32(l->cdgh, 0xb1);
+	__m128i low = _mm_blend_epi16(x, y, 0xf0), high = _mm_alignr_epi8(y, x, 8);
+	uint8_t *to = l->part != NULL ? (uint8_t *)l->part->state : l->out;
 
-	_mm_storeu_si128((__m128i *)(void *)l->part->state, _mm_blend_epi16(x, y, 0xf0));
-	_mm_storeu_si128((__m128i *)(void *)(l->part->state + 4), _mm_alignr_epi8(y, x, 8));
+	if (l->part == NULL) {
+		low = _mm_shuffle_epi8(low, swap);
+		high = _mm_shuffle_epi8(high, swap);
+	}
+	_mm_storeu_si128((__m128i *)(void *)to, low);
+	_mm_storeu_si128((__m128i *)(void *)(to + 16), high);
+}
+
+/* Set ${block} to the next ${n} blocks of ${l}, which has as many, and pass over them. */
+static inline void
+take_blocks(struct lane *l, const uint8_t **block, size_t n)
+{
+	size_t whole = n < l->blocks ? n : l->blocks, i;
+
+	for (i = 0; i < whole; i++, l->p += SHA256_BLOCK)
+		block[i] = l->p;
+	l->blocks -= whole;
+	l->end_blocks -= n - whole;
+	for (; i < n; i++, l->end += SHA256_BLOCK)
+		block[i] = l->end;
+}
+
+/* As many blocks as all of the ${live} lanes have. */
+static inline void
+plan(struct lane *const *lane, size_t live, struct run *run)
+{
+	size_t i, left;
+
+	run->n = RUN;
+	for (i = 0; i < live; i++) {
+		left = lane[i]->blocks + lane[i]->end_blocks;
+		run->n = left < run->n ? left : run->n;
+	}
+	for (i = 0; i < live; i++)
+		take_blocks(lane[i], run->block[i], run->n);
+}
+
+static void
+hash_all(struct source *s)
+{
+	struct lane lanes[LANES], *lane[LANES];
+	struct run run;
+	size_t live, i;
+
+	for (live = 0; live < LANES && begin(&lanes[live], s); live++)
+		lane[live] = &lanes[live];
+	while (live > 0) {
+		plan(lane, live, &run);
+		(live == 4 ? four : live == 3 ? three : live == 2 ? two : one)(lane, &run);
+		for (i = live; i-- > 0;) {
+			if (lane[i]->blocks + lane[i]->end_blocks > 0)
+				continue;
+			finish(lane[i]);
+			if (!begin(lane[i], s))
+				lane[i] = lane[--live];
+		}
+	}
 }
 
 void
 sha256_lanes_ni(struct sha256_part *part, size_t n)
 {
-	struct sha256_part *next = part, *end = part + n;
-	struct lane lane[LANES];
-	size_t live = 0, blocks, i;
+	struct source s = {.part = part, .part_end = part + n};
 
-	while (live < LANES && begin(&lane[live], &next, end))
-		live++;
-	while (live > 1) {
-		blocks = lane[0].blocks;
-		for (i = 1; i < live; i++)
-			blocks = lane[i].blocks < blocks ? lane[i].blocks : blocks;
-		(live == 4 ? four : live == 3 ? three : two)(lane, blocks);
-		for (i = 0; i < live; i++) {
-			lane[i].p += blocks * SHA256_BLOCK;
-			lane[i].blocks -= blocks;
-		}
-		for (i = live; i-- > 0;) {
-			if (lane[i].blocks > 0)
-				continue;
-			end_part(&lane[i]);
-			if (!begin(&lane[i], &next, end))
-				lane[i] = lane[--live];
-		}
-	}
-	if (live == 1) {
-		end_part(&lane[0]);
-		sha256_compress_ni(lane[0].part->state, lane[0].p, lane[0].blocks);
-	}
+	hash_all(&s);
+}
+
+void
+sha256_messages_ni(const struct sha256_msg *msg, size_t n, uint8_t (*out)[SHA256_SIZE])
+{
+	struct source s = {.msg = msg, .msg_end = msg + n, .out = out};
+
+	hash_all(&s);
 }
 
 #else
