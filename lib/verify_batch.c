@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "event.h"
+#include "hash_text.h"
 #include "log.h"
 #include "sha256_many.h"
 #include "verify_batch.h"
@@ -48,11 +49,11 @@ reserve(struct verify_batch *b)
 
 /* Where the line is, and what the table of elements will want to know. */
 static int
-note(struct verify_batch *b, struct span text, const struct event *ev)
+note(struct verify_batch *b, const char *line, const struct event *ev)
 {
 	struct verify_line *l = &b->line[b->n];
 
-	l->at = (uint32_t)(text.p - b->data);
+	l->at = (uint32_t)(line - b->data);
 	if (!b->elements)
 		return (0);
 	l->parent = ev->parent;
@@ -74,50 +75,70 @@ note(struct verify_batch *b, struct span text, const struct event *ev)
 	return (b->names.failed ? -1 : 0);
 }
 
-/* The next line, after b->n of them.  Return whether it is right, but for its hash. */
+/* Whether the line follows those before it, of which ${prev} is the last one's hash as text. */
 static bool
-check_line(struct verify_batch *b, struct span text)
+follows(struct verify_batch *b, struct span line, const struct event *ev, const char *prev)
 {
-	struct event ev;
-	struct json_fault f;
-	uint64_t offset = b->offset + (uint64_t)(text.p - b->data);
+	if (b->n == 0) {
+		b->seq = ev->seq;
+		return (true);
+	}
+	return (ev->seq == b->seq + b->n && ev->time_us >= b->time_us &&
+	    memcmp(line.p + line.len - EVENT_TAIL - 1 - HASH_TEXT, prev, HASH_TEXT) == 0);
+}
 
-	if (event_parse(text, &ev, &f) != 0)
-		return (false);
-	if (b->n == 0)
-		b->seq = ev.seq;
-	else if (ev.seq != b->seq + b->n || ev.time_us < b->time_us || memcmp(ev.prev, b->hash[b->n - 1], SHA256_SIZE) != 0 ||
-	    (b->in_segment && offset >= LOG_BLOCK_SIZE && log_rotates(offset, &ev)))
-		return (false);
-	if (note(b, text, &ev) != 0)
-		return (false);
+/*
+ * The next line, at ${p}, after b->n of them; ${prev} is as above.  Return its length without LF where it is right, but for its own hash; else
+ * 0.
+ */
+static size_t
+check_line(struct verify_batch *b, const char *p, const char *prev)
+{
+	const char *end = b->data + b->len, *lf;
+	uint64_t offset = b->offset + (uint64_t)(p - b->data);
+	struct json_fault f;
+	struct event ev;
+	struct span line = {p, 0};
+
+	if (!event_skim(&b->skim, p, end, &ev, &line.len)) {
+		if ((lf = memchr(p, '\n', (size_t)(end - p))) == NULL)
+			return (0);
+		line.len = (size_t)(lf - p);
+		if (event_parse(line, &ev, &f) != 0 || !follows(b, line, &ev, prev))
+			return (0);
+		event_skim_learn(&b->skim, line, &ev);
+	}
+	if (b->n > 0 && b->in_segment && offset >= LOG_BLOCK_SIZE && log_rotates(offset, &ev))
+		return (0);
+	if (note(b, p, &ev) != 0)
+		return (0);
 	b->time_us = ev.time_us;
-	memcpy(b->hash[b->n], ev.hash, SHA256_SIZE);
 	b->n++;
-	return (true);
+	return (line.len);
 }
 
 static bool
 check_all(struct verify_batch *b)
 {
-	uint8_t hash[GROUP][SHA256_SIZE];
+	const char *p = b->data, *end = b->data + b->len, *stated[GROUP], *prev = NULL;
 	struct sha256_msg msg[GROUP];
-	const char *p = b->data, *end = b->data + b->len, *lf;
-	size_t from, k;
+	size_t from, i, k, len;
 
+	event_skim_reset(&b->skim);
 	while (p < end) {
 		if (reserve(b) != 0)
 			return (false);
 		from = b->n;
-		for (k = 0; k < GROUP && p < end; k++, p = lf + 1) {
-			if ((lf = memchr(p, '\n', (size_t)(end - p))) == NULL ||
-			    !check_line(b, (struct span){p, (size_t)(lf - p)}))
+		for (k = 0; k < GROUP && p < end; k++, p += len + 1) {
+			if ((len = check_line(b, p, prev)) == 0)
 				return (false);
-			msg[k] = (struct sha256_msg){p, (size_t)(lf - p) - EVENT_TAIL, hash[k]};
+			prev = stated[k] = p + len - 2 - HASH_TEXT;
+			msg[k] = (struct sha256_msg){p, len - EVENT_TAIL, b->hash[from + k]};
 		}
 		sha256_many(msg, k);
-		if (memcmp(b->hash[from], hash, k * SHA256_SIZE) != 0)
-			return (false);
+		for (i = 0; i < k; i++)
+			if (!hash_text_is(stated[i], b->hash[from + i]))
+				return (false);
 	}
 	return (true);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "buf.h"
+#include "event_skim.h"
 #include "merkle.h"
 
 /* What is left to check of a line, and what for. */
@@ -43,6 +44,7 @@ struct verify_batch {
 	struct merkle_subtree node[MERKLE_CUT_MAX]; /* the leaves of the lines, as merkle_cut() has them */
 	size_t nodes;
 
+	struct event_skim skim;
 	size_t cap; /* of hash, line and leaf */
 	uint8_t *leaf;
 };
