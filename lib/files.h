@@ -6,30 +6,15 @@
 
 #include "err.h"
 #include "files_seen.h"
-#include "files_table.h"
+#include "files_walk.h"
 #include "sha256.h"
-
-/* Who wants to know how far it is: called now and then with the number of bytes read.  All zeros: nobody. */
-struct files_watch {
-	void (*step)(void *arg, uint64_t bytes);
-	void *arg;
-};
-
-/**
- * files_root(layer_fd, table, watch, ret_entries, ret_root, e):
- * Number of, and RFC 6962 root over, the managed files below ${layer_fd}: all but `.ecl` and the directory itself, sorted by path as
- * bytes.  Nested subvolumes and mounts are refused by name.  A content that ${table} knows is not read, and all contents are added to
- * it; a verifier gives NULL and reads everything.  Return 0 or -1.  O(files + bytes read).
- */
-int files_root(int layer_fd, struct files_table *table, struct files_watch watch, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE],
-    struct err *e);
-
 
 /**
  * files_root_of_block(block_fd, seen, from_disk, ret_entries, ret_root, e):
- * The same of a block, for who verifies it: every file is read, but for those whose bytes are the very ones on the disk of which ${seen} knows the hash,
+ * Number of, and RFC 6962 root over, the managed files below ${block_fd}: all but `.ecl` and the directory itself, sorted by path as
+ * bytes.  For who verifies: every file is read, but for those whose bytes are the very ones on the disk of which ${seen} knows the hash,
  * as they were read in another block.  NULL: also those.
- * ${from_disk}: and not from the page cache.
+ * ${from_disk}: and not from the page cache.  Nested subvolumes and mounts are refused by name.  Return 0 or -1.  O(files + bytes read).
  */
 int files_root_of_block(int block_fd, struct files_seen *seen, bool from_disk, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE],
     struct err *e);

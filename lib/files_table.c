@@ -1,9 +1,14 @@
-/* Which contents the last block's files had. */
+/* What a block remembers of its own files. */
 #include "config.h"
 
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "crc32c.h"
@@ -13,112 +18,174 @@
 
 #include "banned.h"
 
-#define MAGIC "eclfile1"
-#define MAGIC_SIZE 8
-#define KEY_SIZE 24
-#define RECORD_SIZE (KEY_SIZE + SHA256_SIZE)
-#define SECOND_NS INT64_C(1000000000)
-#define TABLE_MAX ((size_t)4 << 30) /* 76 million files */
+#define MAGIC "eclfiles"
+#define HEAD (8 + 16 + 16 + 8 + 8 + SHA256_SIZE + FILES_ID_SIZE + 8)
+#define CHANGE_HEAD 5
+#define CHANGE_BODY (24 + 2 * SHA256_SIZE)
+#define TABLE_MAX ((size_t)1 << 30)
 
-void
-files_table_init(struct files_table *t)
+/* The changes behind the head. */
+static int
+parse_changes(struct files_table *t, uint64_t n)
 {
-	struct timespec now;
+	const uint8_t *p = (const uint8_t *)t->text.data + HEAD, *end = (const uint8_t *)t->text.data + t->text.len - 4;
+	struct files_record *r;
+	size_t len;
 
-	memset(t, 0, sizeof(*t));
-	clock_gettime(CLOCK_REALTIME, &now);
-	t->snapshot_ns = (int64_t)now.tv_sec * SECOND_NS + now.tv_nsec;
+	if (n > (size_t)(end - p) / CHANGE_HEAD || (t->view.change = calloc(n + 1, sizeof(*r))) == NULL)
+		return (-1);
+	for (t->view.n = 0; t->view.n < n; t->view.n++) {
+		r = &t->view.change[t->view.n];
+		if (end - p < CHANGE_HEAD)
+			return (-1);
+		len = le32_get(p);
+		r->removed = p[4] != 0;
+		p += CHANGE_HEAD;
+		if ((size_t)(end - p) < len + (r->removed ? 0 : CHANGE_BODY))
+			return (-1);
+		r->path = (struct span){(const char *)p, len};
+		p += len;
+		if (t->view.n > 0 && span_cmp(r[-1].path, r->path) >= 0)
+			return (-1);
+		if (r->removed)
+			continue;
+		r->ino = le64_get(p);
+		r->ctime_ns = (int64_t)le64_get(p + 8);
+		r->size = le64_get(p + 16);
+		r->content = p + 24;
+		r->leaf = p + 24 + SHA256_SIZE;
+		p += CHANGE_BODY;
+	}
+	return (p == end ? 0 : -1);
+}
+
+static int
+parse(struct files_table *t, uint8_t base_id[FILES_ID_SIZE])
+{
+	const char *p = t->text.data;
+	struct files_binding *b = &t->bound;
+
+	if (t->text.len < HEAD + 4 || memcmp(p, MAGIC, 8) != 0 ||
+	    le32_get(p + t->text.len - 4) != crc32c(0, p, t->text.len - 4))
+		return (-1);
+	memcpy(b->live, p + 8, 16);
+	memcpy(b->block, p + 24, 16);
+	b->generation = le64_get(p + 40);
+	b->entries = le64_get(p + 48);
+	memcpy(b->root, p + 56, SHA256_SIZE);
+	memcpy(base_id, p + 88, FILES_ID_SIZE);
+	return (parse_changes(t, le64_get(p + 104)));
+}
+
+/* Whether nobody but the effective user, or root, may write it. */
+static bool
+is_ours(int fd)
+{
+	struct stat st;
+
+	return (fstat(fd, &st) == 0 && (st.st_uid == geteuid() || st.st_uid == 0) && (st.st_mode & 022) == 0);
+}
+
+int
+files_table_open(int block_fd, struct files_table *ret)
+{
+	uint8_t id[FILES_ID_SIZE];
+	int dir, fd, rc = -1;
+
+	memset(ret, 0, sizeof(*ret));
+	if ((dir = io_open_dir(block_fd, ".ecl/index", NULL)) == -1)
+		return (-1);
+	if ((fd = io_open_file(dir, FILES_TABLE, O_RDONLY, 0, NULL)) == -1)
+		goto out;
+	if (is_ours(dir) && is_ours(fd) && io_slurp(dir, FILES_TABLE, TABLE_MAX, &ret->text, NULL) == 0 && parse(ret, id) == 0 &&
+	    files_base_open(dir, &ret->view.base) == 0 && is_ours(ret->view.base->fd) &&
+	    memcmp(id, ret->view.base->id, FILES_ID_SIZE) == 0 && files_view_sort(&ret->view) == 0)
+		rc = 0;
+	close(fd);
+out:	close(dir);
+	return (rc);
 }
 
 void
 files_table_release(struct files_table *t)
 {
-	buf_release(&t->old);
-	buf_release(&t->fresh);
-}
-
-void
-files_table_load(struct files_table *t, int layer_fd)
-{
-	struct buf b = BUF_INIT;
-	size_t n;
-
-	buf_reset(&t->old);
-	if (io_slurp(layer_fd, ".ecl/index/files", TABLE_MAX, &b, NULL) == 0 && b.len >= MAGIC_SIZE + 4 &&
-	    memcmp(b.data, MAGIC, MAGIC_SIZE) == 0 && (b.len - MAGIC_SIZE - 4) % RECORD_SIZE == 0 &&
-	    le32_get(b.data + b.len - 4) == crc32c(0, b.data, b.len - 4)) {
-		n = b.len - MAGIC_SIZE - 4;
-		memmove(b.data, b.data + MAGIC_SIZE, n);
-		b.len = n;
-		t->old = b;
-		return;
-	}
-	buf_release(&b);
+	files_base_free(t->view.base);
+	free(t->view.change);
+	free(t->view.by_ino);
+	buf_release(&t->text);
+	memset(t, 0, sizeof(*t));
 }
 
 static void
-make_key(const struct stat *st, uint8_t out[KEY_SIZE])
+format(const struct files_binding *b, const struct files_view *v, const uint8_t base_id[FILES_ID_SIZE], struct buf *out)
 {
-	le64_put(out, (uint64_t)st->st_ino);
-	le64_put(out + 8, (uint64_t)((int64_t)st->st_ctim.tv_sec * SECOND_NS + st->st_ctim.tv_nsec));
-	le64_put(out + 16, (uint64_t)st->st_size);
+	const struct files_record *r;
+	uint8_t n[24];
+	size_t i;
+
+	buf_adds(out, MAGIC);
+	buf_add(out, b->live, 16);
+	buf_add(out, b->block, 16);
+	le64_put(n, b->generation);
+	le64_put(n + 8, b->entries);
+	buf_add(out, n, 16);
+	buf_add(out, b->root, SHA256_SIZE);
+	buf_add(out, base_id, FILES_ID_SIZE);
+	le64_put(n, v->n);
+	buf_add(out, n, 8);
+	for (i = 0; i < v->n; i++) {
+		r = &v->change[i];
+		le32_put(n, (uint32_t)r->path.len);
+		n[4] = r->removed;
+		buf_add(out, n, CHANGE_HEAD);
+		buf_addspan(out, r->path);
+		if (r->removed)
+			continue;
+		le64_put(n, r->ino);
+		le64_put(n + 8, (uint64_t)r->ctime_ns);
+		le64_put(n + 16, r->size);
+		buf_add(out, n, 24);
+		buf_add(out, r->content, SHA256_SIZE);
+		buf_add(out, r->leaf, SHA256_SIZE);
+	}
+	le32_put(n, out->failed ? 0 : crc32c(0, out->data, out->len));
+	buf_add(out, n, 4);
 }
 
-/* By inode number; records of one inode (hard links) are the same. */
+/* A new file of a directory, in the place of what is there, with these bytes or those of the file ${shared}. */
 static int
-by_inode(const void *a, const void *b)
+put(int dir, const char *name, const struct buf *bytes, int shared, struct err *e)
 {
-	uint64_t x = le64_get(a), y = le64_get(b);
+	int fd, rc = 0;
 
-	return (x < y ? -1 : x > y);
-}
-
-const uint8_t *
-files_table_find(const struct files_table *t, const struct stat *st)
-{
-	uint8_t key[KEY_SIZE];
-	const uint8_t *found;
-
-	if (t->old.len == 0)
-		return (NULL);
-	make_key(st, key);
-	found = bsearch(key, t->old.data, t->old.len / RECORD_SIZE, RECORD_SIZE, by_inode);
-	return (found != NULL && memcmp(found, key, KEY_SIZE) == 0 ? found + KEY_SIZE : NULL);
-}
-
-void
-files_table_add(struct files_table *t, const struct stat *st, const uint8_t hash[SHA256_SIZE])
-{
-	uint8_t record[RECORD_SIZE];
-
-	make_key(st, record);
-	if ((int64_t)le64_get(record + 8) >= t->snapshot_ns - SECOND_NS)
-		return;
-	memcpy(record + KEY_SIZE, hash, SHA256_SIZE);
-	buf_add(&t->fresh, record, sizeof(record));
+	if (unlinkat(dir, name, 0) != 0 && errno != ENOENT)
+		return (err_sys(e, "cannot remove '.ecl/index/%s' of a block", name));
+	if ((fd = io_open_file(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0640, e)) == -1)
+		return (-1);
+	if (shared != -1 ? ioctl(fd, FICLONE, shared) != 0 : io_write(fd, bytes->data, bytes->len) != 0)
+		rc = err_sys(e, "cannot write '.ecl/index/%s' of a block", name);
+	close(fd);
+	return (rc);
 }
 
 int
-files_table_store(struct files_table *t, int layer_fd, struct err *e)
+files_table_store(int block_fd, const struct files_binding *bound, const struct files_view *view, const struct buf *base,
+    const uint8_t base_id[FILES_ID_SIZE], struct err *e)
 {
 	struct buf out = BUF_INIT;
-	uint8_t crc[4];
-	int fd, rc = -1;
+	int dir, ecl, rc = -1;
 
-	if (t->fresh.len > 0)
-		qsort(t->fresh.data, t->fresh.len / RECORD_SIZE, RECORD_SIZE, by_inode);
-	buf_adds(&out, MAGIC);
-	buf_add(&out, t->fresh.data, t->fresh.len);
-	le32_put(crc, crc32c(0, out.data, out.len));
-	buf_add(&out, crc, sizeof(crc));
-	if (out.failed || t->fresh.failed) {
+	if ((ecl = io_open_dir(block_fd, ".ecl", e)) == -1)
+		return (-1);
+	if (io_make_dir(ecl, "index", e) != 0 || (dir = io_open_dir(ecl, "index", e)) == -1)
+		goto err0;
+	format(bound, view, base_id, &out);
+	if (out.failed)
 		err_mem(e);
-		goto out;
-	}
-	if ((fd = io_open_dir(layer_fd, ".ecl/index", e)) == -1)
-		goto out;
-	rc = io_publish(fd, "files", out.data, out.len, 0640, false, e);
-	close(fd);
-out:	buf_release(&out);
+	else if (put(dir, FILES_BASE, base, base->len > 0 ? -1 : view->base->fd, e) == 0)
+		rc = put(dir, FILES_TABLE, &out, -1, e);
+	close(dir);
+	buf_release(&out);
+err0:	close(ecl);
 	return (rc);
 }

@@ -1,44 +1,52 @@
-/* Which contents the last block's files had: what was hashed once and did not change is not read again. */
+/* What a block remembers of its own files, so that the next one need not look at those that stay as they are. */
 #ifndef ECL_FILES_TABLE_H_
 #define ECL_FILES_TABLE_H_
 
-#include <sys/stat.h>
-
-#include <stdint.h>
-
-#include "buf.h"
-#include "err.h"
-#include "sha256.h"
+#include "files_view.h"
 
 /*
- * `.ecl/index/files`, derived like all of the index: magic "eclfile1", then a record a regular file, by inode number:
- *	inode u64, ctime i64 (ns since 1970), size u64, SHA-256 of the content (32 bytes)
- * all little-endian, then the CRC-32C of all before it, u32.  A record holds for a file with the same three.  A file
- * whose ctime was within a second of the snapshot is left out: clocks are coarse, it may have changed again.
+ * `.ecl/index/files` of a block on btrfs, derived like all of the index, all numbers little-endian:
+ *	magic "eclfiles"
+ *	live, block: the UUIDs of the subvolume that the files were in, and of the block itself, 16 bytes each
+ *	generation u64: of the snapshot; what a later transaction touched is not as it is here
+ *	files u64, root (32 bytes): `entries' and `files' of the block's header
+ *	id of the base (16 bytes): the files are those of `files.base' (files_base.h), which many blocks share, but for
+ *	changes u64, by path, each:
+ *		path's length u32, removed u8, path; where it is not removed: inode u64, ctime i64, size u64, content (32), leaf (32)
+ *	CRC-32C of all before, u32
+ * It stands in the block itself, which is read-only, and speaks of that block only: it holds for a subvolume that has the UUID `live', and for
+ * one that was made from the block by a rollback.  UUIDs are given by the file system, so that neither another root's table nor one that was
+ * copied, sent or left by another history fits.
  */
+#define FILES_TABLE "files"
+
+struct files_binding {
+	uint8_t live[16], block[16];
+	uint64_t generation;
+	uint64_t entries;
+	uint8_t root[SHA256_SIZE];
+};
+
 struct files_table {
-	struct buf old;	     /* the file's records, as it was read */
-	struct buf fresh;    /* those of this walk */
-	int64_t snapshot_ns; /* taken before the snapshot was */
+	struct files_binding bound;
+	struct files_view view;
+	struct buf text;
 };
 
 /**
- * files_table_init(t), files_table_release(t):
- * An empty table for a snapshot that is made from now on.
+ * files_table_open(block_fd, ret):
+ * What the block ${block_fd} remembers, where it belongs to the effective user or root, and nobody else can write there.  Return 0, or -1 where it is of no use;
+ * then and else files_table_release() it.
  */
-void files_table_init(struct files_table *t);
+int files_table_open(int block_fd, struct files_table *ret);
 void files_table_release(struct files_table *t);
 
-/** files_table_load(t, layer_fd): read what the last block left in ${layer_fd}; a missing or damaged table is an empty one. */
-void files_table_load(struct files_table *t, int layer_fd);
-
-/** files_table_find(t, st): the SHA-256 of the regular file that ${st} describes, or NULL where it must be read.  O(log n). */
-const uint8_t *files_table_find(const struct files_table *t, const struct stat *st);
-
-/** files_table_add(t, st, hash): the file has this content.  A failure to remember shows in t->fresh.failed only. */
-void files_table_add(struct files_table *t, const struct stat *st, const uint8_t hash[SHA256_SIZE]);
-
-/** files_table_store(t, layer_fd, e): leave what was added to the next block, atomically and without a sync.  Return 0 or -1. */
-int files_table_store(struct files_table *t, int layer_fd, struct err *e);
+/**
+ * files_table_store(block_fd, bound, view, base, base_id, e):
+ * Leave that in a block that is still writable: the base as the bytes ${base}, or where that is empty, shared with view->base.  Without a sync: what a
+ * crash damages is not believed.  Return 0 or -1.
+ */
+int files_table_store(int block_fd, const struct files_binding *bound, const struct files_view *view, const struct buf *base,
+    const uint8_t base_id[FILES_ID_SIZE], struct err *e);
 
 #endif

@@ -11,11 +11,12 @@
 #include <unistd.h>
 
 #include "batch.h"
-#include "files.h"
+#include "files_update.h"
 #include "io.h"
 #include "layer_vector.h"
 #include "snap.h"
 #include "subvol.h"
+#include "subvol_changed.h"
 
 #include "banned.h"
 
@@ -30,7 +31,8 @@ struct making {
 	struct buf last_text;
 	struct block_header header;
 	struct summary summary;
-	struct files_table files; /* btrfs only: copies have inodes of their own */
+	struct subvol_identity source; /* btrfs only: of what the snapshot is of */
+	struct files_update files;
 	struct buf line;
 	struct buf vector; /* what the header's points to */
 	bool sign;
@@ -148,7 +150,7 @@ making_init(struct making *m, struct layer *l)
 {
 	memset(m, 0, sizeof(*m));
 	m->l = l;
-	files_table_init(&m->files);
+	files_update_init(&m->files, l->watch);
 	snprintf(m->first, sizeof(m->first), ".tmp-%ld", (long)getpid());
 }
 
@@ -156,7 +158,7 @@ static void
 making_release(struct making *m)
 {
 	summary_release(&m->summary);
-	files_table_release(&m->files);
+	files_update_release(&m->files);
 	buf_release(&m->last_text);
 	buf_release(&m->line);
 	buf_release(&m->vector);
@@ -174,6 +176,8 @@ take_first(struct making *m, int source_fd, struct err *e)
 		return (-1);
 	snprintf(m->second, sizeof(m->second), "%s%s", m->first,
 	    m->backend == BACKEND_BTRFS ? "-block" : "");
+	if (m->backend == BACKEND_BTRFS && subvol_identify(source_fd, &m->source) != 0)
+		memset(&m->source, 0, sizeof(m->source));
 	return (subvol_snapshot(m->backend, source_fd, m->l->snap_fd, m->first, true, e));
 }
 
@@ -197,6 +201,41 @@ sign_block(struct making *m, struct ledger *ledger, struct err *e)
 	return (signing_block(&m->signing, (struct span){m->line.data, m->line.len - 1}, &m->note, e));
 }
 
+/* What the block ${name} remembers of the files, if it is of use for those of this one. */
+static bool
+recall_from(struct making *m, const char *name, const struct block_header *h)
+{
+	bool known;
+	int fd;
+
+	if ((fd = io_open_dir(m->l->snap_fd, name, NULL)) == -1)
+		return (false);
+	known = files_update_load(&m->files, fd, h, &m->source);
+	close(fd);
+	return (known);
+}
+
+/* The last block remembers the files; behind a rollback, the one that live was made from.  Without, all files are read. */
+static void
+recall_files(struct making *m)
+{
+	static const uint8_t none[16];
+	struct block_list list = {NULL, 0};
+	char name[BLOCK_NAME_SIZE];
+	size_t i;
+
+	if (!m->has_last || memcmp(m->source.uuid, none, sizeof(none)) == 0)
+		return;
+	block_name(&m->last, name);
+	if (recall_from(m, name, &m->last) || memcmp(m->source.parent, none, sizeof(none)) == 0 ||
+	    block_list_read(m->l->snap_fd, &list, NULL) != 0)
+		return;
+	for (i = list.n; i-- > 0;)
+		if (list.block[i].good && recall_from(m, list.block[i].name, &list.block[i].header))
+			break;
+	block_list_release(&list);
+}
+
 /* Fill in the header from the ledger and the files of the snapshot itself. */
 static int
 describe(struct making *m, struct err *e)
@@ -210,11 +249,11 @@ describe(struct making *m, struct err *e)
 		goto err0;
 	if (ledger_open(fd, -1, INDEX_TREE, &ledger, e) != 0)
 		goto err1;
-	files_table_load(&m->files, fd);
+	recall_files(m);
 	if (m->sign && signing_read(&m->signing, ledger->log, ledger->log->end.size, e) != 0)
 		goto err2;
 	if (ledger_summary(ledger, &m->summary, e) != 0 ||
-	    files_root(fd, m->backend == BACKEND_BTRFS ? &m->files : NULL, m->l->watch, &h->entries, h->files, e) != 0)
+	    files_update_run(&m->files, fd, &h->entries, h->files, e) != 0)
 		goto err2;
 	h->height = m->has_last ? m->last.height + 1 : 0;
 	h->time_us = present_us();
@@ -301,6 +340,9 @@ seal(struct making *m, struct err *e)
 	if ((fd = io_open_dir(snap_fd, m->second, e)) == -1)
 		return (-1);
 	block_name(&m->header, name);
+	/* Without it, the next block reads every file again: slower, and no worse. */
+	if (m->backend == BACKEND_BTRFS)
+		(void)files_update_store(&m->files, fd, NULL);
 	if (write_header(m, fd, e) != 0 || subvol_set_read_only(m->backend, fd, true, e) != 0)
 		goto out;
 	if (io_rename_new(snap_fd, m->second, name) != 0) {
@@ -402,9 +444,6 @@ complete(
 		return (-1);
 	}
 	clean(m);
-	/* Without it, the next block reads every file again: slower, and no worse. */
-	if (m->backend == BACKEND_BTRFS)
-		(void)files_table_store(&m->files, m->l->live_fd, NULL);
 	if (record(m, wait_ms, &size, e) != 0 || (m->sign && sign_log(m, size, e) != 0))
 		return (-1);
 	return (hand_out(&m->header, ret_header, out, e));

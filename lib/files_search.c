@@ -1,0 +1,292 @@
+/* The files that changed since a block, from the inodes that did: their old paths, and the directories whose names are others. */
+#include "config.h"
+
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "files_update.h"
+#include "io.h"
+#include "subvol_changed.h"
+
+#include "banned.h"
+
+#define TOP_INO 256 /* of the subvolume itself */
+
+/* A name in a directory. */
+struct name {
+	size_t at, len; /* in listing.text */
+	uint64_t ino;
+	bool dir;
+};
+
+struct listing {
+	struct buf text;
+	struct name *name;
+	size_t n, cap;
+};
+
+static void
+listing_release(struct listing *l)
+{
+	buf_release(&l->text);
+	free(l->name);
+}
+
+static struct span
+text_of(const struct listing *l, const struct name *n)
+{
+	return ((struct span){l->text.data + n->at, n->len});
+}
+
+static int
+by_name(const void *a, const void *b, void *arg)
+{
+	return (span_cmp(text_of(arg, a), text_of(arg, b)));
+}
+
+static int
+listing_add(struct listing *l, const struct dirent *d)
+{
+	size_t cap = l->cap == 0 ? 64 : 2 * l->cap;
+	struct name *more;
+
+	if (l->n == l->cap) {
+		if ((more = realloc(l->name, cap * sizeof(*more))) == NULL)
+			return (-1);
+		l->name = more;
+		l->cap = cap;
+	}
+	l->name[l->n++] = (struct name){l->text.len, strlen(d->d_name), d->d_ino, d->d_type == DT_DIR};
+	buf_add(&l->text, d->d_name, strlen(d->d_name) + 1);
+	return (l->text.failed ? -1 : 0);
+}
+
+/* The names in the directory ${fd}, whose path is w->path, sorted. */
+static int
+listing_read(struct listing *l, struct files_walk *w, int fd)
+{
+	const struct dirent *d;
+	DIR *dir;
+	int again, rc = 0;
+
+	if ((again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
+		return (files_walk_failed(w, "read directory"));
+	if ((dir = fdopendir(again)) == NULL) {
+		close(again);
+		return (files_walk_failed(w, "read directory"));
+	}
+	while (rc == 0 && (errno = 0, d = readdir(dir)) != NULL) {
+		if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0 ||
+		    (w->path.len == 0 && strcmp(d->d_name, ".ecl") == 0))
+			continue;
+		if (listing_add(l, d) != 0)
+			rc = err_mem(w->e);
+	}
+	if (rc == 0 && errno != 0)
+		rc = files_walk_failed(w, "read directory");
+	closedir(dir);
+	if (rc == 0 && l->n > 1)
+		qsort_r(l->name, l->n, sizeof(*l->name), by_name, l);
+	return (rc);
+}
+
+/* The files that a directory had, in the order of their names: what is deeper is skipped. */
+struct children {
+	const struct files_view *v;
+	struct files_cursor c;
+	struct buf prefix; /* its path and a slash */
+	struct buf beyond;
+};
+
+static void
+children_begin(struct children *k, const struct files_view *v, struct span path)
+{
+	*k = (struct children){.v = v};
+	buf_addspan(&k->prefix, path);
+	if (path.len > 0)
+		buf_addc(&k->prefix, '/');
+	files_view_seek(v, &k->c, (struct span){k->prefix.data, k->prefix.len});
+}
+
+static void
+children_end(struct children *k)
+{
+	buf_release(&k->prefix);
+	buf_release(&k->beyond);
+}
+
+/* The next one, and its name.  Return false behind the last. */
+static bool
+children_next(struct children *k, struct files_record *ret, struct span *ret_name)
+{
+	const char *slash;
+
+	while (files_view_next(k->v, &k->c, ret)) {
+		if (ret->path.len <= k->prefix.len ||
+		    (k->prefix.len > 0 && memcmp(ret->path.p, k->prefix.data, k->prefix.len) != 0))
+			return (false);
+		*ret_name = (struct span){ret->path.p + k->prefix.len, ret->path.len - k->prefix.len};
+		if ((slash = memchr(ret_name->p, '/', ret_name->len)) == NULL)
+			return (true);
+		buf_reset(&k->beyond);
+		buf_add(&k->beyond, ret->path.p, (size_t)(slash - ret->path.p));
+		buf_addc(&k->beyond, '/' + 1);
+		files_view_seek(k->v, &k->c, (struct span){k->beyond.data, k->beyond.len});
+	}
+	return (false);
+}
+
+/* A path that is gone, with all that was below it. */
+static int
+drop(struct files_update *u, struct span path)
+{
+	struct files_cursor c;
+	struct files_record r;
+	struct buf prefix = BUF_INIT;
+	int rc;
+
+	rc = files_walk_removed(&u->walk, path);
+	buf_addspan(&prefix, path);
+	buf_addc(&prefix, '/');
+	if (prefix.failed)
+		rc = err_mem(u->walk.e);
+	files_view_seek(&u->old.view, &c, (struct span){prefix.data, prefix.len});
+	while (rc == 0 && files_view_next(&u->old.view, &c, &r) && r.path.len > prefix.len &&
+	    memcmp(r.path.p, prefix.data, prefix.len) == 0)
+		rc = files_walk_removed(&u->walk, r.path);
+	buf_release(&prefix);
+	return (rc);
+}
+
+static void
+enter(struct files_walk *w, struct span dir, const char *name)
+{
+	buf_reset(&w->path);
+	buf_addspan(&w->path, dir);
+	if (dir.len > 0)
+		buf_addc(&w->path, '/');
+	buf_adds(&w->path, name);
+}
+
+/* A directory with the number that it had may be the stub of a subvolume that has that number, too. */
+static bool
+is_same(int fd, const struct name *n, const char *name, uint64_t ino)
+{
+	struct stat st;
+
+	if (n->ino != ino)
+		return (false);
+	return (!n->dir || (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == ino));
+}
+
+/* What came into, and went from, the directory ${fd} that is ${path} now as it was. */
+static int
+compare_dir(struct files_update *u, int fd, struct span path)
+{
+	struct files_walk *w = &u->walk;
+	struct listing l = {.n = 0};
+	struct files_record old;
+	struct children k;
+	struct span name;
+	size_t i = 0;
+	bool more;
+	int order, rc;
+
+	buf_reset(&w->path);
+	buf_addspan(&w->path, path);
+	rc = listing_read(&l, w, fd);
+	children_begin(&k, &u->old.view, path);
+	more = children_next(&k, &old, &name);
+	while (rc == 0 && (more || i < l.n)) {
+		order = !more ? 1 : i == l.n ? -1 : span_cmp(name, text_of(&l, &l.name[i]));
+		if (order < 0 || (order == 0 && !is_same(fd, &l.name[i], l.text.data + l.name[i].at, old.ino))) {
+			rc = drop(u, old.path);
+			more = children_next(&k, &old, &name);
+			if (order < 0)
+				continue;
+			order = 1;
+		} else if (order == 0)
+			more = children_next(&k, &old, &name);
+		if (rc == 0 && order > 0) {
+			enter(w, path, l.text.data + l.name[i].at);
+			rc = files_walk_file(w, fd, l.text.data + l.name[i].at, true);
+		}
+		i++;
+	}
+	if (rc == 0 && (k.prefix.failed || k.beyond.failed))
+		rc = err_mem(w->e);
+	children_end(&k);
+	listing_release(&l);
+	return (rc);
+}
+
+/*
+ * An inode that changed, by a path that it had.  Where that is another file's now, or nobody's, a directory on the way has
+ * changed, too, and tells.  Return 1, 0 where this cannot be done by paths, or -1.
+ */
+static int
+look_at(struct files_update *u, int top, const struct subvol_inode *inode, struct span path)
+{
+	struct files_walk *w = &u->walk;
+	char dir[PATH_MAX], *name = dir;
+	struct stat st;
+	int parent, fd, rc = -1;
+
+	if (path.len >= sizeof(dir))
+		return (0);
+	memcpy(dir, path.p, path.len);
+	dir[path.len] = '\0';
+	if ((name = strrchr(dir, '/')) != NULL)
+		*name++ = '\0';
+	parent = name == NULL ? fcntl(top, F_DUPFD_CLOEXEC, 0) : io_open_dir(top, dir, NULL);
+	if (parent == -1)
+		return (errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 1 : 0);
+	if (name == NULL)
+		name = dir;
+	rc = 1;
+	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_ino != inode->ino)
+		goto out;
+	buf_reset(&w->path);
+	buf_addspan(&w->path, path);
+	if (files_walk_file(w, parent, name, false) != 0)
+		rc = -1;
+	else if (S_ISDIR(st.st_mode)) {
+		if ((fd = io_open_dir(parent, name, w->e)) == -1 || compare_dir(u, fd, path) != 0)
+			rc = -1;
+		if (fd != -1)
+			close(fd);
+	}
+out:	close(parent);
+	return (rc);
+}
+
+int
+files_update_search(struct files_update *u, int snapshot_fd, struct err *e)
+{
+	struct subvol_inodes changed = {.n = 0};
+	struct files_links links;
+	struct files_record r;
+	size_t i;
+	int rc;
+
+	if ((rc = subvol_changed(snapshot_fd, u->old.bound.generation, &changed, e)) != 1)
+		goto out;
+	for (i = 0; rc == 1 && i < changed.n; i++) {
+		if (changed.inode[i].ino == TOP_INO) {
+			rc = compare_dir(u, snapshot_fd, (struct span){"", 0}) == 0 ? 1 : -1;
+			continue;
+		}
+		files_view_links(&u->old.view, &links, changed.inode[i].ino);
+		while (rc == 1 && files_view_link(&u->old.view, &links, &r))
+			rc = look_at(u, snapshot_fd, &changed.inode[i], r.path);
+	}
+out:	subvol_inodes_release(&changed);
+	return (rc);
+}

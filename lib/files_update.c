@@ -1,0 +1,253 @@
+/* The files of a block in the making. */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "files_update.h"
+#include "subvol_changed.h"
+
+#include "banned.h"
+
+#define SECOND_NS INT64_C(1000000000)
+
+/* Changes that are kept beside a base of ${n} files: more of them, and it is made anew. */
+static uint64_t
+changes_max(uint64_t n)
+{
+	return (n / 64 < 512 ? 512 : n / 64);
+}
+
+void
+files_update_init(struct files_update *u, struct files_watch watch)
+{
+	struct timespec now;
+
+	memset(u, 0, sizeof(*u));
+	/* Clocks are coarse: a file may change twice and have one ctime. */
+	clock_gettime(CLOCK_REALTIME, &now);
+	u->walk.settled_ns = (int64_t)now.tv_sec * SECOND_NS + now.tv_nsec - SECOND_NS;
+	u->walk.watch = watch;
+}
+
+void
+files_update_release(struct files_update *u)
+{
+	files_table_release(&u->old);
+	files_walk_release(&u->walk);
+	free(u->next.change);
+	buf_release(&u->base);
+}
+
+bool
+files_update_load(struct files_update *u, int block_fd, const struct block_header *h, const struct subvol_identity *live)
+{
+	const struct files_binding *b = &u->old.bound;
+	struct subvol_identity block;
+
+	if (files_table_open(block_fd, &u->old) == 0 && subvol_identify(block_fd, &block) == 0 &&
+	    memcmp(b->block, block.uuid, sizeof(block.uuid)) == 0 &&
+	    (memcmp(b->live, live->uuid, sizeof(live->uuid)) == 0 || memcmp(b->block, live->parent, sizeof(live->parent)) == 0) &&
+	    b->generation <= block.made && b->entries == h->entries && memcmp(b->root, h->files, SHA256_SIZE) == 0) {
+		u->has_old = true;
+		return (true);
+	}
+	files_table_release(&u->old);
+	return (false);
+}
+
+/* Forget what was found, to begin anew. */
+static void
+start_over(struct files_update *u)
+{
+	u->walk.n = 0;
+	u->walk.path.len = 0;
+	buf_reset(&u->walk.paths);
+	u->walk.known = NULL;
+}
+
+/* All files of the walk as records; the caller frees them. */
+static struct files_record *
+records_of(const struct files_update *u, size_t *ret_n)
+{
+	struct files_record *r = calloc(u->walk.n + 1, sizeof(*r));
+	size_t i;
+
+	for (i = 0; r != NULL && i < u->walk.n; i++)
+		r[i] = files_walk_record(&u->walk, i);
+	*ret_n = u->walk.n;
+	return (r);
+}
+
+static bool
+same(const struct files_record *a, const struct files_record *b)
+{
+	return (a->ino == b->ino && a->ctime_ns == b->ctime_ns && memcmp(a->leaf, b->leaf, SHA256_SIZE) == 0);
+}
+
+/* The walk met every file: what of them is not as it was, and what is gone.  The caller frees it. */
+static struct files_record *
+compare(const struct files_update *u, size_t *ret_n)
+{
+	const struct files_view *v = &u->old.view;
+	struct files_cursor c = {0, 0};
+	struct files_record *r, old, now;
+	uint64_t most = u->walk.n + (v->base == NULL ? 0 : v->base->n) + v->n;
+	size_t i = 0, n = 0;
+	bool more;
+	int order;
+
+	if ((r = calloc(most + 1, sizeof(*r))) == NULL)
+		return (NULL);
+	more = files_view_next(v, &c, &old);
+	while (more || i < u->walk.n) {
+		if (i < u->walk.n)
+			now = files_walk_record(&u->walk, i);
+		order = !more ? 1 : i == u->walk.n ? -1 : span_cmp(old.path, now.path);
+		if (order < 0)
+			r[n++] = (struct files_record){.path = old.path, .removed = true};
+		else if (order > 0 || !same(&old, &now))
+			r[n++] = now;
+		i += order >= 0;
+		if (order <= 0)
+			more = files_view_next(v, &c, &old);
+	}
+	*ret_n = n;
+	return (r);
+}
+
+/* A change that is none any more: a file that came and went since the base. */
+static bool
+is_moot(const struct files_view *v, const struct files_record *r)
+{
+	uint64_t at;
+
+	return (r->removed && (v->base == NULL || !files_base_find(v->base, r->path, &at)));
+}
+
+/* The changes that there were, and ${more} over them. */
+static int
+merge(struct files_update *u, const struct files_record *more, size_t n, struct err *e)
+{
+	const struct files_view *old = &u->old.view;
+	struct files_view *v = &u->next;
+	struct files_record r;
+	size_t i = 0, k = 0;
+	int order;
+
+	v->base = u->has_old ? old->base : NULL;
+	if ((v->change = calloc(old->n + n + 1, sizeof(*v->change))) == NULL)
+		return (err_mem(e));
+	while (i < old->n || k < n) {
+		order = i == old->n ? 1 : k == n ? -1 : span_cmp(old->change[i].path, more[k].path);
+		r = order < 0 ? old->change[i] : more[k];
+		i += order <= 0;
+		k += order >= 0;
+		if (!is_moot(v, &r))
+			v->change[v->n++] = r;
+	}
+	return (0);
+}
+
+/* A base of all files as they are now. */
+static int
+rebase(struct files_update *u, struct err *e)
+{
+	struct files_builder w = {.n = 0};
+	struct files_cursor c = {0, 0};
+	struct files_record r;
+	int rc;
+
+	while (files_view_next(&u->next, &c, &r))
+		files_builder_add(&w, &r);
+	if ((rc = files_builder_end(&w, u->bound.root, u->base_id, &u->base, e)) == 0) {
+		u->bound.entries = w.n;
+		u->next.n = 0;
+	}
+	files_builder_release(&w);
+	return (rc);
+}
+
+/* What was found, over what was known: the root. */
+static int
+conclude(struct files_update *u, bool all, struct err *e)
+{
+	struct files_record *r;
+	size_t n;
+	int rc;
+
+	files_walk_sort(&u->walk);
+	if ((r = u->has_old && all ? compare(u, &n) : records_of(u, &n)) == NULL)
+		return (err_mem(e));
+	rc = merge(u, r, n, e);
+	free(r);
+	if (rc != 0)
+		return (-1);
+	if (u->next.base == NULL || u->next.n > changes_max(u->next.base->n))
+		return (rebase(u, e));
+	memcpy(u->base_id, u->next.base->id, FILES_ID_SIZE);
+	return (files_view_root(&u->next, &u->bound.entries, u->bound.root, e));
+}
+
+/* With what is remembered.  Return 1, 0 where it is damaged, or -1. */
+static int
+run_known(struct files_update *u, int fd, struct err *e)
+{
+	int rc;
+
+	u->walk.known = &u->old.view;
+	if ((rc = files_update_search(u, fd, e)) == -1)
+		return (-1);
+	if (rc == 0) {
+		start_over(u);
+		u->walk.known = &u->old.view;
+		if (files_walk_dir(&u->walk, fd) != 0)
+			return (-1);
+	}
+	if (conclude(u, rc == 0, e) != 0)
+		return (-1);
+	return (!u->old.view.base->bad);
+}
+
+int
+files_update_run(struct files_update *u, int snapshot_fd, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE], struct err *e)
+{
+	struct subvol_identity id;
+	int n = 0;
+
+	u->walk.e = e;
+	if (files_walk_begin(&u->walk, snapshot_fd) != 0)
+		return (-1);
+	if (subvol_identify(snapshot_fd, &id) == 0) {
+		u->remembers = true;
+		memcpy(u->bound.live, id.parent, sizeof(id.parent));
+		u->bound.generation = id.made;
+	}
+	if (u->has_old && (n = run_known(u, snapshot_fd, e)) == -1)
+		return (-1);
+	if (n == 0) {
+		free(u->next.change);
+		u->next = (struct files_view){.base = NULL};
+		buf_reset(&u->base);
+		files_table_release(&u->old);
+		u->has_old = false;
+		start_over(u);
+		if (files_walk_dir(&u->walk, snapshot_fd) != 0 || conclude(u, true, e) != 0)
+			return (-1);
+	}
+	*ret_entries = u->bound.entries;
+	memcpy(ret_root, u->bound.root, SHA256_SIZE);
+	return (0);
+}
+
+int
+files_update_store(struct files_update *u, int block_fd, struct err *e)
+{
+	struct subvol_identity id;
+
+	if (!u->remembers || subvol_identify(block_fd, &id) != 0)
+		return (0);
+	memcpy(u->bound.block, id.uuid, sizeof(id.uuid));
+	return (files_table_store(block_fd, &u->bound, &u->next, &u->base, u->base_id, e));
+}
