@@ -20,8 +20,9 @@
 #define MAGIC "eclfile2"
 #define HEAD 64
 #define HEAD_SUMMED 40
-#define CHUNK ((uint64_t)16 << 10)
+#define CHUNK ((uint64_t)4 << 10)
 #define RECORD 56
+#define INO 12
 #define MOST ((uint64_t)1 << 31) /* files */
 
 static uint64_t
@@ -47,7 +48,7 @@ lay_out(struct files_base *b)
 	b->tree = b->n * RECORD;
 	b->offsets = b->tree + nodes_of(b->n) * SHA256_SIZE;
 	b->by_ino = b->offsets + (b->n + 1) * 8;
-	b->text = b->by_ino + b->n * 4;
+	b->text = b->by_ino + b->n * INO;
 	b->size = b->text + b->names;
 	b->body = HEAD + (chunks_of(b->size) * 4 + 7) / 8 * 8;
 }
@@ -193,7 +194,7 @@ files_base_find(struct files_base *b, struct span path, uint64_t *ret)
 uint64_t
 files_base_by_ino(struct files_base *b, uint64_t k)
 {
-	uint64_t i = le32_get(bytes(b, b->by_ino + k * 4, 4));
+	uint64_t i = le32_get(bytes(b, b->by_ino + k * INO + 8, 4));
 
 	if (i < b->n)
 		return (i);
@@ -208,7 +209,7 @@ files_base_find_ino(struct files_base *b, uint64_t ino)
 
 	while (low < high) {
 		mid = low + (high - low) / 2;
-		if (le64_get(bytes(b, files_base_by_ino(b, mid) * RECORD, 8)) < ino)
+		if (le64_get(bytes(b, b->by_ino + mid * INO, 8)) < ino)
 			low = mid + 1;
 		else
 			high = mid;
@@ -277,11 +278,10 @@ grow(struct files_builder *w, uint8_t root[SHA256_SIZE])
 }
 
 static int
-by_inode(const void *a, const void *b, void *arg)
+by_inode(const void *a, const void *b)
 {
-	const struct buf *records = arg;
-	uint32_t i = le32_get(a), k = le32_get(b);
-	uint64_t x = le64_get(records->data + (size_t)i * RECORD), y = le64_get(records->data + (size_t)k * RECORD);
+	uint64_t x = le64_get(a), y = le64_get(b);
+	uint32_t i = le32_get((const char *)a + 8), k = le32_get((const char *)b + 8);
 
 	return (x != y ? (x < y ? -1 : 1) : i < k ? -1 : i > k);
 }
@@ -290,15 +290,16 @@ static void
 order(struct files_builder *w, struct buf *out)
 {
 	size_t at = out->len;
-	uint8_t n[4];
+	uint8_t entry[INO];
 	uint64_t i;
 
-	for (i = 0; i < w->n; i++) {
-		le32_put(n, (uint32_t)i);
-		buf_add(out, n, sizeof(n));
+	for (i = 0; i < w->n && !w->records.failed; i++) {
+		memcpy(entry, w->records.data + i * RECORD, 8);
+		le32_put(entry + 8, (uint32_t)i);
+		buf_add(out, entry, sizeof(entry));
 	}
 	if (!out->failed && w->n > 1)
-		qsort_r(out->data + at, w->n, 4, by_inode, &w->records);
+		qsort(out->data + at, w->n, INO, by_inode);
 }
 
 /* The head and the sums, in front of the body at ${b->body} of ${out}. */

@@ -16,11 +16,11 @@
  *	16  bytes of the names u64
  *	24  id, 16 random bytes
  *	40  CRC-32C of bytes 0 to 39 and of the sums, u32; zeros to 64
- *	64  sums: u32 for each 16 KiB of what follows, its CRC-32C; zeros to a multiple of 8
+ *	64  sums: u32 for each 4 KiB of what follows, its CRC-32C; zeros to a multiple of 8
  *	    records, 56 bytes a file, by path: inode u64, ctime i64 (ns since 1970), size u64, SHA-256 of a regular file's content
  *	    the tree: leaf hashes by path, then each level of perfect subtrees above them, 32 bytes a node, n >> k nodes in level k
  *	    offsets, u64: where each path begins in the names, and where the last one ends
- *	    by inode, u32: the files in the order of their inode numbers
+ *	    by inode: of each file its inode u64 and its number u32, sorted
  *	    names: the paths, one behind the other
  * A chunk is read when something in it is asked for, and only then: a few of a hundred thousand files cost a few chunks.
  */

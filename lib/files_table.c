@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,7 +20,7 @@
 #include "banned.h"
 
 #define MAGIC "eclfiles"
-#define HEAD (8 + 16 + 16 + 8 + 8 + SHA256_SIZE + FILES_ID_SIZE + 8)
+#define HEAD (8 + 16 + 16 + 8 + 8 + SHA256_SIZE + FILES_ID_SIZE + BLOCK_NAME_SIZE + 8)
 #define CHANGE_HEAD 5
 #define CHANGE_BODY (24 + 2 * SHA256_SIZE)
 #define TABLE_MAX ((size_t)1 << 30)
@@ -74,7 +75,10 @@ parse(struct files_table *t, uint8_t base_id[FILES_ID_SIZE])
 	b->entries = le64_get(p + 48);
 	memcpy(b->root, p + 56, SHA256_SIZE);
 	memcpy(base_id, p + 88, FILES_ID_SIZE);
-	return (parse_changes(t, le64_get(p + 104)));
+	memcpy(t->origin, p + 104, sizeof(t->origin));
+	if (t->origin[sizeof(t->origin) - 1] != '\0')
+		return (-1);
+	return (parse_changes(t, le64_get(p + 104 + BLOCK_NAME_SIZE)));
 }
 
 /* Whether nobody but the effective user, or root, may write it. */
@@ -86,20 +90,62 @@ is_ours(int fd)
 	return (fstat(fd, &st) == 0 && (st.st_uid == geteuid() || st.st_uid == 0) && (st.st_mode & 022) == 0);
 }
 
+/* The base with that id in the index ${dir}. */
+static int
+open_base(int dir, const uint8_t id[FILES_ID_SIZE], struct files_base **ret)
+{
+	struct files_base *b;
+
+	if (!is_ours(dir) || files_base_open(dir, &b) != 0)
+		return (-1);
+	if (is_ours(b->fd) && memcmp(id, b->id, FILES_ID_SIZE) == 0) {
+		*ret = b;
+		return (0);
+	}
+	files_base_free(b);
+	return (-1);
+}
+
+static int
+open_index(int snap_fd, const char *name)
+{
+	char path[BLOCK_NAME_SIZE + 16];
+
+	if (strchr(name, '/') != NULL)
+		return (-1);
+	snprintf(path, sizeof(path), "%s/.ecl/index", name);
+	return (io_open_dir(snap_fd, path, NULL));
+}
+
+/* That of the block where it was first, which has been read before; else the block's own. */
+static int
+find_base(struct files_table *t, int snap_fd, int own, const char *name, const uint8_t id[FILES_ID_SIZE])
+{
+	int dir, rc = -1;
+
+	if (strcmp(name, t->origin) != 0 && (dir = open_index(snap_fd, t->origin)) != -1) {
+		rc = open_base(dir, id, &t->view.base);
+		close(dir);
+	}
+	if (rc == 0)
+		return (0);
+	snprintf(t->origin, sizeof(t->origin), "%s", name);
+	return (open_base(own, id, &t->view.base));
+}
+
 int
-files_table_open(int block_fd, struct files_table *ret)
+files_table_open(int snap_fd, const char *name, struct files_table *ret)
 {
 	uint8_t id[FILES_ID_SIZE];
 	int dir, fd, rc = -1;
 
 	memset(ret, 0, sizeof(*ret));
-	if ((dir = io_open_dir(block_fd, ".ecl/index", NULL)) == -1)
+	if ((dir = open_index(snap_fd, name)) == -1)
 		return (-1);
 	if ((fd = io_open_file(dir, FILES_TABLE, O_RDONLY, 0, NULL)) == -1)
 		goto out;
 	if (is_ours(dir) && is_ours(fd) && io_slurp(dir, FILES_TABLE, TABLE_MAX, &ret->text, NULL) == 0 && parse(ret, id) == 0 &&
-	    files_base_open(dir, &ret->view.base) == 0 && is_ours(ret->view.base->fd) &&
-	    memcmp(id, ret->view.base->id, FILES_ID_SIZE) == 0 && files_view_sort(&ret->view) == 0)
+	    find_base(ret, snap_fd, dir, name, id) == 0 && files_view_sort(&ret->view) == 0)
 		rc = 0;
 	close(fd);
 out:	close(dir);
@@ -117,8 +163,10 @@ files_table_release(struct files_table *t)
 }
 
 static void
-format(const struct files_binding *b, const struct files_view *v, const uint8_t base_id[FILES_ID_SIZE], struct buf *out)
+format(const struct files_left *left, struct buf *out)
 {
+	const struct files_binding *b = &left->bound;
+	const struct files_view *v = &left->view;
 	const struct files_record *r;
 	uint8_t n[24];
 	size_t i;
@@ -130,7 +178,8 @@ format(const struct files_binding *b, const struct files_view *v, const uint8_t 
 	le64_put(n + 8, b->entries);
 	buf_add(out, n, 16);
 	buf_add(out, b->root, SHA256_SIZE);
-	buf_add(out, base_id, FILES_ID_SIZE);
+	buf_add(out, left->base_id, FILES_ID_SIZE);
+	buf_add(out, left->origin, sizeof(left->origin));
 	le64_put(n, v->n);
 	buf_add(out, n, 8);
 	for (i = 0; i < v->n; i++) {
@@ -169,8 +218,7 @@ put(int dir, const char *name, const struct buf *bytes, int shared, struct err *
 }
 
 int
-files_table_store(int block_fd, const struct files_binding *bound, const struct files_view *view, const struct buf *base,
-    const uint8_t base_id[FILES_ID_SIZE], struct err *e)
+files_table_store(int block_fd, const struct files_left *left, struct err *e)
 {
 	struct buf out = BUF_INIT;
 	int dir, ecl, rc = -1;
@@ -179,10 +227,10 @@ files_table_store(int block_fd, const struct files_binding *bound, const struct 
 		return (-1);
 	if (io_make_dir(ecl, "index", e) != 0 || (dir = io_open_dir(ecl, "index", e)) == -1)
 		goto err0;
-	format(bound, view, base_id, &out);
+	format(left, &out);
 	if (out.failed)
 		err_mem(e);
-	else if (put(dir, FILES_BASE, base, base->len > 0 ? -1 : view->base->fd, e) == 0)
+	else if (put(dir, FILES_BASE, &left->base, left->base.len > 0 ? -1 : left->view.base->fd, e) == 0)
 		rc = put(dir, FILES_TABLE, &out, -1, e);
 	close(dir);
 	buf_release(&out);

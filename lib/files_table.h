@@ -2,6 +2,7 @@
 #ifndef ECL_FILES_TABLE_H_
 #define ECL_FILES_TABLE_H_
 
+#include "block.h"
 #include "files_view.h"
 
 /*
@@ -10,7 +11,8 @@
  *	live, block: the UUIDs of the subvolume that the files were in, and of the block itself, 16 bytes each
  *	generation u64: of the snapshot; what a later transaction touched is not as it is here
  *	files u64, root (32 bytes): `entries' and `files' of the block's header
- *	id of the base (16 bytes): the files are those of `files.base' (files_base.h), which many blocks share, but for
+ *	id of the base (16 bytes): the files are those of `files.base' (files_base.h), which many blocks share, but for the changes
+ *	origin (64 bytes, NULs behind it): the name of the block whose `files.base' it was first, and is more likely to be in memory
  *	changes u64, by path, each:
  *		path's length u32, removed u8, path; where it is not removed: inode u64, ctime i64, size u64, content (32), leaf (32)
  *	CRC-32C of all before, u32
@@ -29,24 +31,32 @@ struct files_binding {
 
 struct files_table {
 	struct files_binding bound;
+	char origin[BLOCK_NAME_SIZE]; /* the block whose base it is that was opened */
 	struct files_view view;
 	struct buf text;
 };
 
 /**
- * files_table_open(block_fd, ret):
- * What the block ${block_fd} remembers, where it belongs to the effective user or root, and nobody else can write there.  Return 0, or -1 where it is of no use;
- * then and else files_table_release() it.
+ * files_table_open(snap_fd, name, ret):
+ * What the block ${name} under ${snap_fd} remembers, where it belongs to the effective user or root, and nobody else can write there.  Return 0, or -1
+ * where it is of no use; then and else files_table_release() it.
  */
-int files_table_open(int block_fd, struct files_table *ret);
+int files_table_open(int snap_fd, const char *name, struct files_table *ret);
 void files_table_release(struct files_table *t);
 
+/* What is to be left in a block. */
+struct files_left {
+	struct files_binding bound;
+	struct files_view view;
+	struct buf base; /* bytes of a new base; empty: view.base will do, of the block ${origin} */
+	uint8_t base_id[FILES_ID_SIZE];
+	char origin[BLOCK_NAME_SIZE];
+};
+
 /**
- * files_table_store(block_fd, bound, view, base, base_id, e):
- * Leave that in a block that is still writable: the base as the bytes ${base}, or where that is empty, shared with view->base.  Without a sync: what a
- * crash damages is not believed.  Return 0 or -1.
+ * files_table_store(block_fd, left, e):
+ * Leave it in a block that is still writable.  Without a sync: what a crash damages is not believed.  Return 0 or -1.
  */
-int files_table_store(int block_fd, const struct files_binding *bound, const struct files_view *view, const struct buf *base,
-    const uint8_t base_id[FILES_ID_SIZE], struct err *e);
+int files_table_store(int block_fd, const struct files_left *left, struct err *e);
 
 #endif

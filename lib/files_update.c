@@ -1,11 +1,14 @@
 /* The files of a block in the making. */
 #include "config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "files_update.h"
+#include "io.h"
 #include "subvol_changed.h"
 
 #include "banned.h"
@@ -36,20 +39,33 @@ files_update_release(struct files_update *u)
 {
 	files_table_release(&u->old);
 	files_walk_release(&u->walk);
-	free(u->next.change);
-	buf_release(&u->base);
+	free(u->left.view.change);
+	buf_release(&u->left.base);
+}
+
+/* Whether what block ${name} remembers is of that very block, and its files those of ${live} at its time. */
+static bool
+fits(const struct files_binding *b, int snap_fd, const char *name, const struct block_header *h, const struct subvol_identity *live)
+{
+	struct subvol_identity block;
+	int fd, rc;
+
+	if ((fd = io_open_dir(snap_fd, name, NULL)) == -1)
+		return (false);
+	rc = subvol_identify(fd, &block);
+	close(fd);
+	return (rc == 0 && memcmp(b->block, block.uuid, sizeof(block.uuid)) == 0 &&
+	    (memcmp(b->live, live->uuid, sizeof(live->uuid)) == 0 || memcmp(b->block, live->parent, sizeof(live->parent)) == 0) &&
+	    b->generation <= block.made && b->entries == h->entries && memcmp(b->root, h->files, SHA256_SIZE) == 0);
 }
 
 bool
-files_update_load(struct files_update *u, int block_fd, const struct block_header *h, const struct subvol_identity *live)
+files_update_load(struct files_update *u, int snap_fd, const struct block_header *h, const struct subvol_identity *live)
 {
-	const struct files_binding *b = &u->old.bound;
-	struct subvol_identity block;
+	char name[BLOCK_NAME_SIZE];
 
-	if (files_table_open(block_fd, &u->old) == 0 && subvol_identify(block_fd, &block) == 0 &&
-	    memcmp(b->block, block.uuid, sizeof(block.uuid)) == 0 &&
-	    (memcmp(b->live, live->uuid, sizeof(live->uuid)) == 0 || memcmp(b->block, live->parent, sizeof(live->parent)) == 0) &&
-	    b->generation <= block.made && b->entries == h->entries && memcmp(b->root, h->files, SHA256_SIZE) == 0) {
+	block_name(h, name);
+	if (files_table_open(snap_fd, name, &u->old) == 0 && fits(&u->old.bound, snap_fd, name, h, live)) {
 		u->has_old = true;
 		return (true);
 	}
@@ -131,7 +147,7 @@ static int
 merge(struct files_update *u, const struct files_record *more, size_t n, struct err *e)
 {
 	const struct files_view *old = &u->old.view;
-	struct files_view *v = &u->next;
+	struct files_view *v = &u->left.view;
 	struct files_record r;
 	size_t i = 0, k = 0;
 	int order;
@@ -159,11 +175,11 @@ rebase(struct files_update *u, struct err *e)
 	struct files_record r;
 	int rc;
 
-	while (files_view_next(&u->next, &c, &r))
+	while (files_view_next(&u->left.view, &c, &r))
 		files_builder_add(&w, &r);
-	if ((rc = files_builder_end(&w, u->bound.root, u->base_id, &u->base, e)) == 0) {
-		u->bound.entries = w.n;
-		u->next.n = 0;
+	if ((rc = files_builder_end(&w, u->left.bound.root, u->left.base_id, &u->left.base, e)) == 0) {
+		u->left.bound.entries = w.n;
+		u->left.view.n = 0;
 	}
 	files_builder_release(&w);
 	return (rc);
@@ -184,10 +200,10 @@ conclude(struct files_update *u, bool all, struct err *e)
 	free(r);
 	if (rc != 0)
 		return (-1);
-	if (u->next.base == NULL || u->next.n > changes_max(u->next.base->n))
+	if (u->left.view.base == NULL || u->left.view.n > changes_max(u->left.view.base->n))
 		return (rebase(u, e));
-	memcpy(u->base_id, u->next.base->id, FILES_ID_SIZE);
-	return (files_view_root(&u->next, &u->bound.entries, u->bound.root, e));
+	memcpy(u->left.base_id, u->left.view.base->id, FILES_ID_SIZE);
+	return (files_view_root(&u->left.view, &u->left.bound.entries, u->left.bound.root, e));
 }
 
 /* With what is remembered.  Return 1, 0 where it is damaged, or -1. */
@@ -221,33 +237,34 @@ files_update_run(struct files_update *u, int snapshot_fd, uint64_t *ret_entries,
 		return (-1);
 	if (subvol_identify(snapshot_fd, &id) == 0) {
 		u->remembers = true;
-		memcpy(u->bound.live, id.parent, sizeof(id.parent));
-		u->bound.generation = id.made;
+		memcpy(u->left.bound.live, id.parent, sizeof(id.parent));
+		u->left.bound.generation = id.made;
 	}
 	if (u->has_old && (n = run_known(u, snapshot_fd, e)) == -1)
 		return (-1);
 	if (n == 0) {
-		free(u->next.change);
-		u->next = (struct files_view){.base = NULL};
-		buf_reset(&u->base);
+		free(u->left.view.change);
+		u->left.view = (struct files_view){.base = NULL};
+		buf_reset(&u->left.base);
 		files_table_release(&u->old);
 		u->has_old = false;
 		start_over(u);
 		if (files_walk_dir(&u->walk, snapshot_fd) != 0 || conclude(u, true, e) != 0)
 			return (-1);
 	}
-	*ret_entries = u->bound.entries;
-	memcpy(ret_root, u->bound.root, SHA256_SIZE);
+	*ret_entries = u->left.bound.entries;
+	memcpy(ret_root, u->left.bound.root, SHA256_SIZE);
 	return (0);
 }
 
 int
-files_update_store(struct files_update *u, int block_fd, struct err *e)
+files_update_store(struct files_update *u, int block_fd, const char *name, struct err *e)
 {
 	struct subvol_identity id;
 
 	if (!u->remembers || subvol_identify(block_fd, &id) != 0)
 		return (0);
-	memcpy(u->bound.block, id.uuid, sizeof(id.uuid));
-	return (files_table_store(block_fd, &u->bound, &u->next, &u->base, u->base_id, e));
+	memcpy(u->left.bound.block, id.uuid, sizeof(id.uuid));
+	snprintf(u->left.origin, sizeof(u->left.origin), "%s", u->left.base.len > 0 ? name : u->old.origin);
+	return (files_table_store(block_fd, &u->left, e));
 }

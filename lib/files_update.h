@@ -11,10 +11,7 @@ struct files_update {
 	struct files_table old; /* of an earlier block */
 	bool has_old;
 	struct files_walk walk;
-	struct files_view next; /* what is new; its records point into old and walk */
-	struct buf base;	/* bytes of a new base; empty: the old one will do */
-	uint8_t base_id[FILES_ID_SIZE];
-	struct files_binding bound;
+	struct files_left left; /* for the next block; its records point into old and walk */
 	bool remembers; /* it can be told what the files were in, so that the next block may know them */
 };
 
@@ -23,11 +20,11 @@ void files_update_init(struct files_update *u, struct files_watch watch);
 void files_update_release(struct files_update *u);
 
 /**
- * files_update_load(u, block_fd, h, live):
- * Take what the block ${block_fd} with the header ${h} remembers, if it holds for the subvolume that ${live} identifies: the block
+ * files_update_load(u, snap_fd, h, live):
+ * Take what the block under ${snap_fd} with the header ${h} remembers, if it holds for the subvolume that ${live} identifies: the block
  * was made from it, or it from the block.  Return whether it does.
  */
-bool files_update_load(struct files_update *u, int block_fd, const struct block_header *h, const struct subvol_identity *live);
+bool files_update_load(struct files_update *u, int snap_fd, const struct block_header *h, const struct subvol_identity *live);
 
 /**
  * files_update_run(u, snapshot_fd, ret_entries, ret_root, e):
@@ -37,8 +34,8 @@ bool files_update_load(struct files_update *u, int block_fd, const struct block_
  */
 int files_update_run(struct files_update *u, int snapshot_fd, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE], struct err *e);
 
-/** files_update_store(u, block_fd, e): leave it in the block, writable still, of the files.  Return 0 or -1. */
-int files_update_store(struct files_update *u, int block_fd, struct err *e);
+/** files_update_store(u, block_fd, name, e): leave what is known of the files in their block, writable still, whose name will be ${name}.  Return 0 or -1. */
+int files_update_store(struct files_update *u, int block_fd, const char *name, struct err *e);
 
 /**
  * files_update_search(u, snapshot_fd, e):

@@ -201,37 +201,21 @@ sign_block(struct making *m, struct ledger *ledger, struct err *e)
 	return (signing_block(&m->signing, (struct span){m->line.data, m->line.len - 1}, &m->note, e));
 }
 
-/* What the block ${name} remembers of the files, if it is of use for those of this one. */
-static bool
-recall_from(struct making *m, const char *name, const struct block_header *h)
-{
-	bool known;
-	int fd;
-
-	if ((fd = io_open_dir(m->l->snap_fd, name, NULL)) == -1)
-		return (false);
-	known = files_update_load(&m->files, fd, h, &m->source);
-	close(fd);
-	return (known);
-}
-
 /* The last block remembers the files; behind a rollback, the one that live was made from.  Without, all files are read. */
 static void
 recall_files(struct making *m)
 {
 	static const uint8_t none[16];
 	struct block_list list = {NULL, 0};
-	char name[BLOCK_NAME_SIZE];
 	size_t i;
 
 	if (!m->has_last || memcmp(m->source.uuid, none, sizeof(none)) == 0)
 		return;
-	block_name(&m->last, name);
-	if (recall_from(m, name, &m->last) || memcmp(m->source.parent, none, sizeof(none)) == 0 ||
+	if (files_update_load(&m->files, m->l->snap_fd, &m->last, &m->source) || memcmp(m->source.parent, none, sizeof(none)) == 0 ||
 	    block_list_read(m->l->snap_fd, &list, NULL) != 0)
 		return;
 	for (i = list.n; i-- > 0;)
-		if (list.block[i].good && recall_from(m, list.block[i].name, &list.block[i].header))
+		if (list.block[i].good && files_update_load(&m->files, m->l->snap_fd, &list.block[i].header, &m->source))
 			break;
 	block_list_release(&list);
 }
@@ -342,7 +326,7 @@ seal(struct making *m, struct err *e)
 	block_name(&m->header, name);
 	/* Without it, the next block reads every file again: slower, and no worse. */
 	if (m->backend == BACKEND_BTRFS)
-		(void)files_update_store(&m->files, fd, NULL);
+		(void)files_update_store(&m->files, fd, name, NULL);
 	if (write_header(m, fd, e) != 0 || subvol_set_read_only(m->backend, fd, true, e) != 0)
 		goto out;
 	if (io_rename_new(snap_fd, m->second, name) != 0) {
