@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "answer_files.h"
 #include "blocks.h"
 #include "catch_up.h"
 #include "cli.h"
@@ -30,6 +31,7 @@ static const char help[] =
     "  ecl-snap --if-changed -q       from cron: one only where something changed\n"
     "  ecl-snap --list                the blocks, those that were pruned too\n"
     "  cd \"$(ecl-snap --path 2h)\"     the files as they were two hours ago\n"
+    "  ecl-snap --diff 2h             which files have changed since then\n"
     "  ecl-snap --prune --keep last=10,hourly=48,daily=31,yearly=* --dry-run\n"
     "                                 which blocks would go, which are kept and why\n"
     "  ecl-snap --send now | ssh HOST ecl-snap --receive --key VKEY\n"
@@ -38,6 +40,8 @@ static const char help[] =
     "A block is a read-only snapshot of live, with a header that commits to all\n"
     "that is in it: the log, the elements, their states, the files.\n"
     "\n"
+    "      --diff A [B]      the files that differ between the blocks A and B (live):\n"
+    "                        + came, - went, content, type, permissions, u owner, xattrs\n"
     "      --if-changed      none where neither log nor files changed since the last\n"
     "      --list            the headers of all blocks, oldest first\n"
     "      --path WHEN       the path of the snapshot of a block, or for a seq, a\n"
@@ -62,7 +66,8 @@ static const char help[] =
     "      --unsigned        of --receive: whoever made it\n" CLI_HELP_WRITER;
 
 enum {
-	OPT_IF_CHANGED = CLI_LONG,
+	OPT_DIFF = CLI_LONG,
+	OPT_IF_CHANGED,
 	OPT_LIST,
 	OPT_PATH,
 	OPT_PRUNE,
@@ -78,6 +83,7 @@ enum {
 };
 
 static const struct cli_option options[] = {
+    {OPT_DIFF, "diff", true},
     {OPT_IF_CHANGED, "if-changed", false},
     {OPT_LIST, "list", false},
     {OPT_PATH, "path", true},
@@ -100,6 +106,7 @@ struct run {
 	bool if_changed, list;
 	const char *path; /* WHEN */
 	struct pruning pruning;
+	const char *diff; /* WHEN; the other one is an operand, or live */
 	const char *key;
 	struct note_signer *signer;
 	const char *send, *parent, *have;
@@ -150,6 +157,9 @@ parse_options(struct run *r, char **argv)
 	cli_init(cli, "ecl-snap", help, argv);
 	while ((key = cli_next(cli, options)) > 0) {
 		switch (key) {
+		case OPT_DIFF:
+			r->diff = cli->value;
+			break;
 		case OPT_IF_CHANGED:
 			r->if_changed = true;
 			break;
@@ -199,12 +209,12 @@ parse_options(struct run *r, char **argv)
 	if (key == -1)
 		return (-1);
 	cli->exit = EXIT_ERROR;
-	if (cli->noperands > 0)
-		return (cli_usage(cli, "no operand is expected: '%s'", cli->operands[0]), -1);
-	if (r->if_changed + r->list + (r->path != NULL) + r->pruning.wanted + (r->send != NULL) + r->receive > 1)
-		return (cli_usage(cli, "--if-changed, --list, --path, --prune, --send and --receive do not go together"), -1);
-	if (r->key != NULL && (r->list || r->path != NULL || r->pruning.wanted || r->send != NULL || r->receive))
-		return (cli_usage(cli, "--sign goes with making a block, not with --list, --path, --prune, --send or --receive"), -1);
+	if (cli->noperands > (r->diff != NULL))
+		return (cli_usage(cli, "no operand is expected: '%s'", cli->operands[cli->noperands - 1]), -1);
+	if (r->if_changed + r->list + (r->path != NULL) + (r->diff != NULL) + r->pruning.wanted + (r->send != NULL) + r->receive > 1)
+		return (cli_usage(cli, "--diff, --if-changed, --list, --path, --prune, --send and --receive do not go together"), -1);
+	if (r->key != NULL && (r->list || r->path != NULL || r->diff != NULL || r->pruning.wanted || r->send != NULL || r->receive))
+		return (cli_usage(cli, "--sign goes with making a block, not with --diff, --list, --path, --prune, --send or --receive"), -1);
 	if (r->key != NULL && strcmp(r->key, "-") == 0)
 		(void)cli_stdin_is_terminal(cli);
 	return (pruning_check(&r->pruning, cli) || check_send(r) || check_receive(r) ? -1 : 0);
@@ -342,6 +352,19 @@ send(struct run *r, struct err *e)
 	return (rc);
 }
 
+static int
+diff(struct run *r, struct present *p, struct err *e)
+{
+	int rc;
+
+	progress_init(&r->progress, &r->cli, "reading files", "bytes", 0);
+	r->layer->watch = (struct files_watch){on_bytes, &r->progress};
+	p->progress = &r->progress;
+	rc = answer_files(r->layer, &r->blocks, r->diff, r->cli.noperands == 1 ? r->cli.operands[0] : NULL, p, e);
+	progress_end(&r->progress);
+	return (rc);
+}
+
 static void
 on_verified(void *arg, uint64_t bytes, uint64_t total)
 {
@@ -438,6 +461,23 @@ on_event(void *arg, uint64_t done, uint64_t total)
 	progress_init(&r->progress, &r->cli, "reading files", "bytes", 0);
 }
 
+/* With --if-changed: whether there is nothing to do, before anything else is done.  What is to be signed may be the log alone. */
+static int
+unneeded(struct run *r, struct present *p, struct err *e)
+{
+	struct block b = {.good = true};
+	int n = 0;
+
+	if (r->if_changed && r->key == NULL)
+		n = snap_unneeded(r->layer, r->cli.wait_ms, &b.header, &b.line, e);
+	if (n == 1 && p->format == PRESENT_TABLE) {
+		block_name(&b.header, b.name);
+		cli_info(&r->cli, "nothing has changed since '%s'", b.name);
+	}
+	buf_release(&b.line);
+	return (n);
+}
+
 static int
 make(struct run *r, struct present *p, struct err *e)
 {
@@ -471,10 +511,10 @@ static int
 run(struct run *r, struct present *p, struct err *e)
 {
 	bool prune = r->pruning.wanted && !r->pruning.dry_run;
-	bool make_one = !r->list && r->path == NULL && !r->pruning.wanted && r->send == NULL && !r->receive;
+	bool make_one = !r->list && r->path == NULL && r->diff == NULL && !r->pruning.wanted && r->send == NULL && !r->receive;
 	unsigned flags = make_one || prune ? LAYER_WRITE | LAYER_TREE : r->receive ? LAYER_WRITE | LAYER_REPLICA : LAYER_ROOT;
 	char root[PATH_MAX];
-	int rc;
+	int n, rc;
 
 	if (catch_up_open(&r->cli, r->cli.root, flags | (r->cli.force ? LAYER_FORCE : 0), &r->layer, e) != 0)
 		return (-1);
@@ -488,6 +528,10 @@ run(struct run *r, struct present *p, struct err *e)
 	if (make_one) {
 		if (r->key != NULL && read_signer(r, e) != 0)
 			return (-1);
+		if ((n = unneeded(r, p, e)) != 0) {
+			report_torn(r);
+			return (n == 1 ? 0 : -1);
+		}
 		embed(r);
 		return (make(r, p, e));
 	}
@@ -497,7 +541,7 @@ run(struct run *r, struct present *p, struct err *e)
 	if (blocks_read(r->layer->snap_fd, r->layer->ledger->log, r->layer->ledger->index,
 		&r->blocks, e) != 0)
 		return (-1);
-	return (r->list ? list(r, p, e) : r->send != NULL ? send(r, e) : print_path(r, e));
+	return (r->list ? list(r, p, e) : r->send != NULL ? send(r, e) : r->diff != NULL ? diff(r, p, e) : print_path(r, e));
 }
 
 int

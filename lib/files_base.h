@@ -17,7 +17,8 @@
  *	24  id, 16 random bytes
  *	40  CRC-32C of bytes 0 to 39 and of the sums, u32; zeros to 64
  *	64  sums: u32 for each 4 KiB of what follows, its CRC-32C; zeros to a multiple of 8
- *	    records, 56 bytes a file, by path: inode u64, ctime i64 (ns since 1970), size u64, SHA-256 of a regular file's content
+ *	    records, 56 bytes a file, by path: inode u64, ctime i64 (ns since 1970), size u64, SHA-256 of a
+ *		regular file's bytes or a link's target, else zeros
  *	    the tree: leaf hashes by path, then each level of perfect subtrees above them, 32 bytes a node, n >> k nodes in level k
  *	    offsets, u64: where each path begins in the names, and where the last one ends
  *	    by inode: of each file its inode u64 and its number u32, sorted
@@ -33,7 +34,7 @@ struct files_record {
 	uint64_t ino;
 	int64_t ctime_ns;
 	uint64_t size;
-	const uint8_t *content; /* of a regular file, else zeros */
+	const uint8_t *content; /* of a regular file or a link, else zeros */
 	const uint8_t *leaf;
 	bool removed; /* of a change: there is no such file any more */
 };

@@ -6,11 +6,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "files_path.h"
 #include "files_update.h"
 #include "io.h"
 #include "subvol_changed.h"
@@ -227,43 +227,45 @@ compare_dir(struct files_update *u, int fd, struct span path)
 	return (rc);
 }
 
+/* A directory that is where it was, ${name} of ${parent}: its names. */
+static int
+look_into(struct files_update *u, int parent, const char *name, struct span path)
+{
+	int fd, rc;
+
+	if ((fd = io_open_dir(parent, name, u->walk.e)) == -1)
+		return (-1);
+	rc = compare_dir(u, fd, path);
+	close(fd);
+	return (rc);
+}
+
 /*
  * An inode that changed, by a path that it had.  Where that is another file's now, or nobody's, a directory on the way has
- * changed, too, and tells.  Return 1, 0 where this cannot be done by paths, or -1.
+ * changed, too, and tells.
  */
 static int
 look_at(struct files_update *u, int top, const struct subvol_inode *inode, struct span path)
 {
 	struct files_walk *w = &u->walk;
-	char dir[PATH_MAX], *name = dir;
+	struct buf name = BUF_INIT;
 	struct stat st;
-	int parent, fd, rc = -1;
+	int parent, rc = 0;
 
-	if (path.len >= sizeof(dir))
-		return (0);
-	memcpy(dir, path.p, path.len);
-	dir[path.len] = '\0';
-	if ((name = strrchr(dir, '/')) != NULL)
-		*name++ = '\0';
-	parent = name == NULL ? fcntl(top, F_DUPFD_CLOEXEC, 0) : io_open_dir(top, dir, NULL);
-	if (parent == -1)
-		return (errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 1 : 0);
-	if (name == NULL)
-		name = dir;
-	rc = 1;
-	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_ino != inode->ino)
-		goto out;
 	buf_reset(&w->path);
 	buf_addspan(&w->path, path);
-	if (files_walk_file(w, parent, name, false) != 0)
-		rc = -1;
-	else if (S_ISDIR(st.st_mode)) {
-		if ((fd = io_open_dir(parent, name, w->e)) == -1 || compare_dir(u, fd, path) != 0)
-			rc = -1;
-		if (fd != -1)
-			close(fd);
+	if ((parent = files_open_parent(top, path, &name)) == -1) {
+		if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+			rc = files_walk_failed(w, "open the directory of");
+		goto out;
 	}
-out:	close(parent);
+	if (fstatat(parent, buf_cstr(&name), &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == inode->ino) {
+		rc = files_walk_file(w, parent, buf_cstr(&name), false);
+		if (rc == 0 && S_ISDIR(st.st_mode))
+			rc = look_into(u, parent, buf_cstr(&name), path);
+	}
+	close(parent);
+out:	buf_release(&name);
 	return (rc);
 }
 
@@ -285,7 +287,7 @@ files_update_search(struct files_update *u, int snapshot_fd, struct err *e)
 		}
 		files_view_links(&u->old.view, &links, changed.inode[i].ino);
 		while (rc == 1 && files_view_link(&u->old.view, &links, &r))
-			rc = look_at(u, snapshot_fd, &changed.inode[i], r.path);
+			rc = look_at(u, snapshot_fd, &changed.inode[i], r.path) == 0 ? 1 : -1;
 	}
 out:	subvol_inodes_release(&changed);
 	return (rc);

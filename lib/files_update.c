@@ -43,9 +43,9 @@ files_update_release(struct files_update *u)
 	buf_release(&u->left.base);
 }
 
-/* Whether what block ${name} remembers is of that very block, and its files those of ${live} at its time. */
+/* Whether what block ${name} remembers is of that very block. */
 static bool
-fits(const struct files_binding *b, int snap_fd, const char *name, const struct block_header *h, const struct subvol_identity *live)
+is_of(const struct files_binding *b, int snap_fd, const char *name, const struct block_header *h)
 {
 	struct subvol_identity block;
 	int fd, rc;
@@ -54,22 +54,32 @@ fits(const struct files_binding *b, int snap_fd, const char *name, const struct 
 		return (false);
 	rc = subvol_identify(fd, &block);
 	close(fd);
-	return (rc == 0 && memcmp(b->block, block.uuid, sizeof(block.uuid)) == 0 &&
-	    (memcmp(b->live, live->uuid, sizeof(live->uuid)) == 0 || memcmp(b->block, live->parent, sizeof(live->parent)) == 0) &&
-	    b->generation <= block.made && b->entries == h->entries && memcmp(b->root, h->files, SHA256_SIZE) == 0);
+	return (rc == 0 && memcmp(b->block, block.uuid, sizeof(block.uuid)) == 0 && b->generation <= block.made && b->entries == h->entries && memcmp(b->root, h->files, SHA256_SIZE) == 0);
+}
+
+bool
+files_update_recall(struct files_update *u, int snap_fd, const struct block_header *h)
+{
+	char name[BLOCK_NAME_SIZE];
+
+	block_name(h, name);
+	u->has_old = files_table_open(snap_fd, name, &u->old) == 0 && is_of(&u->old.bound, snap_fd, name, h);
+	if (!u->has_old)
+		files_table_release(&u->old);
+	return (u->has_old);
 }
 
 bool
 files_update_load(struct files_update *u, int snap_fd, const struct block_header *h, const struct subvol_identity *live)
 {
-	char name[BLOCK_NAME_SIZE];
+	const struct files_binding *b = &u->old.bound;
 
-	block_name(h, name);
-	if (files_table_open(snap_fd, name, &u->old) == 0 && fits(&u->old.bound, snap_fd, name, h, live)) {
-		u->has_old = true;
+	if (!files_update_recall(u, snap_fd, h))
+		return (false);
+	if (memcmp(b->live, live->uuid, sizeof(live->uuid)) == 0 || memcmp(b->block, live->parent, sizeof(live->parent)) == 0)
 		return (true);
-	}
 	files_table_release(&u->old);
+	u->has_old = false;
 	return (false);
 }
 

@@ -26,6 +26,9 @@ void files_update_release(struct files_update *u);
  */
 bool files_update_load(struct files_update *u, int snap_fd, const struct block_header *h, const struct subvol_identity *live);
 
+/** files_update_recall(u, snap_fd, h): take it whatever it holds for.  Return whether it does remember, and it is of that block. */
+bool files_update_recall(struct files_update *u, int snap_fd, const struct block_header *h);
+
 /**
  * files_update_run(u, snapshot_fd, ret_entries, ret_root, e):
  * `entries' and `files' of the read-only snapshot ${snapshot_fd}.  Where there is something loaded, and with CAP_SYS_ADMIN, only what

@@ -58,6 +58,13 @@ files_walk_failed(struct files_walk *w, const char *what)
 	return (err_sys(w->e, "cannot %s '%s'", what, path[0] == '\0' ? "." : path));
 }
 
+/* What cannot be opened any more.  Return 0 where it is none of the files, else -1. */
+static int
+vanished(struct files_walk *w, const char *what)
+{
+	return (w->live && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENXIO) ? 0 : files_walk_failed(w, what));
+}
+
 /* Add w->found as the file at w->path. */
 static int
 add_item(struct files_walk *w)
@@ -124,7 +131,7 @@ add_regular(struct files_walk *w, int dir, const char *name, struct stat *st)
 	int fd, rc = -1;
 
 	if ((fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)) == -1)
-		return (files_walk_failed(w, "open"));
+		return (vanished(w, "open"));
 	if (fstat(fd, st) != 0 || !S_ISREG(st->st_mode)) {
 		err_set(w->e, "'%s' changed its type meanwhile", buf_cstr(&w->path));
 		goto out;
@@ -144,7 +151,7 @@ add_dir(struct files_walk *w, int dir, const char *name, struct stat *st, bool b
 		return (
 		    err_set(w->e, "'%s': too many directories in each other", buf_cstr(&w->path)));
 	if ((fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
-		return (files_walk_failed(w, "open directory"));
+		return (vanished(w, "open directory"));
 	if (fstat(fd, st) != 0) {
 		files_walk_failed(w, "stat");
 		goto out;
@@ -197,7 +204,7 @@ files_walk_file(struct files_walk *w, int dir, const char *name, bool below)
 	struct stat st;
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return (files_walk_failed(w, "stat"));
+		return (vanished(w, "stat"));
 	if (S_ISDIR(st.st_mode))
 		return (add_dir(w, dir, name, &st, below));
 	if (known_leaf(w, &st))

@@ -42,6 +42,7 @@ struct files_walk {
 	int64_t settled_ns;		/* a file whose ctime is younger may have changed again since, and still have it */
 	struct files_seen *seen;	/* NULL: even where the same bytes were read before */
 	bool from_disk;
+	bool live; /* the files may change meanwhile: what vanishes is not there, and what grows is as long as it was read */
 	struct files_watch watch;
 	uint64_t bytes; /* read so far */
 	struct buf leaf;

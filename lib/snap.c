@@ -401,21 +401,6 @@ sign_log(struct making *m, uint64_t size, struct err *e)
 	return (-1);
 }
 
-/* Hand out the header line, with a parsed view of it. */
-static int
-hand_out(struct block_header *h, struct block_header *ret, struct buf *out, struct err *e)
-{
-	struct json_fault f;
-	size_t at = out->len;
-
-	block_format(h, out);
-	if (out->failed)
-		return (err_mem(e));
-	if (block_parse((struct span){out->data + at, out->len - at - 1}, ret, &f) != 0)
-		return (err_set(e, "a block header of our own is bad: %s", f.what));
-	return (0);
-}
-
 /* From the first snapshot to the recorded block. */
 static int
 complete(
@@ -430,7 +415,7 @@ complete(
 	clean(m);
 	if (record(m, wait_ms, &size, e) != 0 || (m->sign && sign_log(m, size, e) != 0))
 		return (-1);
-	return (hand_out(&m->header, ret_header, out, e));
+	return (snap_hand_out(&m->header, ret_header, out, e));
 }
 
 int
@@ -455,27 +440,6 @@ out:	making_release(&m);
 	return (rc);
 }
 
-/* Whether the log holds anything but ecl:block events behind the first ${size}.  Return 1, 0 or -1. */
-static int
-log_changed(struct layer *l, uint64_t size, struct err *e)
-{
-	struct index *ix = l->ledger->index;
-	struct element el;
-	struct row row;
-	uint64_t seq;
-	int rc;
-
-	if ((rc = index_lookup(ix, SPAN(SNAP_ELEMENT), &el, e)) != 1)
-		return (rc == 0 ? 1 : -1);
-	for (seq = index_size(ix); seq-- > size;) {
-		if (index_row(ix, seq, &row, e) != 0)
-			return (-1);
-		if (row.id != el.id)
-			return (1);
-	}
-	return (0);
-}
-
 /* Under the lock: the block before, whether the log changed since, and the first snapshot. */
 static int
 begin(struct making *m, int wait_ms, int *ret_changed, struct err *e)
@@ -488,7 +452,7 @@ begin(struct making *m, int wait_ms, int *ret_changed, struct err *e)
 		goto out;
 	m->has_last = n == 1;
 	*ret_changed = 1;
-	if (m->has_last && (*ret_changed = log_changed(m->l, m->last.size, e)) == -1)
+	if (m->has_last && (*ret_changed = snap_log_changed(m->l, m->last.size, e)) == -1)
 		goto out;
 	(void)layer_publish(m->l, NULL); /* a block without it is as good, only slower to read */
 	rc = take_first(m, m->l->live_fd, e);
@@ -513,7 +477,7 @@ make(struct making *m, const struct snap_options *opt, struct block_header *ret_
 		clean(m);
 		if (m->sign && signing_publish(&m->signing, e) != 0)
 			return (-1);
-		return (hand_out(&m->last, ret_header, out, e));
+		return (snap_hand_out(&m->last, ret_header, out, e));
 	}
 	return (complete(m, opt->wait_ms, ret_header, out, e) == 0 ? 1 : -1);
 }

@@ -31,6 +31,19 @@ struct snap_options {
 int snap_make(struct layer *l, const struct snap_options *opt, struct block_header *ret_header, struct buf *out, struct err *e);
 
 /**
+ * snap_unneeded(l, wait_ms, ret_header, out, e):
+ * Whether snap_make() with if_changed would make no block, as far as that can be told without a snapshot, in milliseconds: on btrfs with CAP_SYS_ADMIN.
+ * Return 1, with the last block's header as snap_make() gives it; 0 where it would, or it is not known; or -1.
+ */
+int snap_unneeded(struct layer *l, int wait_ms, struct block_header *ret_header, struct buf *out, struct err *e);
+
+/** snap_log_changed(l, size, e): whether the log holds anything but ecl:block events behind the first ${size}.  Return 1, 0 or -1. */
+int snap_log_changed(struct layer *l, uint64_t size, struct err *e);
+
+/** snap_hand_out(h, ret, out, e): append the line of a header to ${out}, and parse it there into ${ret}.  Return 0 or -1. */
+int snap_hand_out(struct block_header *h, struct block_header *ret, struct buf *out, struct err *e);
+
+/**
  * snap_tidy(l, wait_ms, e):
  * With blocks.lock held: remove left-over `.tmp-*`, record blocks that have no event yet, delete those whose pruning was recorded last and not
  * finished, finish a `.old-<seq>` that a rollback left.  Return 0 or -1.

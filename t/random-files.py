@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Do random things to the files of a root, make blocks of it, and compare what each says of the files with a full count.
+"""Do random things to the files of a root, make blocks of it, and compare what each says of the files with a full count,
+and what --diff says of two of them with what differs.
 
 usage: random-files.py ROOT ROUNDS SEED
 
 Blocks are made with and without CAP_SYS_ADMIN, so that the two ways to find what changed meet in one history.
 """
+import base64
 import importlib.util
 import json
 import os
 import random
-import socket
 import stat
 import subprocess
 import sys
@@ -182,11 +183,52 @@ class Tree:
              "change_type mode owner xattr acl sparse ledger many").split()
 
 
+def fields(top):
+    """Of every file what its leaf says."""
+    found = {}
+    for where, dirs, names in os.walk(os.fsencode(top)):
+        if where == os.fsencode(top):
+            dirs[:] = [d for d in dirs if d != b".ecl"]
+        for n in dirs + names:
+            rel = os.path.relpath(os.path.join(where, n), os.fsencode(top))
+            if rel != b".ecl":
+                found[rel] = check_block.file_leaf(os.fsencode(top), rel)[len(rel) + 1:].split(b" ")
+    return found
+
+
+def difference(a, b):
+    out = []
+    for path in sorted(a.keys() | b.keys()):
+        if path not in a or path not in b:
+            out.append((path, "-" if path in a else "+"))
+            continue
+        x, y = a[path], b[path]
+        change = "".join(c for c, differs in (
+            ("c", x[0] == y[0] and x[4:6] != y[4:6]), ("t", x[0] != y[0]), ("p", x[1] != y[1]),
+            ("u", x[2:4] != y[2:4]), ("x", x[6] != y[6])) if differs)
+        if change:
+            out.append((path, change))
+    return out
+
+
+def check_diff(root, way, a, b, sides):
+    args = way + ["ecl-snap", "-d", root, "--json", "--diff", a] + ([b] if b else [])
+    have = []
+    for line in subprocess.run(args, stdout=subprocess.PIPE, check=True).stdout.decode().splitlines():
+        d = json.loads(line)
+        have.append((base64.b64decode(d["raw"]) if "raw" in d else d["path"].encode(), d["change"]))
+    want = difference(sides[a], sides[b] if b else fields(os.path.join(root, "live")))
+    if have != want:
+        print("%s: %s" % (" ".join(args), [x for x in have if x not in want] + ["but"] + [x for x in want if x not in have]))
+        return False
+    return True
+
+
 def main(root, rounds, seed):
+    sides = {}
     rnd = random.Random(seed)
     tree = Tree(os.path.join(root, "live"), rnd)
     for n in range(rounds):
-        did = []
         for _ in range(rnd.choice([0, 1, 1, 3, 10, 30])):
             tree.step()
         way = rnd.choice([[], [], WITHOUT])
@@ -198,6 +240,14 @@ def main(root, rounds, seed):
             print("seed %d, round %d, %s: %s: %d %s, but it is %d %s" % (
                 seed, n, "without CAP_SYS_ADMIN" if way else "by search", block, header["entries"], header["files"], entries, want.hex()))
             return 1
+        last = "block-%d" % header["height"]
+        sides[last] = fields(block)
+        for _ in range(2):
+            a, b, way = rnd.choice(sorted(sides)), rnd.choice([last, None, rnd.choice(sorted(sides))]), rnd.choice([[], WITHOUT])
+            tree.step()
+            if not check_diff(root, way, a, b, sides):
+                print("seed %d, round %d" % (seed, n))
+                return 1
         if n % 20 == 19:
             subprocess.run(["ecl-rollback", "-q", "-d", root, "--yes", "block-%d" % rnd.randrange(header["height"])], check=True, stdout=subprocess.DEVNULL)
     return 0
