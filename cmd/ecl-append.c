@@ -40,13 +40,16 @@ static const char help[] =
     "  -n, --dry-run         print what would be recorded, record nothing\n"
     "      --keep-time       take the events' own times (importing history)\n"
     "      --rejects FILE    put bad lines there, go on, and exit 1\n"
+    "      --redact GLOB     replace members of states and meta whose path matches,\n"
+    "                        as in '*.password', by keyed hashes; as often as needed\n"
+    "      --redact-key FILE the key: 16 bytes or more that only you can read\n"
     "      --expect SEQ      only if this is the last event, else exit 1\n"
     "      --sync MODE       batch: durable before it is printed; none: when the\n"
     "                        system likes, a crash may lose what was printed (batch)\n"
     "      --snap            a block after the whole input\n"
     "      --replica         the input is the log of another ledger\n" CLI_HELP_WRITER;
 
-enum { OPT_ACTOR = CLI_LONG, OPT_CAUSE, OPT_KEEP_TIME, OPT_REJECTS, OPT_EXPECT, OPT_SYNC, OPT_SNAP, OPT_REPLICA };
+enum { OPT_ACTOR = CLI_LONG, OPT_CAUSE, OPT_KEEP_TIME, OPT_REJECTS, OPT_REDACT, OPT_REDACT_KEY, OPT_EXPECT, OPT_SYNC, OPT_SNAP, OPT_REPLICA };
 
 static const struct cli_option options[] = {
     {'e', "element", true},
@@ -57,6 +60,8 @@ static const struct cli_option options[] = {
     {'n', "dry-run", false},
     {OPT_KEEP_TIME, "keep-time", false},
     {OPT_REJECTS, "rejects", true},
+    {OPT_REDACT, "redact", true},
+    {OPT_REDACT_KEY, "redact-key", true},
     {OPT_EXPECT, "expect", true},
     {OPT_SYNC, "sync", true},
     {OPT_SNAP, "snap", false},
@@ -66,8 +71,9 @@ static const struct cli_option options[] = {
 
 struct run {
 	struct cli cli;
-	const char *element, *action, *state, *actor, *cause, *rejects;
+	const char *element, *action, *state, *actor, *cause, *rejects, *redact_key;
 	bool snap;
+	struct redact redact;
 
 	struct record record;
 	struct buf tokens;
@@ -113,6 +119,15 @@ parse_options(struct run *r, char **argv)
 		case OPT_REJECTS:
 			r->rejects = cli->value;
 			break;
+		case OPT_REDACT:
+			if (cli->value[0] == '\0')
+				return (cli->exit = cli_usage(cli, "--redact needs a pattern"), -1);
+			redact_glob(&r->redact, cli->value);
+			r->record.redact = &r->redact;
+			break;
+		case OPT_REDACT_KEY:
+			r->redact_key = cli->value;
+			break;
 		case OPT_EXPECT:
 			if (decimal_parse(cli->value, strlen(cli->value), &seq) != 0 || seq == UINT64_MAX)
 				return (cli->exit = cli_usage(cli, "'%s' is not a seq", cli->value), -1);
@@ -147,6 +162,10 @@ check_options(struct run *r)
 		return (cli_usage(cli, "an event by options and FILEs do not go together"));
 	if (r->record.replica && (r->element != NULL || r->actor != NULL || r->cause != NULL || r->rejects != NULL || r->record.dry_run || r->record.rules.keep_time))
 		return (cli_usage(cli, "--replica stores lines as they are: it goes with none of -e, -n, --actor, --cause, --keep-time, --rejects"));
+	if (r->record.replica && r->record.redact != NULL)
+		return (cli_usage(cli, "--replica and --redact do not go together: what is recorded cannot be changed"));
+	if ((r->record.redact != NULL) != (r->redact_key != NULL))
+		return (cli_usage(cli, "--redact and --redact-key need each other"));
 	if (r->record.dry_run && r->snap)
 		return (cli_usage(cli, "--dry-run and --snap do not go together"));
 	return (0);
@@ -169,11 +188,13 @@ prepare(struct run *r, struct err *e)
 			json_escape(&r->tokens, (struct span){text[i], len});
 		at[i + 1] = r->tokens.len;
 	}
-	if (r->tokens.failed)
+	if (r->tokens.failed || r->redact.globs.failed)
 		return (err_mem(e));
 	for (i = 0; i < 2; i++)
 		if (text[i] != NULL)
 			*token[i] = (struct span){r->tokens.data + at[i], at[i + 1] - at[i]};
+	if (r->redact_key != NULL && redact_key(&r->redact, r->redact_key, r->cli.root, e) != 0)
+		return (-1);
 	if (r->rejects != NULL &&
 	    (r->rejects_fd = open(r->rejects, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0640)) == -1)
 		return (err_sys(e, "cannot open '%s'", r->rejects));
@@ -263,11 +284,29 @@ on_began(void *arg, const struct batch *b)
 	}
 }
 
+/* What is put away of a refused line: all of it; where it may have secrets, what can be said without them. */
+static void
+rejected(const struct run *r, const struct intake_line *line, const struct json_fault *f, const struct err *e, struct buf *out)
+{
+	if (r->record.redact == NULL) {
+		buf_addspan(out, line->text);
+		buf_adds(out, line->ends ? "\n" : "");
+	} else if (line->kind == INTAKE_INPUT)
+		input_format(&line->in, out);
+	else if (f != NULL) {
+		buf_adds(out, "{\"rejected\":");
+		cli_json_string((struct span){e->text, strlen(e->text)}, out);
+		buf_adds(out, "}\n");
+	}
+}
+
 /* A line was refused: put it away, or end. */
 static int
 on_refused(void *arg, const struct source *s, const struct intake_line *line, const struct json_fault *f, struct err *e)
 {
 	struct run *r = arg;
+	struct buf text = BUF_INIT;
+	int ret = 0;
 
 	if (f != NULL)
 		err_set(e, "%s:%" PRIu64 ":%zu: %s", s->name, line->number, f->at + 1, f->what);
@@ -275,9 +314,13 @@ on_refused(void *arg, const struct source *s, const struct intake_line *line, co
 		return (-1);
 	if (f != NULL)
 		cli_warn(&r->cli, "%s", e->text);
-	if (io_write(r->rejects_fd, line->text.p, line->text.len) != 0 || (line->ends && io_write(r->rejects_fd, "\n", 1) != 0))
-		return (err_sys(e, "cannot write '%s'", r->rejects));
-	return (0);
+	rejected(r, line, f, e, &text);
+	if (text.failed)
+		ret = err_mem(e);
+	else if (io_write(r->rejects_fd, text.data, text.len) != 0)
+		ret = err_sys(e, "cannot write '%s'", r->rejects);
+	buf_release(&text);
+	return (ret);
 }
 
 static void
@@ -321,36 +364,11 @@ take_source(struct run *r, const char *name, struct err *e)
 static int
 take_options(struct run *r, struct err *e)
 {
-	struct span name = {r->element, strlen(r->element)};
 	struct buf line = BUF_INIT;
-	struct json_fault f;
-	const char *why;
-	bool canonical;
-	size_t pos = 0, len, offset;
 	int ret;
 
-	if ((why = event_name_fault(name)) != NULL)
-		return (err_set(e, "--element: %s", why));
-	if (r->action != NULL && (why = event_action_fault((struct span){r->action, strlen(r->action)})) != NULL)
-		return (err_set(e, "--action: %s", why));
-	if (r->state != NULL) {
-		len = strlen(r->state);
-		pos = offset = json_space(r->state, len, 0);
-		if (json_scan(r->state, len, &pos, 2, &canonical, &f) != 0)
-			return (err_set(e, "--state:1:%zu: %s", f.at + 1, f.what));
-		if ((offset = json_space(r->state, len, pos)) != len)
-			return (err_set(e, "--state:1:%zu: one JSON value was expected", offset + 1));
-		if (memchr(r->state, '\n', len) != NULL)
-			return (err_set(e, "--state: a line feed: write the value on one line"));
-	}
-	buf_adds(&line, "{\"element\":");
-	json_escape(&line, name);
-	if (r->action != NULL)
-		buf_addf(&line, ",\"action\":\"%s\"", r->action);
-	if (r->state != NULL)
-		buf_addf(&line, ",\"state\":%s", r->state);
-	buf_addc(&line, '}');
-	ret = line.failed ? err_mem(e) : record_line(&r->record, "--state", (struct span){line.data, line.len}, e);
+	if ((ret = input_line(r->element, r->action, r->state, &line, e)) == 0)
+		ret = record_line(&r->record, "--state", (struct span){line.data, line.len}, e);
 	buf_release(&line);
 	return (ret);
 }
@@ -407,6 +425,7 @@ release(struct run *r)
 {
 	record_release(&r->record);
 	layer_free(r->record.layer);
+	redact_release(&r->redact);
 	buf_release(&r->tokens);
 	if (r->rejects_fd != -1)
 		close(r->rejects_fd);

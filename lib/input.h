@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "buf.h"
+#include "err.h"
 #include "event.h"
 #include "json.h"
 
@@ -53,5 +54,15 @@ input_room(size_t len)
  */
 int input_parse(struct span line, bool keep_time, struct json_work *work, struct buf *scratch, struct input *ret,
     struct json_fault *f);
+
+/**
+ * input_line(element, action, state, out, e):
+ * Append the line of input, without LF, of one event that was given piece by piece; action and state (JSON) may be NULL.  Return 0, or -1
+ * with an error that calls the pieces by the names of options.
+ */
+int input_line(const char *element, const char *action, const char *state, struct buf *out, struct err *e);
+
+/** input_format(in, out): append the line of input, with LF, that says what ${in}, an event, does. */
+void input_format(const struct input *in, struct buf *out);
 
 #endif

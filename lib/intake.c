@@ -81,6 +81,8 @@ take_line(struct portion *p, struct span text, bool ends)
 		l->kind = INTAKE_INPUT;
 		if (input_parse(text, in->keep_time, &in->work, &p->scratch, &l->in, &f) != 0)
 			return (add_fault(p, l, &f));
+		if (in->redact != NULL && redact_input(in->redact, &l->in, &p->scratch) != 0)
+			return (-1);
 	}
 	return (0);
 }
@@ -110,14 +112,15 @@ fill(void *job)
 	struct portion *p = job;
 	struct intake *in = p->intake;
 	const char *at, *end, *lf;
-	size_t len;
+	size_t len, room;
 
 	p->lines = p->faults = 0;
 	buf_reset(&p->scratch);
 	if ((p->status = source_fill(in->source, in->limit, &p->data, &p->e)) != 1)
 		return;
 	/* Spans into scratch must not move: room for all lines at once. */
-	if (!in->replica && buf_reserve(&p->scratch, input_room(p->data.len)) != 0) {
+	room = input_room(p->data.len) + (in->redact != NULL ? redact_room(p->data.len) : 0);
+	if (!in->replica && buf_reserve(&p->scratch, room) != 0) {
 		no_room(p);
 		return;
 	}

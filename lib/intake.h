@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "input.h"
+#include "redact.h"
 #include "source.h"
 #include "worker.h"
 
@@ -46,6 +47,7 @@ struct intake {
 	struct source *source;
 	bool keep_time;
 	bool replica;	   /* the lines are another ledger's */
+	const struct redact *redact; /* secrets that nobody behind this may see; NULL: none */
 	uint64_t number;   /* of the last line */
 	bool partial;	   /* it goes on in the next portion */
 	size_t limit;	   /* of a portion */
@@ -56,7 +58,7 @@ struct intake {
 	int stop_fd[2];	   /* a pipe; -1: none */
 };
 
-/** intake_init(in, source, shop, keep_time, replica): nothing is read yet. */
+/** intake_init(in, source, shop, keep_time, replica): nothing is read yet.  The caller may then set in->redact. */
 void intake_init(struct intake *in, struct source *source, struct shop *shop, bool keep_time, bool replica);
 
 /** intake_release(in): stop reading, free all. */

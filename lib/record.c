@@ -501,6 +501,7 @@ record_source(struct record *r, struct source *s, struct err *e)
 	int ret;
 
 	intake_init(&in, s, &r->shop, r->rules.keep_time, r->replica);
+	in.redact = r->redact;
 	ret = take_all(r, s, &in, e);
 	end(r);
 	intake_release(&in);

@@ -24,6 +24,7 @@ struct record {
 	struct layer *layer;
 	struct batch_rules rules;
 	bool dry_run, replica, no_sync;
+	const struct redact *redact; /* what is replaced before anything else sees it; NULL: nothing */
 	bool expect;	      /* the log must end with expect_size events, before each batch */
 	uint64_t expect_size;
 	bool aloud;	      /* committed() shows the lines to somebody, who may be slow: never with the lock held */
