@@ -2,7 +2,7 @@
 test_description='the options that a program takes are those of its --help, its man page and the completion'
 . "${0%/*}/test-lib.sh"
 
-programs='append index init prove query replay rollback snap verify'
+programs='append index init prove query redact replay rollback snap verify'
 command -v mandoc >/dev/null && test_set_prereq MANDOC
 
 # table FILE NAME, help FILE, manual FILE: the options there, sorted, one a line: `-x --name ARG', with what applies.
