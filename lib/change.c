@@ -2,10 +2,13 @@
 #include "config.h"
 
 #include <stdint.h>
+#include <string.h>
 
 #include "change.h"
 #include "cli.h"
 #include "event.h"
+#include "json.h"
+#include "line_diff.h"
 #include "state_diff.h"
 
 #include "banned.h"
@@ -249,6 +252,73 @@ wrap(struct block *b, size_t indent, const char *sign, struct span label, struct
 	buf_release(&text);
 }
 
+/* A string of more than one line. */
+static bool
+is_text(struct span token)
+{
+	size_t i;
+
+	if (token.p == NULL || token.p[0] != '"')
+		return (false);
+	for (i = 1; i + 1 < token.len; i++)
+		if (token.p[i] == '\\' && token.p[++i] == 'n')
+			return (true);
+	return (false);
+}
+
+/* Lines, one by one, as many as they take. */
+static void
+put_lines(struct block *b, const char *sign, struct span text, const char *style)
+{
+	struct buf shown = BUF_INIT;
+	const char *lf;
+	struct span line;
+
+	for (; text.len > 0; text = (struct span){line.p + line.len, text.len - line.len}) {
+		lf = memchr(text.p, '\n', text.len);
+		line = (struct span){text.p, lf == NULL ? text.len : (size_t)(lf - text.p) + 1};
+		buf_reset(&shown);
+		cli_printable((struct span){line.p, line.len - (lf != NULL)}, &shown);
+		wrap(b, INDENT + 2, sign, nothing, span_of(&shown), style);
+		b->pen.out->failed = b->pen.out->failed || shown.failed;
+		if (lf == NULL)
+			wrap(b, INDENT + 2, "\\ ", nothing, SPAN("no line feed at the end"), style);
+	}
+	buf_release(&shown);
+}
+
+static int
+add_hunk(void *arg, const struct line_hunk *h)
+{
+	struct block *b = arg;
+
+	fill(b->pen.out, INDENT + 2);
+	buf_addf(b->pen.out, "line %zu:\n", h->line);
+	put_lines(b, "- ", h->before, RED);
+	put_lines(b, "+ ", h->after, GREEN);
+	return (b->pen.out->failed);
+}
+
+/* The lines that differ. */
+static int
+add_text(struct block *b, const struct state_change *c)
+{
+	struct buf before = BUF_INIT, after = BUF_INIT;
+	int rc;
+
+	if (c->before.p != NULL)
+		json_unescape(c->before, &before);
+	if (c->after.p != NULL)
+		json_unescape(c->after, &after);
+	fill(b->pen.out, INDENT);
+	buf_addspan(b->pen.out, span_of(&b->pen.path));
+	buf_adds(b->pen.out, ":\n");
+	rc = before.failed || after.failed ? -1 : line_diff(span_of(&before), span_of(&after), add_hunk, b);
+	buf_release(&before);
+	buf_release(&after);
+	return (rc);
+}
+
 static int
 add_to_block(void *arg, const struct state_change *c)
 {
@@ -259,6 +329,9 @@ add_to_block(void *arg, const struct state_change *c)
 
 	read_change(p, c);
 	path = span_of(&p->path);
+	if (path.len > 0 && (is_text(c->before) || is_text(c->after)) && (c->before.p == NULL || c->before.p[0] == '"') &&
+	    (c->after.p == NULL || c->after.p[0] == '"'))
+		return (add_text(b, c));
 	measure.path = p->path;
 	measure.before = p->before;
 	measure.after = p->after;

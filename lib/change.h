@@ -28,7 +28,12 @@ void change_line(struct span before, struct span after, size_t room, bool color,
 /**
  * change_block(before, after, width, color, out):
  * Append lines for all members that differ, indented, each with its LF and at most ${width} columns wide (0: no limit): nothing is cut,
- * but what does not fit goes on in the next line.
+ * but what does not fit goes on in the next line.  Of strings of several lines, such as the text of a file, the lines that differ:
+ *
+ *	content:
+ *	  line 3:
+ *	  - 192.0.2.1 www
+ *	  + 192.0.2.7 www
  */
 void change_block(struct span before, struct span after, size_t width, bool color, struct buf *out);
 
