@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,23 +24,30 @@ static const char help[] =
     "  ecl-rollback --dry-run block-7   what would be recorded\n"
     "  ecl-rollback block-7             asks, then does it\n"
     "  ecl-rollback --yes 2h | apply    to the last block that is two hours old\n"
+    "  ecl-rollback --path etc/ssh --path srv/www/index.html block-7\n"
+    "  ecl-rollback --element 'interface:*' block-7\n"
     "\n"
     "The files of live become those of BLOCK, the elements' states too; the log grows\n"
     "by the events that say so, which are printed.  What was live becomes a block, so\n"
     "that another rollback undoes this one.  BLOCK is a block, or a seq, a time or an\n"
-    "age, which mean the last block at or before it.\n"
+    "age, which mean the last block at or before it.  With --element and --path only\n"
+    "those elements' states and those files go back.\n"
     "\n"
+    "      --element GLOB    only the states of these elements; again for more\n"
+    "      --path P          only this file or directory of live; again for more\n"
     "  -n, --dry-run         print what would be recorded, change nothing\n"
     "  -y, --yes             do not ask; needed where standard input is no terminal\n"
     "      --cause TEXT      why (rollback to BLOCK)\n"
     "      --no-snap         delete what was live: no block of it\n" CLI_HELP_WRITER;
 
-enum { OPT_CAUSE = CLI_LONG, OPT_NO_SNAP };
+enum { OPT_CAUSE = CLI_LONG, OPT_ELEMENT, OPT_NO_SNAP, OPT_PATH };
 
 static const struct cli_option options[] = {
     {'n', "dry-run", false},
     {'y', "yes", false},
     {OPT_CAUSE, "cause", true},
+    {OPT_ELEMENT, "element", true},
+    {OPT_PATH, "path", true},
     {OPT_NO_SNAP, "no-snap", false},
     {0, NULL, false},
 };
@@ -47,6 +55,8 @@ static const struct cli_option options[] = {
 struct run {
 	struct cli cli;
 	struct rollback_options opt;
+	struct rollback_result result;
+	const char **element, **path; /* room for as many as there are arguments */
 	const char *cause;
 	bool yes;
 	struct layer *layer;
@@ -57,12 +67,18 @@ struct run {
 };
 
 static int
-parse_options(struct run *r, char **argv)
+parse_options(struct run *r, int argc, char **argv, struct err *e)
 {
 	struct cli *cli = &r->cli;
 	int key;
-
 	cli_init(cli, "ecl-rollback", help, argv);
+	if ((r->element = calloc((size_t)argc, sizeof(*r->element))) == NULL || (r->path = calloc((size_t)argc, sizeof(*r->path))) == NULL) {
+		err_mem(e);
+		cli->exit = cli_error(cli, e);
+		return (-1);
+	}
+	r->opt.element = r->element;
+	r->opt.path = r->path;
 	while ((key = cli_next(cli, options)) > 0) {
 		switch (key) {
 		case 'n':
@@ -73,6 +89,12 @@ parse_options(struct run *r, char **argv)
 			break;
 		case OPT_CAUSE:
 			r->cause = cli->value;
+			break;
+		case OPT_ELEMENT:
+			r->element[r->opt.elements++] = cli->value;
+			break;
+		case OPT_PATH:
+			r->path[r->opt.paths++] = cli->value;
 			break;
 		case OPT_NO_SNAP:
 			r->opt.no_snap = true;
@@ -146,36 +168,101 @@ count_lines(struct span text)
 	return (n);
 }
 
+static const char *
+plural(uint64_t n)
+{
+	return (n == 1 ? "" : "s");
+}
+
+/* What would happen, in words. */
+static void
+tell_plan(struct run *r, size_t elements, uint64_t files)
+{
+	bool part = r->opt.elements > 0 || r->opt.paths > 0;
+	struct buf time = BUF_INIT;
+
+	cli_time_long(r->block->header.time_us, cli_now_us(), &time);
+	fprintf(stderr, "Roll %s'%s' back to %s of %s?\n", part ? "parts of " : "", r->layer->path, r->block->name, buf_cstr(&time));
+	buf_release(&time);
+	if (!part || r->opt.elements > 0)
+		fprintf(stderr, "%zu element%s change%s", elements, plural(elements), elements == 1 ? "s" : "");
+	if (!part || r->opt.paths > 0)
+		fprintf(stderr, "%s%ju file%s", !part || r->opt.elements > 0 ? ", and " : "", (uintmax_t)files, plural(files));
+	if (part && r->opt.elements == 0)
+		fprintf(stderr, " change%s", files == 1 ? "s" : "");
+	fprintf(stderr, ".  What is there now %s.  [y/N] ", r->opt.no_snap ? "IS LOST" : "becomes a block");
+}
+
 /* Show what will happen and ask.  Return 0 to go on, 1 not to, -1 with ${e}. */
 static int
 ask(struct run *r, struct err *e)
 {
 	struct rollback_options look = r->opt;
-	struct buf lines = BUF_INIT, time = BUF_INIT;
+	struct rollback_result result = {.files = 0};
+	struct buf lines = BUF_INIT;
 	char answer[16];
-	size_t n;
+	int rc;
 
-	look.dry_run = true;
-	if (rollback_to(r->layer, r->block, &look, &lines, e) != 0) {
-		buf_release(&lines);
-		return (-1);
-	}
-	n = count_lines((struct span){lines.data, lines.len}) - 1;
+	look.dry_run = look.count = true;
+	if ((rc = rollback_to(r->layer, r->block, &look, &result, &lines, e)) == 0)
+		tell_plan(r, count_lines((struct span){lines.data, lines.len}) - 1, result.files);
 	buf_release(&lines);
-	cli_time_long(r->block->header.time_us, cli_now_us(), &time);
-	fprintf(stderr, "Roll '%s' back to %s of %s?\n", r->layer->path, r->block->name,
-	    buf_cstr(&time));
-	fprintf(stderr,
-	    "All files become those of the block, and %zu element%s change%s.  What is there now %s.  [y/N] ",
-	    n, n == 1 ? "" : "s", n == 1 ? "s" : "",
-	    r->opt.no_snap ? "IS LOST" : "becomes a block");
-	buf_release(&time);
+	rollback_result_release(&result);
+	if (rc != 0)
+		return (-1);
 	if (fgets(answer, sizeof(answer), stdin) == NULL ||
 	    (answer[0] != 'y' && answer[0] != 'Y')) {
 		cli_info(&r->cli, "nothing was changed");
 		return (1);
 	}
 	return (0);
+}
+
+/* Who goes on writing where nobody will look. */
+static void
+tell_holders(struct run *r)
+{
+	const struct holders *h = &r->result.holders;
+	struct buf name = BUF_INIT, path = BUF_INIT;
+	size_t i;
+
+	for (i = 0; i < h->n; i++) {
+		const struct holder *one = &h->holder[i];
+		const char *what = h->paths.data + one->path;
+
+		buf_reset(&name);
+		buf_reset(&path);
+		cli_printable((struct span){one->command, strlen(one->command)}, &name);
+		cli_printable((struct span){what, strlen(what)}, &path);
+		if (one->more > 0)
+			buf_addf(&path, "' and %ju more", (uintmax_t)one->more);
+		else
+			buf_addc(&path, '\'');
+		cli_warn(&r->cli, "process %ld (%s) %s '%s of what was live, and what it writes there is not in live: restart it",
+		    (long)one->pid, buf_cstr(&name), one->cwd ? "works in" : "has open", buf_cstr(&path));
+	}
+	if (h->unnamed > 0)
+		cli_warn(&r->cli, "so have %ju more processes", (uintmax_t)h->unnamed);
+	if (h->blind)
+		cli_info(&r->cli, "there is no /proc: nobody knows which processes have files of what was live open");
+	else if (h->cut)
+		cli_warn(&r->cli, "not all processes could be looked at in time: others may have files of what was live open");
+	if (h->unseen > 0)
+		cli_info(&r->cli, "%ju process%s of other users could not be looked at: they may have files of what was live open",
+		    (uintmax_t)h->unseen, h->unseen == 1 ? "" : "es");
+	buf_release(&name);
+	buf_release(&path);
+}
+
+static void
+tell_result(struct run *r)
+{
+	bool part = r->opt.elements > 0 || r->opt.paths > 0;
+
+	if (r->result.asked)
+		tell_holders(r);
+	if (r->result.undo[0] != '\0')
+		cli_info(&r->cli, part ? "to undo this, do the same with %s" : "to undo this: ecl-rollback %s", r->result.undo);
 }
 
 static int
@@ -221,7 +308,7 @@ show(struct run *r, struct err *e)
 static int
 run(struct run *r, struct err *e)
 {
-	int n, rc;
+	int code, n, rc;
 
 	if (find_block(r, e) != 0)
 		return (cli_error(&r->cli, e));
@@ -229,7 +316,7 @@ run(struct run *r, struct err *e)
 		return (n == 1 ? EXIT_NO : cli_error(&r->cli, e));
 	progress_init(&r->progress, &r->cli, "reading files", "bytes", 0);
 	r->layer->watch = (struct files_watch){on_bytes, &r->progress};
-	rc = rollback_to(r->layer, r->block, &r->opt, &r->lines, e);
+	rc = rollback_to(r->layer, r->block, &r->opt, &r->result, &r->lines, e);
 	progress_end(&r->progress);
 	if (r->layer->torn > 0)
 		cli_warn(&r->cli,
@@ -238,9 +325,12 @@ run(struct run *r, struct err *e)
 	/* What was recorded is told, also where something failed after it. */
 	if (rc != 0)
 		cli_error(&r->cli, e);
+	code = rc == 0 ? 0 : e->exit;
+	if (r->lines.len > 0 && !r->opt.dry_run)
+		tell_result(r);
 	if (show(r, e) != 0)
 		return (cli_error(&r->cli, e));
-	return (rc == 0 ? 0 : e->exit);
+	return (code);
 }
 
 int
@@ -250,15 +340,16 @@ main(int argc, char **argv)
 	struct err e = {0, 0, ""};
 	int code;
 
-	(void)argc;
-	if (parse_options(&r, argv) == -1)
-		return (r.cli.exit);
-	if ((code = check_options(&r)) != 0)
-		return (code);
-	code = run(&r, &e);
+	if (parse_options(&r, argc, argv, &e) == -1)
+		code = r.cli.exit;
+	else if ((code = check_options(&r)) == 0)
+		code = cli_close_stdout(&r.cli, run(&r, &e));
+	rollback_result_release(&r.result);
 	buf_release(&r.lines);
 	buf_release(&r.cause_token);
 	blocks_release(&r.blocks);
 	layer_free(r.layer);
-	return (cli_close_stdout(&r.cli, code));
+	free(r.element);
+	free(r.path);
+	return (code);
 }

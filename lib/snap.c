@@ -483,19 +483,30 @@ make(struct making *m, const struct snap_options *opt, struct block_header *ret_
 }
 
 int
-snap_make(struct layer *l, const struct snap_options *opt, struct block_header *ret_header,
+snap_make_held(struct layer *l, const struct snap_options *opt, struct block_header *ret_header,
     struct buf *out, struct err *e)
 {
 	struct making m;
 	int rc = -1;
 
-	if (layer_lock_blocks(l, opt->wait_ms, e) != 0)
-		return (-1);
 	making_init(&m, l);
 	m.sign = opt->sign.signer != NULL;
-	if (snap_tidy(l, opt->wait_ms, e) == 0 && (!m.sign || signing_init(&m.signing, l, &opt->sign, e) == 0))
+	if (!m.sign || signing_init(&m.signing, l, &opt->sign, e) == 0)
 		rc = make(&m, opt, ret_header, out, e);
 	making_release(&m);
+	return (rc);
+}
+
+int
+snap_make(struct layer *l, const struct snap_options *opt, struct block_header *ret_header,
+    struct buf *out, struct err *e)
+{
+	int rc = -1;
+
+	if (layer_lock_blocks(l, opt->wait_ms, e) != 0)
+		return (-1);
+	if (snap_tidy(l, opt->wait_ms, e) == 0)
+		rc = snap_make_held(l, opt, ret_header, out, e);
 	layer_unlock_blocks(l);
 	return (rc);
 }

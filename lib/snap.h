@@ -30,6 +30,9 @@ struct snap_options {
  */
 int snap_make(struct layer *l, const struct snap_options *opt, struct block_header *ret_header, struct buf *out, struct err *e);
 
+/** snap_make_held(l, opt, ret_header, out, e): snap_make() for who holds blocks.lock and has tidied up. */
+int snap_make_held(struct layer *l, const struct snap_options *opt, struct block_header *ret_header, struct buf *out, struct err *e);
+
 /**
  * snap_unneeded(l, wait_ms, ret_header, out, e):
  * Whether snap_make() with if_changed would make no block, as far as that can be told without a snapshot, in milliseconds: on btrfs with CAP_SYS_ADMIN.
@@ -45,8 +48,8 @@ int snap_hand_out(struct block_header *h, struct block_header *ret, struct buf *
 
 /**
  * snap_tidy(l, wait_ms, e):
- * With blocks.lock held: remove left-over `.tmp-*`, record blocks that have no event yet, delete those whose pruning was recorded last and not
- * finished, finish a `.old-<seq>` that a rollback left.  Return 0 or -1.
+ * With blocks.lock held: remove left-over `.tmp-*` (in ROOT, .snapshots and live/.ecl), record blocks that have no event yet, delete those whose
+ * pruning was recorded last and not finished, finish a `.old-<seq>` that a rollback left.  Return 0 or -1.
  */
 int snap_tidy(struct layer *l, int wait_ms, struct err *e);
 

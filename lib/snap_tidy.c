@@ -246,6 +246,8 @@ snap_tidy(struct layer *l, int wait_ms, struct err *e)
 
 	if (snap_sweep(l, e) != 0 || record_blocks(l, wait_ms, e) != 0 || snap_finish_pruned(l, e) != 0)
 		return (-1);
+	if (remove_left_overs(l->ecl_fd, e) != 0) /* of the live that the lock found */
+		return (-1);
 	rc = list_prefix(l->root_fd, ".old-", &old, e);
 	while (rc == 0 && (name = buf_next_string(&old, name)) != NULL) {
 		if (decimal_parse(name + 5, strlen(name + 5), &seq) == 0)

@@ -42,6 +42,14 @@ int subvol_clone_tree(int src_fd, int dirfd, const char *name, struct err *e);
 /** subvol_remove_nested(dirfd, name, e): remove a plain directory with all below it, subvolumes too, where streams were unpacked. */
 int subvol_remove_nested(int dirfd, const char *name, struct err *e);
 
+/**
+ * subvol_copy_path(src_dirfd, path, dirfd, e):
+ * Copy ${path} (no empty components, no "." or "..") of the directory ${src_dirfd} to the same path under ${dirfd}, which has nothing of that name:
+ * a file, or a directory with all below it; of the directories that lead there nothing else.  As subvol_snapshot() of a copy, but not
+ * synced, and where it fails what was copied stays.  Links in the path are not followed.  Return 0 or -1.
+ */
+int subvol_copy_path(int src_dirfd, const char *path, int dirfd, struct err *e);
+
 /** subvol_empty_dir(dirfd, name, e): remove all below the directory ${name}, which stays. */
 int subvol_empty_dir(int dirfd, const char *name, struct err *e);
 

@@ -18,6 +18,7 @@
 
 #include "buf.h"
 #include "io.h"
+#include "subvol.h"
 #include "subvol_internal.h"
 #include "xattrs.h"
 
@@ -34,6 +35,7 @@ struct copy {
 	struct buf target;
 	char *window;
 	unsigned depth;
+	const char *only; /* of what is below: the path behind the component at hand; NULL: all */
 	struct err *e;
 };
 
@@ -227,6 +229,18 @@ list_names(struct copy *c, int fd, struct buf *names)
 	return (rc);
 }
 
+/* The next component of what alone is to be copied. */
+static int
+next_name(struct copy *c, struct buf *names)
+{
+	size_t len = strcspn(c->only, "/");
+
+	buf_add(names, c->only, len);
+	buf_addc(names, '\0');
+	c->only = c->only[len] == '/' ? c->only + len + 1 : NULL;
+	return (names->failed ? err_mem(c->e) : 0);
+}
+
 static int
 copy_below(struct copy *c, int from_fd, int to_fd)
 {
@@ -235,7 +249,7 @@ copy_below(struct copy *c, int from_fd, int to_fd)
 	size_t len = c->path.len;
 	int rc;
 
-	rc = list_names(c, from_fd, &names);
+	rc = c->only != NULL ? next_name(c, &names) : list_names(c, from_fd, &names);
 	while (rc == 0 && (name = buf_next_string(&names, name)) != NULL) {
 		if (len > 0)
 			buf_addc(&c->path, '/');
@@ -350,6 +364,40 @@ sync_copy(int dirfd, const char *name, struct err *e)
 	return (0);
 }
 
+static int
+copy_init(struct copy *c, int src_fd, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(src_fd, &st) != 0)
+		return (err_sys(e, "cannot stat what is to be copied"));
+	*c = (struct copy){.dev = st.st_dev, .reflink = true, .splice = true, .e = e};
+	return ((c->window = malloc(WINDOW)) == NULL ? err_mem(e) : 0);
+}
+
+static void
+copy_release(struct copy *c)
+{
+	free(c->window);
+	xattrs_release(&c->xattrs);
+	buf_release(&c->target);
+	buf_release(&c->path);
+}
+
+int
+subvol_copy_path(int src_dirfd, const char *path, int dirfd, struct err *e)
+{
+	struct copy c;
+	int rc;
+
+	if (copy_init(&c, src_dirfd, e) != 0)
+		return (-1);
+	c.only = path;
+	rc = copy_below(&c, src_dirfd, dirfd);
+	copy_release(&c);
+	return (rc);
+}
+
 int
 subvol_copy(int src_fd, int dirfd, const char *name, struct err *e)
 {
@@ -357,20 +405,14 @@ subvol_copy(int src_fd, int dirfd, const char *name, struct err *e)
 	struct stat st;
 	int rc = -1;
 
-	if (fstat(src_fd, &st) != 0)
-		return (err_sys(e, "cannot stat what is to be copied to '%s'", name));
-	c = (struct copy){.dev = st.st_dev, .reflink = true, .splice = true, .e = e};
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return (err_set(e, "'%s' exists", name));
-	if ((c.window = malloc(WINDOW)) == NULL)
-		return (err_mem(e));
+	if (copy_init(&c, src_fd, e) != 0)
+		return (-1);
 	if (copy_dir(&c, src_fd, dirfd, name) == 0)
 		rc = sync_copy(dirfd, name, e);
 	if (rc != 0 && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		(void)subvol_remove_tree(dirfd, name, NULL);
-	free(c.window);
-	xattrs_release(&c.xattrs);
-	buf_release(&c.target);
-	buf_release(&c.path);
+	copy_release(&c);
 	return (rc);
 }
