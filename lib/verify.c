@@ -313,7 +313,7 @@ round_release(struct verify *v)
 	free(v->records.record);
 	memset(&v->records, 0, sizeof(v->records));
 	verify_trust_release(&v->trust);
-	memset(&v->since, 0, sizeof(v->since));
+	verify_since_release(&v->since);
 	v->told_rewritten = v->doubt = false;
 	v->total = 0;
 }

@@ -104,6 +104,8 @@ struct verify_pass {
 	bool tree_lost; /* an event's hash could not be told: no more roots */
 	struct verify_table elements;
 	bool elements_lost; /* nor heads and states */
+	bool states_lost;   /* nor states: they are in events that are taken on trust */
+	bool from_heads;    /* the elements were known before the first event */
 	struct verify_gap gap[VERIFY_GAPS_MAX];
 	size_t gaps;
 
@@ -198,6 +200,7 @@ struct verify_since {
 	uint64_t offset; /* behind it */
 	int64_t time_us; /* its time */
 	struct merkle tree;
+	struct verify_table elements; /* as of then, where they are asked for; the pass takes them over */
 };
 
 /**
@@ -206,6 +209,17 @@ struct verify_since {
  * cannot, that is a finding, or will be one when the log is looked at from its beginning.  Return 0, or -1 where there is no such block.
  */
 int verify_since(struct verify *v, struct err *e);
+
+/** verify_since_release(s): nothing is taken on trust. */
+void verify_since_release(struct verify_since *s);
+
+/**
+ * verify_heads(v, b, ret, e):
+ * Fill ${ret}, which is empty and which the caller releases in any case, with the elements as of the block ${b}, without their states.
+ * Return 1, 0 where the block does not have those that its header vouches for, or -1.  O(elements); where the block's index is no good, O(its
+ * events).
+ */
+int verify_heads(const struct verify *v, const struct block *b, struct verify_table *ret, struct err *e);
 
 /** verify_since_begin(p): put ${p}, at its beginning, behind the events that are taken on trust. */
 void verify_since_begin(struct verify_pass *p);

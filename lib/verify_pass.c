@@ -179,7 +179,7 @@ verify_pass_excused(const struct verify_pass *p, uint64_t parent, uint64_t last)
 {
 	size_t i;
 
-	if (last == EVENT_NONE && p->first_seq > 0 && (parent == EVENT_NONE || parent < p->first_seq))
+	if (last == EVENT_NONE && p->first_seq > 0 && !p->from_heads && (parent == EVENT_NONE || parent < p->first_seq))
 		return (true);
 	if (parent == EVENT_NONE || (last != EVENT_NONE && parent < last))
 		return (false);

@@ -160,7 +160,7 @@ lines_trust(const struct verify_report *r, const struct verify_result *v, struct
 	if (r->opt->since != NULL) {
 		line_first(r, "not checked", v->since, out);
 		if (v->since > 0)
-			buf_addf(out, ", blocks up to %s; parents that are there; elements and states in the headers of later blocks", v->since_block);
+			buf_addf(out, ", blocks up to %s; states in the headers of later blocks", v->since_block);
 		buf_addc(out, '\n');
 	}
 }

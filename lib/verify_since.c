@@ -161,6 +161,9 @@ trust(struct verify *v, struct log *log, struct err *e)
 	if ((rc = is_signed(v, b, e)) != 1)
 		return (rc);
 	s->block = b;
+	verify_table_init(&s->elements);
+	if (!v->opt->quick && (rc = verify_heads(v, b, &s->elements, e)) != 1)
+		return (rc);
 	s->set = find_end(v, log, &b->header) && (tree_of_index(v, log, &b->header, &s->tree) || tree_of_lines(log, &b->header, &s->tree));
 	return (0);
 }
@@ -180,9 +183,16 @@ verify_since(struct verify *v, struct err *e)
 }
 
 void
+verify_since_release(struct verify_since *s)
+{
+	verify_table_release(&s->elements);
+	memset(s, 0, sizeof(*s));
+}
+
+void
 verify_since_begin(struct verify_pass *p)
 {
-	const struct verify_since *s = &p->v->since;
+	struct verify_since *s = &p->v->since;
 	const struct block_header *h = &s->block->header;
 	struct verify_result *r = p->v->result;
 	size_t i;
@@ -194,7 +204,13 @@ verify_since_begin(struct verify_pass *p)
 	p->time_us = s->time_us;
 	memcpy(p->head, h->head, SHA256_SIZE);
 	p->tree = s->tree;
-	p->elements_lost = true; /* heads and states need the events before */
+	if (s->elements.n > 0) {
+		verify_table_release(&p->elements);
+		p->elements = s->elements;
+		memset(&s->elements, 0, sizeof(s->elements));
+		p->from_heads = true;
+	}
+	p->states_lost = true;
 	p->v->records.gap = true;
 	for (i = 0; i < s->segment; i++)
 		p->v->total -= p->v->log.segment[i].size;

@@ -650,7 +650,7 @@ test_expect_success 'since a block: what came before is not looked at, and that 
 	verify 0 --quick --since block-0 --checkpoint kept
 	silent
 	ecl-verify --table -d root --since block-0 >text
-	test_grep "^not checked: events 0 to 7, blocks up to ${first##*/}; parents" text
+	test_grep "^not checked: events 0 to 7, blocks up to ${first##*/}; states" text
 	forge flip "$log" $(($(at 3) + 100))
 	chmod 600 "$first/etc/motd"
 	verify 0 --since block-0
@@ -678,6 +678,54 @@ test_expect_success 'since a block: what came after it is' '
 	rm -rf "$second"
 	verify 1 --since block-0
 	found "\"class\":\"block-damaged\",\"seq\":13,\"block\":\"${second##*/}\""
+'
+
+test_expect_success 'since a block: parents among the events that it covers are checked, by the heads that its header has' '
+	fresh
+	append root "{\"element\":\"interface:eth1\",\"state\":{\"mtu\":9}}" "{\"element\":\"new\",\"state\":1}"
+	rm root/durable
+	cp "$log" good
+	verify 0 --since block-1
+	silent
+	for wrong in 1 5 null 15 12; do
+		cp good "$log"
+		forge chain "$log" 16 "\"parent\":7" "\"parent\":$wrong"
+		verify 1 --since block-1
+		found "\"class\":\"rewritten\",\"seq\":16,\"segment\":\"$name\",\"offset\":$(at 16)"
+		test_grep "event 16 has the parent $wrong, but its element.s last event is 7\"" out
+		test_grep "\"since\":13" last
+	done
+	cp good "$log"
+	forge chain "$log" 17 "\"parent\":null" "\"parent\":3"
+	verify 1 --since block-1
+	test_grep "event 17 has the parent 3, but its element is new\"" out
+	cp good "$log"
+	# An index that bears out what is wrong is not believed; one that is not there is not needed.
+	forge chain "$log" 16 "\"parent\":7" "\"parent\":4"
+	python3 "$top_srcdir/t/forge-index.py" "$second/.ecl/index" interface:eth1 4 4 1
+	verify 1 --since block-1
+	found "\"class\":\"rewritten\",\"seq\":16,\"segment\":\"$name\",\"offset\":$(at 16)"
+	test_grep "\"since\":0" last
+	rm -r "$second/.ecl/index"
+	verify 1 --since block-1
+	test_grep "\"since\":13" last
+	cp good "$log"
+	verify 0 --since block-1
+	forge chain "$second/.ecl/log/$name" 9 service:s1 service:s9
+	verify 1 --since block-1
+	test_grep "\"since\":0" last
+'
+
+test_expect_success 'since a block: heads in the headers of later blocks are checked' '
+	fresh
+	forge edit "$second/.ecl/block" 0 "\"heads\":\"" "\"heads\":\"0"
+	sed -i "s/\(\"heads\":\"[0-9a-f]\{64\}\)[0-9a-f]/\1/" "$second/.ecl/block"
+	forge edit "$second/.ecl/block" 0 "\"heads\"" "\"heads\""
+	lie=block-000001-$(tail -c 67 "$second/.ecl/block" | head -c 8)
+	mv "$second" "root/.snapshots/$lie"
+	verify 1 --since block-0
+	test_grep "^{\"class\":\"rewritten\",\"seq\":12,\"block\":\"$lie\"}" brief
+	test_grep "the last events of the elements are not those" out
 '
 
 test_expect_success 'a checkpoint of no events vouches for none' '
