@@ -54,10 +54,15 @@ check_live(const struct rollback *r, struct err *e)
 	return (n == 0 ? 0 : -1);
 }
 
+/* All that can be said before anything happens. */
 static int
 check(struct rollback *r, struct err *e)
 {
-	return (check_block(r, e) == 0 && check_live(r, e) == 0 && rollback_paths_find(r, e) == 0 ? 0 : -1);
+	if (check_block(r, e) != 0 || check_live(r, e) != 0 || rollback_paths_find(r, e) != 0)
+		return (-1);
+	if (!rollback_is_part(r->opt))
+		return (0);
+	return (rollback_plan(r, r->l->ledger, e) == 0 ? batch_abandon(&r->batch, e) : -1);
 }
 
 /* After the fact: what was done stays done. */

@@ -135,15 +135,16 @@ out:	names_release(&x);
 	return (rc);
 }
 
-/* The parts of one path that both have lead to it; from there on as any. */
+/* One path; the directories that lead there are not counted. */
 static int
 count_path(struct count *c, const struct rollback_path *p, int block_fd)
 {
-	char name[NAME_MAX + 1], dir[PATH_MAX];
+	const char *slash = strrchr(p->path, '/'), *name = slash == NULL ? p->path : slash + 1;
+	char dir[PATH_MAX] = ".";
 	int b, rc;
 
-	snprintf(dir, sizeof(dir), "%.*s", p->at == 0 ? 1 : (int)p->at - 1, p->at == 0 ? "." : p->path);
-	snprintf(name, sizeof(name), "%.*s", (int)strcspn(p->path + p->at, "/"), p->path + p->at);
+	if (slash != NULL)
+		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - p->path), p->path);
 	b = p->wanted ? io_open_dir(block_fd, dir, c->e) : -1;
 	if (p->wanted && b == -1)
 		return (-1);

@@ -21,6 +21,8 @@ struct states {
 struct rollback_path {
 	const char *path; /* relative to live: no empty components, no "." or "..": points into paths->text */
 	size_t at;	  /* where in it the component begins that is exchanged: the first that live lacks, or the last */
+	size_t block_at;  /* the same of the block */
+	size_t with;	  /* which of the paths brings that component: this one, or one before it that lacks it, too */
 	int dir_fd;	  /* of live, that has this component, or is to have it */
 	int stage_fd;	  /* where what is to be exchanged with it lies; -1: not yet */
 	bool wanted;	  /* the block has it */
@@ -110,6 +112,9 @@ int rollback_paths_exchange(struct rollback *r, struct err *e);
 
 /** rollback_paths_restore(r, e): put back what was there before.  Where that fails, ${e}, which says why it is done, says that, too. */
 void rollback_paths_restore(struct rollback *r, struct err *e);
+
+/** rollback_paths_prune(r): remove directories that paths left empty that went, where the block lacks them.  Whatever cannot be removed stays. */
+void rollback_paths_prune(struct rollback *r);
 
 /** rollback_paths_sweep(r, e): delete what was staged, or was exchanged for it.  Return 0 or -1. */
 int rollback_paths_sweep(struct rollback *r, struct err *e);

@@ -97,7 +97,9 @@ rollback_parts(struct rollback *r, struct buf *out, struct err *e)
 	/* The block may have taken its time. */
 	if (rollback_paths_find(r, e) != 0 || rollback_paths_stage(r, e) != 0)
 		return (-1);
-	if ((rc = record(r, out, e)) == 0)
+	if ((rc = record(r, out, e)) == 0) {
+		rollback_paths_prune(r);
 		find_holders(r);
+	}
 	return (rollback_paths_sweep(r, rc == 0 ? e : NULL) == 0 ? rc : -1);
 }

@@ -222,6 +222,7 @@ find_in_block(struct rollback_path *p, const struct rollback *r, struct err *e)
 		return (-1);
 	for (;;) {
 		snprintf(name, sizeof(name), "%.*s", (int)strcspn(at, "/"), at);
+		p->block_at = (size_t)(at - p->path);
 		at += strlen(name);
 		if (*at++ == '\0') {
 			rc = look(p, dir, name, &p->wanted, e);
@@ -238,12 +239,28 @@ find_in_block(struct rollback_path *p, const struct rollback *r, struct err *e)
 	return (rc == -1 ? -1 : 0);
 }
 
+/* Two paths below one directory that live lacks bring it together. */
+static void
+share(struct rollback_paths *all, size_t i)
+{
+	struct rollback_path *p = &all->path[i];
+	size_t len = p->at + strcspn(p->path + p->at, "/");
+
+	for (p->with = 0; p->with < i; p->with++) {
+		if (all->path[p->with].at == p->at && strncmp(all->path[p->with].path, p->path, len) == 0 &&
+		    all->path[p->with].path[len] == '/')
+			return;
+	}
+}
+
 int
 rollback_paths_find(struct rollback *r, struct err *e)
 {
 	struct rollback_path *p;
+	size_t i;
 
-	for (p = r->paths.path; p < r->paths.path + r->paths.n; p++) {
+	for (i = 0; i < r->paths.n; i++) {
+		p = &r->paths.path[i];
 		if (p->dir_fd != -1)
 			close(p->dir_fd);
 		*p = (struct rollback_path){.path = p->path, .dir_fd = -1, .stage_fd = -1};
@@ -251,6 +268,7 @@ rollback_paths_find(struct rollback *r, struct err *e)
 			return (-1);
 		if (!p->wanted && !p->there)
 			return (err_no(e, "'%s' is neither in '%s' nor in live", p->path, r->block->name));
+		share(&r->paths, i);
 	}
 	return (0);
 }
@@ -260,19 +278,20 @@ static int
 stage_one(struct rollback_path *p, size_t i, const struct rollback *r, struct err *e)
 {
 	char name[32], from[PATH_MAX];
-	int dir, rc;
+	int dir, to, rc;
 
 	snprintf(name, sizeof(name), "%zu", i);
-	if (mkdirat(r->paths.stage_fd, name, 0700) != 0)
+	if (p->with == i && mkdirat(r->paths.stage_fd, name, 0700) != 0)
 		return (err_sys(e, "cannot make the directory '.ecl/%s/%s'", r->paths.stage, name));
-	if ((p->stage_fd = io_open_dir(r->paths.stage_fd, name, e)) == -1)
+	if (p->with == i && (p->stage_fd = io_open_dir(r->paths.stage_fd, name, e)) == -1)
 		return (-1);
 	if (!p->wanted)
 		return (0);
 	snprintf(from, sizeof(from), "%.*s", p->at == 0 ? 1 : (int)p->at - 1, p->at == 0 ? "." : p->path);
 	if ((dir = io_open_dir(r->block_fd, from, e)) == -1)
 		return (-1);
-	rc = subvol_copy_path(dir, p->path + p->at, p->stage_fd, e);
+	to = r->paths.path[p->with].stage_fd;
+	rc = subvol_copy_path(dir, p->path + p->at, to, e);
 	close(dir);
 	return (rc);
 }
@@ -353,6 +372,8 @@ rollback_paths_exchange(struct rollback *r, struct err *e)
 	struct rollback_path *p;
 
 	for (p = r->paths.path; p < r->paths.path + r->paths.n; p++) {
+		if (p->stage_fd == -1)
+			continue; /* another one brings it */
 		if (exchange_one(p, false) != 0) {
 			cannot_exchange(p, e);
 			goto err1;
@@ -387,6 +408,42 @@ rollback_paths_restore(struct rollback *r, struct err *e)
 		return;
 	memcpy(why, e->text, sizeof(why));
 	snprintf(e->text, sizeof(e->text), "%.500s; and '%.200s' could not be put back as it was", why, stays);
+}
+
+static int
+remove_empty(int live_fd, const char *path)
+{
+	const char *name = strrchr(path, '/');
+	char above[PATH_MAX] = ".";
+	int dir, rc;
+
+	if (name != NULL)
+		snprintf(above, sizeof(above), "%.*s", (int)(name - path), path);
+	if ((dir = io_open_dir(live_fd, above, NULL)) == -1)
+		return (-1);
+	rc = unlinkat(dir, name == NULL ? path : name + 1, AT_REMOVEDIR);
+	close(dir);
+	return (rc);
+}
+
+void
+rollback_paths_prune(struct rollback *r)
+{
+	const struct rollback_path *p;
+	char dir[PATH_MAX];
+	char *slash;
+	size_t i;
+
+	for (i = 0; i < r->paths.n; i++) {
+		p = &r->paths.path[i];
+		if (p->wanted || snprintf(dir, sizeof(dir), "%s", p->path) >= (int)sizeof(dir))
+			continue;
+		while ((slash = strrchr(dir, '/')) != NULL && (size_t)(slash - dir) > p->block_at) {
+			*slash = '\0';
+			if (remove_empty(r->l->live_fd, dir) != 0)
+				break;
+		}
+	}
 }
 
 int

@@ -44,7 +44,7 @@ int subvol_remove_nested(int dirfd, const char *name, struct err *e);
 
 /**
  * subvol_copy_path(src_dirfd, path, dirfd, e):
- * Copy ${path} (no empty components, no "." or "..") of the directory ${src_dirfd} to the same path under ${dirfd}, which has nothing of that name:
+ * Copy ${path} (no empty components, no "." or "..") of the directory ${src_dirfd} to the same path under ${dirfd}, which has nothing of that name (but directories that lead there):
  * a file, or a directory with all below it; of the directories that lead there nothing else.  As subvol_snapshot() of a copy, but not
  * synced, and where it fails what was copied stays.  Links in the path are not followed.  Return 0 or -1.
  */

@@ -276,7 +276,8 @@ copy_dir(struct copy *c, int in, int to_dir, const char *name)
 	if (st.st_dev != c->dev)
 		return (
 		    err_set(c->e, "'%s' is a mount or a subvolume of its own", buf_cstr(&c->path)));
-	if (mkdirat(to_dir, name, 0700) != 0)
+	/* A directory that only leads somewhere may be there from the path before. */
+	if (mkdirat(to_dir, name, 0700) != 0 && (errno != EEXIST || c->only == NULL))
 		return (failed(c, "make a copy of"));
 	if ((out = openat(to_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
 		return (failed(c, "make a copy of"));

@@ -1,0 +1,194 @@
+test_description='ecl-rollback killed, or let down by the disk, wherever it is: the old or the new, nothing lost, and the next run tidies up'
+. "${0%/*}/test-lib.sh"
+. "$top_srcdir/t/block-lib.sh"
+. "$top_srcdir/t/fault-lib.sh"
+
+test_btrfs 512M
+calls=ioctl,renameat,renameat2,fsync,fdatasync,syncfs,mkdirat,unlinkat,write,pwrite64,fchmod,fchownat,utimensat,copy_file_range
+
+# begin BACKEND: a root whose block 0 has what is `old' everywhere, and nothing at `gone'.
+begin()
+{
+	K=$(ecl_backend_root "$1") && export ECL_ROOT=$K && ecl-init --backend "$1" "$K" >/dev/null &&
+	mkdir "$K/live/d" && put old && rm -r "$K/live/gone" && ecl-append -q -e k:x -s '"old"' && ecl-append -q -e k:y -s '"old"' &&
+	ecl-snap -q && touch acked && rolled=0 where=0
+}
+
+put()
+{
+	mkdir -p "$K/live/d/e" "$K/live/gone" &&
+	echo "$1" >"$K/live/f" && echo "$1" >"$K/live/d/e/1" && echo "$1" >"$K/live/d/e/2" && echo "$1" >"$K/live/gone/3"
+}
+
+# what PATH...: `old' or `new' where all of it is, else `half'.
+what()
+{
+	local found
+
+	case $1 in
+	gone) test -e "$K/live/gone" && found=$(cat "$K/live/gone/3") || found=old ;;
+	*) found=$(cd "$K/live" && cat "$@" | sort -u) ;;
+	esac
+	case $found in old | new) echo "$found" ;; *) echo half ;; esac
+}
+
+# renew: all is `new' again, and acknowledged.
+renew()
+{
+	put new &&
+	ecl-append -e k:x -a modify -s '"new"' >>acked && ecl-append -e k:y -a modify -s '"new"' >>acked
+}
+
+# look KIND FAULT: after a run of ecl-rollback: what was recorded was done, and what was not recorded was not, but for paths of a run that was killed.
+look()
+{
+	local now want files=new states=new one got
+
+	ecl-replay >log || return 1
+	now=$(grep -c '"action":"rollback"' log)
+	want=new
+	test "$now" = $rolled || want=old
+	rolled=$now
+	case $1 in *files*) files=$want ;; esac
+	case $1 in *states*) states=$want ;; esac
+	test $fault_exit != 0 || test $want = old || { echo "exit 0, but nothing is recorded"; return 1; }
+	for one in f "d/e/1 d/e/2" gone; do
+		# shellcheck disable=SC2086
+		got=$(what $one)
+		case $got:$2:$want:$1 in
+		$files:*) ;;
+		[no]??:signal=KILL:new:*parts*) ;;
+		*) echo "$one is $got, not $files"; return 1 ;;
+		esac
+	done
+	for one in k:x k:y; do
+		got=$(ecl-query $one | jq -r .state)
+		test "$got" = $states || { echo "$one is $got, not $states"; return 1; }
+	done
+	if test $fault_exit = 2 && test $want = old; then
+		grep -q "live was rolled back" fault.err || { echo "recorded, but not said"; return 1; }
+	fi
+}
+
+# tidy KIND FAULT: the next run leaves nothing over, and touches nothing that is there.
+tidy()
+{
+	list=$(cd "$K/live" && find . -path ./.ecl -prune -o -type f -print0 | sort -z | xargs -0 grep -H .)
+	ecl-append -e k:later -a seen >>acked && ecl-snap -q || return 1
+	test "$list" = "$(cd "$K/live" && find . -path ./.ecl -prune -o -type f -print0 | sort -z | xargs -0 grep -H .)" || { echo "files changed"; return 1; }
+	! ls -A "$K" "$K/.snapshots" "$K/live/.ecl" | grep '^\.tmp-\|^\.old-' || return 1
+	ecl-verify -q >verdict || { cat verdict; return 1; }
+}
+
+# everywhere KIND FAULT PARTS ARG...: at each exchange and sync, and at one of PARTS of the other calls.
+everywhere()
+{
+	local kind=$1 fault=$2 parts=$3 call n i=0 hit=0
+
+	shift 3
+	renew && kill_points points $calls ecl-rollback -q --yes "$@" block-0 || return 1
+	fault_exit=0
+	look "$kind" "$fault" || return 1
+	where=$((where + 1))
+	awk -v parts="$parts" -v from=$where '/^renameat2|^syncfs/ || ++n % parts == from % parts' points >chosen
+	while read -r call n; do
+		i=$((i + 1))
+		renew && fault_at "$call" "$n" "$fault" ecl-rollback -q --yes "$@" block-0 || return 1
+		test $fault_exit = 0 || hit=$((hit + 1))
+		look "$kind" "$fault" && tidy || { echo "at $call $n of $*"; cat fault.err; return 1; }
+	done <chosen
+	echo "# $hit of $i places, $(wc -l <points) calls" >&5
+	test $hit -gt $((i / 3))
+}
+
+# whole: nothing that was acknowledged is lost, and every block is what it says.
+whole()
+{
+	check_blocks "$K" && ecl-replay >log && test "$(grep -cxFf acked log)" = "$(wc -l <acked)" && rm acked
+}
+
+parts="--path f --path d/e --path gone"
+for backend in btrfs copy; do
+	pre=STRACE
+	few=20 more=40
+	test $backend = copy || pre=STRACE,BTRFS few=12 more=20
+
+	test_expect_success $pre "$backend: killed: each path is the old or the new, and nothing is recorded that was not done" '
+		begin '$backend'
+		everywhere "parts files states" signal=KILL '$few' $parts --element "k:*"
+		everywhere "parts files" signal=KILL '$more' --no-snap $parts
+		everywhere "states" signal=KILL '$few' --element "k:?"
+		whole
+	'
+
+	test_expect_success $pre "$backend: killed with --no-snap: the one live or the other" '
+		begin '$backend'
+		everywhere "files states" signal=KILL '$few' --no-snap
+		whole
+	'
+
+	test_expect_success $pre "$backend: a disk that fails: all is put back, or said" '
+		begin '$backend'
+		everywhere "parts files states" error=EIO '$few' $parts --element "k:*"
+		everywhere "parts files" error=ENOSPC '$more' --no-snap $parts
+		everywhere "files states" error=EROFS '$more' --no-snap
+		whole
+	'
+done
+
+test_expect_success ROOT,BTRFS 'a full disk: done, or not done and said; and done when there is room again' '
+	mkdir full
+	fault_small "$TRASH/full" 128M
+	test_when_finished "umount full/fs; rm -f full/img"
+	K=$TRASH/full/fs/R
+	export ECL_ROOT=$K
+	ecl-init "$K" >/dev/null
+	mkdir "$K/live/d"
+	put old
+	rm -r "$K/live/gone"
+	ecl-append -q -e k:x -s "\"old\""
+	ecl-append -q -e k:y -s "\"old\""
+	head -c 20000000 /dev/urandom >"$K/live/large"
+	ecl-snap -q
+	: >"$K/live/large"
+	: >acked
+	rolled=0
+	renew
+	head -c 200000000 /dev/urandom >"$K/live/fill" || :
+	for i in 1 2 3 4 5 6 7 8 9; do head -c 3000 /dev/urandom >"$K/live/fill.$i" || :; done 2>/dev/null
+	try()
+	{
+		local kind=$1
+
+		shift
+		fault_exit=0
+		ecl-rollback -q --yes "$@" block-0 2>fault.err || fault_exit=$?
+		echo "# exit $fault_exit of $*: $(cat fault.err)" >&5
+		case $fault_exit in
+		0) ;;
+		2) test -s fault.err ;;
+		*) return 1 ;;
+		esac
+		look "$kind" error=ENOSPC || return 1
+		test $fault_exit = 2 || put new
+		ecl-verify -q
+	}
+	try "parts files states" $parts --path large --element "k:*"
+	try "states" --no-snap --element "k:*"
+	try "files states"
+	rm -f "$K"/live/fill*
+	# Space comes back late.
+	btrfs filesystem sync "$K"
+	btrfs filesystem sync "$K"
+	renew
+	try "parts files states" $parts --path large --element "k:*"
+	test $fault_exit = 0
+	test "$(stat -c %s "$K/live/large")" = 20000000
+	ecl-snap -q
+	renew
+	try "files states" --no-snap
+	test $fault_exit = 0
+	whole
+'
+
+test_done
