@@ -92,6 +92,9 @@ unrecorded(struct verify_pass *p, const struct block *b)
 	else if (!follows(p, b))
 		tell(p->v, VERIFY_BLOCK_DAMAGED, b->name, ".ecl/block", VERIFY_NONE,
 		    "the log does not record this block, and it does not follow the last one recorded");
+	else if (p->v->opt->keys > 0 && !verify_trust_header(&p->v->trust, b->name))
+		tell(p->v, VERIFY_UNSIGNED, b->name, "", VERIFY_NONE,
+		    "the log does not record this block, and nobody who was demanded has signed its header");
 	else if (!p->v->layer->replica) /* the record of its newest block comes with what follows it */
 		tell(p->v, VERIFY_UNRECORDED_BLOCK, b->name, "", VERIFY_NONE,
 		    "the log does not record this block yet; the next ecl-snap will");

@@ -125,6 +125,17 @@ look(struct notes *c, int dir, const char *path, int (*check)(struct notes *c, s
 	return (rc);
 }
 
+bool
+verify_trust_header(const struct verify_trust *t, const char *block)
+{
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		if (t->claim[i].from == CLAIM_BLOCK && t->claim[i].header_signed && strcmp(t->claim[i].name, block) == 0)
+			return (true);
+	return (false);
+}
+
 int
 verify_trust_block(struct verify *v, const struct verify_pass *p, const struct block *b, struct err *e)
 {
@@ -150,6 +161,7 @@ verify_trust_block(struct verify *v, const struct verify_pass *p, const struct b
 	claim->size = b->header.size;
 	memcpy(claim->root, b->header.root, SHA256_SIZE);
 	claim->signer = c.signer;
+	claim->header_signed = c.header_signed;
 	if (p != NULL)
 		verify_trust_compare(p, claim);
 	v->trust.header_signed |= c.header_signed;

@@ -34,6 +34,7 @@ struct verify_claim {
 	uint8_t root[SHA256_SIZE];
 	const struct note_key *signer; /* the demanded key that signed it; NULL: none has */
 	size_t cosigned;	       /* by so many of the witnesses */
+	bool header_signed;	       /* of CLAIM_BLOCK: by that key, the block's header, too */
 	enum verify_claim_state state;
 };
 
@@ -52,6 +53,9 @@ struct verify_trust {
 	uint64_t indexed;	/* events that it has */
 	struct buf index_fault; /* what is wrong with it; empty: nothing */
 };
+
+/** verify_trust_header(t, block): whether the header of ${block}, whose notes were looked at, is signed by a demanded key. */
+bool verify_trust_header(const struct verify_trust *t, const char *block);
 
 /** verify_trust_begin(v, e): read ROOT/checkpoint.  Comes before the log is listed, which then has all that the checkpoint covers.  Return 0 or -1. */
 int verify_trust_begin(struct verify *v, struct err *e);
