@@ -343,6 +343,23 @@ note_parse(struct span bytes, struct note *ret, struct err *e)
 	return (0);
 }
 
+bool
+note_signer_next(const struct note *n, size_t *at, struct buf *out)
+{
+	struct span rest = {n->signatures.p + *at, n->signatures.len - *at};
+	uint8_t id[6]; /* of eight characters */
+	struct line line;
+
+	buf_reset(out);
+	if (rest.len == 0 || take_line(&rest, &line) != 0)
+		return (false);
+	*at = n->signatures.len - rest.len;
+	base64_decode(line.base64.p, 8, id);
+	buf_addspan(out, line.name);
+	buf_addf(out, "+%08" PRIx32, get32(id));
+	return (true);
+}
+
 /* Whether ${payload}, of a line whose name and ID are the key's, is a good signature of it. */
 static int
 check(struct span text, const struct note_key *k, const uint8_t *payload, size_t len, bool *ret, struct err *e)

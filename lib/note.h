@@ -72,6 +72,13 @@ struct note {
 int note_parse(struct span bytes, struct note *ret, struct err *e);
 
 /**
+ * note_signer_next(n, at, out):
+ * Replace ${out} by `name+id` of the next signature line of ${n}: who has signed, by what that says.  ${*at} is 0 at first.  Return false where
+ * there is no other.
+ */
+bool note_signer_next(const struct note *n, size_t *at, struct buf *out);
+
+/**
  * note_verify(n, keys, nkeys, good, e):
  * ${good}[i], of ${nkeys}, says whether key i has signed; lines of unknown name or ID are passed over.  Return the number of keys that
  * have; 0 means that nobody vouches for the note; -1 where a line of a known key is bad (${e}->exit is EXIT_NO: the note is to be

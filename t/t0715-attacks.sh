@@ -763,6 +763,52 @@ test_expect_success 'since a block: a block that the log does not tell of is fou
 	done
 '
 
+test_expect_success 'a block that the log does not record, in the place of the next one, is good for nobody who demands a key but when signed by it' '
+	fresh
+	cp -a root made
+	echo evil >made/live/etc/motd
+	ecl-snap -q -d made
+	planted=$(echo made/.snapshots/block-000002-*)
+	cp -a "$planted" root/.snapshots
+	rm -r made
+	planted=root/.snapshots/${planted##*/}
+	verify 0
+	echo "{\"class\":\"unrecorded-block\",\"block\":\"${planted##*/}\"}" | test_cmp - brief
+	for since in "" "--since block-1"; do
+		verify 1 --key "$key" $since
+		found "\"class\":\"unsigned\",\"block\":\"${planted##*/}\"" || return 1
+	done
+	sign_block "$planted" test other.pem
+	verify 1 --key "$key"
+	test_grep "^{\"class\":\"unsigned\",\"block\":\"${planted##*/}\"}" brief
+	verify 0 --key "$otherkey" --key "$key"
+	sign_block "$planted"
+	verify 0 --key "$key"
+	test_grep "unrecorded-block" brief
+	rm "$planted/.ecl/block.note"
+	verify 1 --key "$key"
+	found "\"class\":\"unsigned\",\"block\":\"${planted##*/}\""
+'
+
+test_expect_success 'ecl-snap --list and ecl-query --blocks say who signed a block, by what its note says' '
+	fresh
+	k=${key%+*}
+	sign_block "$second" test other.pem
+	{ cat "$second/.ecl/block.note"; tail -n 1 "$first/.ecl/block.note"; } >two
+	ecl-snap -d root --list | jq -c .signed >out
+	printf "[\"%s\"]\n" "$k" "${otherkey%+*}" | test_cmp - out
+	cp two "$second/.ecl/block.note"
+	ecl-query -d root --blocks | jq -c .signed >out
+	printf "[\"%s\"]\n" "$k" "${otherkey%+*}\",\"$k" | test_cmp - out
+	ecl-snap -d root --list --table >out
+	test_grep "^height .* signed  *block " out
+	test_grep " ${otherkey%+*}, $k  " out
+	cp "$first/.ecl/block.note" "$second/.ecl/block.note"
+	rm -r "$first"
+	ecl-snap -d root --list | jq -c .signed >out
+	printf "null\n[]\n" | test_cmp - out
+'
+
 test_expect_success 'since a block that is no ground to stand on: all is looked at' '
 	fresh
 	rm root/durable
