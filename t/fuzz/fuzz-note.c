@@ -31,7 +31,7 @@ try_note(struct span bytes)
 	struct err e = {0};
 	struct note n, m;
 	bool good[KEYS];
-	size_t i;
+	size_t i, at = 0, signers = 0;
 	int rc;
 
 	for (i = 0; i < KEYS && keys[i].name == NULL; i++)
@@ -42,10 +42,14 @@ try_note(struct span bytes)
 	}
 	MUST(n.n >= 1 && n.n <= NOTE_SIGNATURES_MAX);
 	MUST(n.text.len + 1 + n.signatures.len == bytes.len && n.text.p[n.text.len - 1] == '\n');
+	while (note_signer_next(&n, &at, &again))
+		signers++;
+	MUST(signers == n.n && at == n.signatures.len);
 	rc = note_verify(&n, keys, KEYS, good, &e);
 	MUST(rc >= -1 && rc <= (int)KEYS && (rc != -1 || e.exit == EXIT_NO));
 	/* Its text can be signed anew, and what comes of that is good. */
 	MUST(note_signer_new(seed, SPAN("fuzz"), NOTE_ED25519, &s, &e) == 0);
+	buf_reset(&again);
 	MUST(note_write(n.text, s, &again, &e) == 0);
 	MUST(note_parse((struct span){again.data, again.len}, &m, &e) == 0 && m.n == 1 && span_eq(m.text, n.text));
 	own = *note_signer_key(s);
