@@ -17,11 +17,13 @@
 
 #define CHUNK_SIZE 65536
 
-/* Memory that is given back all at once, so that names and elements stay where they are. */
+#define GRAIN 32 /* elements begin at multiples of this: half a line of the cache */
+
+/* Memory that is given back all at once, so that elements stay where they are. */
 struct verify_chunk {
+	char data[CHUNK_SIZE];
 	struct verify_chunk *next;
 	size_t used;
-	char data[CHUNK_SIZE] __attribute__((aligned(16)));
 };
 
 void
@@ -48,8 +50,7 @@ free_chunks(struct verify_chunk *c)
 void
 verify_table_release(struct verify_table *t)
 {
-	free_chunks(t->names);
-	free_chunks(t->elements);
+	free_chunks(t->chunk);
 	free(t->slot);
 	free(t->sorted);
 	memset(t, 0, sizeof(*t));
@@ -61,8 +62,9 @@ take(struct verify_chunk **chunk, size_t len)
 	struct verify_chunk *c = *chunk;
 	void *p;
 
+	len = (len + GRAIN - 1) / GRAIN * GRAIN;
 	if (c == NULL || CHUNK_SIZE - c->used < len) {
-		if ((c = malloc(sizeof(*c))) == NULL)
+		if ((c = aligned_alloc((size_t)2 * GRAIN, (sizeof(*c) + 2 * GRAIN - 1) / (2 * GRAIN) * (2 * GRAIN))) == NULL)
 			return (NULL);
 		c->next = *chunk;
 		c->used = 0;
@@ -102,13 +104,11 @@ static struct verify_element *
 add(struct verify_table *t, struct verify_slot *slot, uint64_t hash, struct span name)
 {
 	struct verify_element *el;
-	char *copy;
 
-	if ((el = take(&t->elements, sizeof(*el))) == NULL || (copy = take(&t->names, name.len)) == NULL)
+	if ((el = take(&t->chunk, sizeof(*el) + name.len)) == NULL)
 		return (NULL);
 	memset(el, 0, sizeof(*el));
-	memcpy(copy, name.p, name.len);
-	el->name = copy;
+	memcpy(el->name, name.p, name.len);
 	el->name_len = (uint16_t)name.len;
 	el->last = EVENT_NONE;
 	el->own = event_reserved(name);

@@ -10,8 +10,8 @@
 #include "err.h"
 #include "sha256.h"
 
+/* With most names, 64 bytes: what a look-up reads and writes is one line of the cache. */
 struct verify_element {
-	const char *name;
 	uint64_t last;		/* seq of its last event; EVENT_NONE: just added */
 	uint64_t state_segment; /* where its last state stands: number of the segment, offset, length */
 	uint64_t state_offset;
@@ -19,6 +19,7 @@ struct verify_element {
 	uint16_t name_len;
 	bool alive; /* that state is there and not null */
 	bool own;   /* it belongs to ecl */
+	char name[];
 };
 
 struct verify_slot {
@@ -33,7 +34,7 @@ struct verify_table {
 	struct verify_slot *slot;
 	size_t slots; /* a power of two */
 	size_t n;
-	struct verify_chunk *names, *elements;
+	struct verify_chunk *chunk; /* of elements */
 	struct verify_element **sorted; /* by name, the first n_sorted; then as they came */
 	size_t n_sorted, cap;
 };
