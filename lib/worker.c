@@ -3,13 +3,11 @@
 
 #include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "crew.h"
 #include "worker.h"
 
 #include "banned.h"
-
-#define SHARE_MAX 16 /* threads */
 
 void
 worker_init(struct worker *w, struct shop *shop, void (*run)(void *job))
@@ -118,43 +116,36 @@ worker_stop(struct worker *w)
 	w->threaded = false;
 }
 
-/* Parts of something, taken one after the other by whoever is free. */
+/* Parts of something, for a crew. */
 struct share {
-	void (*work)(void *arg, size_t part);
+	void (*do_part)(void *arg, size_t part);
 	void *arg;
-	size_t parts, next;
 };
 
 static void
-take_parts(void *job)
+do_share(void *arg, uint64_t part)
 {
-	struct share *s = job;
-	size_t i;
+	const struct share *s = arg;
 
-	while ((i = __atomic_fetch_add(&s->next, 1, __ATOMIC_RELAXED)) < s->parts)
-		s->work(s->arg, i);
+	s->do_part(s->arg, (size_t)part);
 }
 
 void
 worker_share(void (*do_part)(void *arg, size_t part), void *arg, size_t parts)
 {
-	struct share s = {do_part, arg, parts, 0};
-	struct worker worker[SHARE_MAX];
-	struct shop shop = SHOP_INIT;
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	size_t n = cores < 1 ? 1 : (size_t)cores, i;
+	struct share s = {do_part, arg};
+	unsigned threads = crew_processors();
+	size_t posted = 0, waited;
+	struct crew c;
 
-	n = n < parts ? n : parts;
-	n = n < SHARE_MAX ? n : SHARE_MAX;
-	for (i = 1; i < n; i++) {
-		worker_init(&worker[i], &shop, take_parts);
-		worker_start(&worker[i]);
-		if (worker[i].threaded)
-			worker_post(&worker[i], &s);
+	crew_init(&c, do_share, &s);
+	crew_start(&c, parts < threads ? (unsigned)parts : threads);
+	for (waited = 0; waited < parts; waited++) {
+		for (; posted < parts && posted - waited < CREW_RING; posted++)
+			crew_post(&c);
+		crew_wait(&c);
 	}
-	take_parts(&s);
-	for (i = 1; i < n; i++)
-		worker_stop(&worker[i]);
+	crew_release(&c);
 }
 
 uint64_t
