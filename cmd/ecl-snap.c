@@ -42,6 +42,7 @@ static const char help[] =
     "\n"
     "      --diff A [B]      the files that differ between the blocks A and B (live):\n"
     "                        + came, - went, content, type, permissions, u owner, xattrs\n"
+    "      --full            read every file, not only those that changed\n"
     "      --if-changed      none where neither log nor files changed since the last\n"
     "      --list            the headers of all blocks, oldest first\n"
     "      --path WHEN       the path of the snapshot of a block, or for a seq, a\n"
@@ -67,6 +68,7 @@ static const char help[] =
 
 enum {
 	OPT_DIFF = CLI_LONG,
+	OPT_FULL,
 	OPT_IF_CHANGED,
 	OPT_LIST,
 	OPT_PATH,
@@ -84,6 +86,7 @@ enum {
 
 static const struct cli_option options[] = {
     {OPT_DIFF, "diff", true},
+    {OPT_FULL, "full", false},
     {OPT_IF_CHANGED, "if-changed", false},
     {OPT_LIST, "list", false},
     {OPT_PATH, "path", true},
@@ -103,7 +106,7 @@ static const struct cli_option options[] = {
 
 struct run {
 	struct cli cli;
-	bool if_changed, list;
+	bool full, if_changed, list;
 	const char *path; /* WHEN */
 	struct pruning pruning;
 	const char *diff; /* WHEN; the other one is an operand, or live */
@@ -160,6 +163,9 @@ parse_options(struct run *r, char **argv)
 		case OPT_DIFF:
 			r->diff = cli->value;
 			break;
+		case OPT_FULL:
+			r->full = true;
+			break;
 		case OPT_IF_CHANGED:
 			r->if_changed = true;
 			break;
@@ -215,6 +221,8 @@ parse_options(struct run *r, char **argv)
 		return (cli_usage(cli, "--diff, --if-changed, --list, --path, --prune, --send and --receive do not go together"), -1);
 	if (r->key != NULL && (r->list || r->path != NULL || r->diff != NULL || r->pruning.wanted || r->send != NULL || r->receive))
 		return (cli_usage(cli, "--sign goes with making a block, not with --diff, --list, --path, --prune, --send or --receive"), -1);
+	if (r->full && (r->list || r->path != NULL || r->diff != NULL || r->pruning.wanted || r->send != NULL || r->receive))
+		return (cli_usage(cli, "--full goes with making a block, not with --diff, --list, --path, --prune, --send or --receive"), -1);
 	if (r->key != NULL && strcmp(r->key, "-") == 0)
 		(void)cli_stdin_is_terminal(cli);
 	return (pruning_check(&r->pruning, cli) || check_send(r) || check_receive(r) ? -1 : 0);
@@ -468,7 +476,7 @@ unneeded(struct run *r, struct present *p, struct err *e)
 	struct block b = {.good = true};
 	int n = 0;
 
-	if (r->if_changed && r->key == NULL)
+	if (r->if_changed && !r->full && r->key == NULL)
 		n = snap_unneeded(r->layer, r->cli.wait_ms, &b.header, &b.line, e);
 	if (n == 1 && p->format == PRESENT_TABLE) {
 		block_name(&b.header, b.name);
@@ -483,6 +491,7 @@ make(struct run *r, struct present *p, struct err *e)
 {
 	struct snap_options opt = {.wait_ms = r->cli.wait_ms,
 	    .sign = {r->signer, r->cli.force, on_event, r},
+	    .full = r->full,
 	    .if_changed = r->if_changed};
 	struct block b = {.good = true};
 	int made;

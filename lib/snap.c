@@ -33,6 +33,7 @@ struct making {
 	struct summary summary;
 	struct subvol_identity source; /* btrfs only: of what the snapshot is of */
 	struct files_update files;
+	bool full; /* nothing remembered is asked */
 	struct buf line;
 	struct buf vector; /* what the header's points to */
 	bool sign;
@@ -209,7 +210,7 @@ recall_files(struct making *m)
 	struct block_list list = {NULL, 0};
 	size_t i;
 
-	if (!m->has_last || memcmp(m->source.uuid, none, sizeof(none)) == 0)
+	if (m->full || !m->has_last || memcmp(m->source.uuid, none, sizeof(none)) == 0)
 		return;
 	if (files_update_load(&m->files, m->l->snap_fd, &m->last, &m->source) || memcmp(m->source.parent, none, sizeof(none)) == 0 ||
 	    block_list_read(m->l->snap_fd, &list, NULL) != 0)
@@ -491,6 +492,7 @@ snap_make_held(struct layer *l, const struct snap_options *opt, struct block_hea
 
 	making_init(&m, l);
 	m.sign = opt->sign.signer != NULL;
+	m.full = opt->full;
 	if (!m.sign || signing_init(&m.signing, l, &opt->sign, e) == 0)
 		rc = make(&m, opt, ret_header, out, e);
 	making_release(&m);

@@ -15,6 +15,7 @@
 struct snap_options {
 	int wait_ms;
 	struct signing_options sign; /* sign->signer NULL: nothing is signed */
+	bool full;	 /* every file is read, whatever is remembered */
 	bool if_changed; /* none where neither the log (but for ecl:block events) nor the files changed since the last block */
 };
 

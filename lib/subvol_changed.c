@@ -3,7 +3,6 @@
 
 #include <sys/ioctl.h>
 
-#include <btrfsutil.h>
 #include <errno.h>
 #include <linux/btrfs.h>
 #include <linux/btrfs_tree.h>
@@ -123,12 +122,14 @@ subvol_changed(int fd, uint64_t generation, struct subvol_inodes *ret, struct er
 	return (rc);
 }
 
+/* Not by libbtrfsutil, which asks for CAP_SYS_ADMIN of who is root. */
 int
 subvol_identify(int fd, struct subvol_identity *ret)
 {
-	struct btrfs_util_subvolume_info info;
+	struct btrfs_ioctl_get_subvol_info_args info;
 
-	if (btrfs_util_subvolume_info_fd(fd, 0, &info) != BTRFS_UTIL_OK)
+	memset(&info, 0, sizeof(info));
+	if (ioctl(fd, BTRFS_IOC_GET_SUBVOL_INFO, &info) < 0) /* kernels return 1, too, where they found it */
 		return (-1);
 	memcpy(ret->uuid, info.uuid, sizeof(ret->uuid));
 	memcpy(ret->parent, info.parent_uuid, sizeof(ret->parent));

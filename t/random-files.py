@@ -248,7 +248,7 @@ def main(root, rounds, seed):
             if not check_diff(root, way, a, b, sides):
                 print("seed %d, round %d" % (seed, n))
                 return 1
-        if n % 20 == 19:
+        if n % 8 == 7:
             subprocess.run(["ecl-rollback", "-q", "-d", root, "--yes", "block-%d" % rnd.randrange(header["height"])], check=True, stdout=subprocess.DEVNULL)
     return 0
 

@@ -1,20 +1,17 @@
 /*
- * Any bytes as the small files that say how far something came: ROOT/durable, with the right checksum and without, a
- * cursor, and the table of files.  Refused, or what was read is stored as the same bytes.
+ * Any bytes as the small files that say how far something came: ROOT/durable, with the right checksum and without, and a
+ * cursor.  Refused, or what was read is stored as the same bytes.
  */
 #include "config.h"
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "crc32c.h"
 #include "cursor.h"
 #include "durable.h"
-#include "files_table.h"
 #include "io.h"
-#include "le.h"
 
 #include "fuzz.h"
 
@@ -30,9 +27,6 @@ leave(void)
 		return;
 	unlinkat(dir, "durable", 0);
 	unlinkat(dir, "cursor", 0);
-	unlinkat(dir, ".ecl/index/files", 0);
-	unlinkat(dir, ".ecl/index", AT_REMOVEDIR);
-	unlinkat(dir, ".ecl", AT_REMOVEDIR);
 	rmdir(where);
 }
 
@@ -41,7 +35,6 @@ enter(void)
 {
 	MUST(mkdtemp(where) != NULL);
 	MUST((dir = open(where, O_RDONLY | O_DIRECTORY)) != -1);
-	MUST(mkdirat(dir, ".ecl", 0700) == 0 && mkdirat(dir, ".ecl/index", 0700) == 0);
 	atexit(leave);
 }
 
@@ -117,33 +110,6 @@ try_cursor(const uint8_t *data, size_t size)
 	cursor_release(&c);
 }
 
-static void
-try_table(const uint8_t *data, size_t size)
-{
-	struct files_table t;
-	struct stat st = {0};
-	struct buf b = BUF_INIT;
-	uint8_t crc[4];
-	int sealed;
-
-	buf_adds(&b, "eclfile1");
-	buf_add(&b, data, size / 56 * 56);
-	le32_put(crc, crc32c(0, b.data, b.len));
-	buf_add(&b, crc, 4);
-	for (sealed = 0; sealed < 2; sealed++) {
-		put(".ecl/index/files", sealed ? (const void *)b.data : data, sealed ? b.len : size);
-		files_table_init(&t);
-		files_table_load(&t, dir);
-		if (sealed)
-			MUST(t.old.len == size / 56 * 56);
-		st.st_ino = size >= 8 ? le64_get(data) : 0;
-		st.st_ctim.tv_sec = (time_t)size;
-		files_table_find(&t, &st);
-		files_table_release(&t);
-	}
-	buf_release(&b);
-}
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -154,6 +120,5 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_durable(data, size, false);
 	try_durable(data, size, true);
 	try_cursor(data, size);
-	try_table(data, size);
 	return (0);
 }
