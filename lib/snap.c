@@ -33,6 +33,7 @@ struct making {
 	struct summary summary;
 	struct subvol_identity source; /* btrfs only: of what the snapshot is of */
 	struct files_update files;
+	struct subvol_draft *draft; /* a copy of live that is not yet up to date; or NULL */
 	bool full; /* nothing remembered is asked */
 	struct buf line;
 	struct buf vector; /* what the header's points to */
@@ -160,6 +161,7 @@ making_release(struct making *m)
 {
 	summary_release(&m->summary);
 	files_update_release(&m->files);
+	subvol_draft_free(m->draft);
 	buf_release(&m->last_text);
 	buf_release(&m->line);
 	buf_release(&m->vector);
@@ -168,17 +170,26 @@ making_release(struct making *m)
 	buf_release(&m->note);
 }
 
-/* The first snapshot: what the block will be, and nobody can change any more. */
+/* What is to become the block is to be whole. */
 static int
-take_first(struct making *m, int source_fd, struct err *e)
+prepare(struct making *m, int source_fd, struct err *e)
 {
 	if (subvol_backend(source_fd, &m->backend, e) != 0 ||
 	    subvol_check_whole(m->backend, source_fd, e) != 0)
 		return (-1);
 	snprintf(m->second, sizeof(m->second), "%s%s", m->first,
 	    m->backend == BACKEND_BTRFS ? "-block" : "");
+	return (0);
+}
+
+/* The first snapshot: what the block will be, and nobody can change any more. */
+static int
+take_first(struct making *m, int source_fd, struct err *e)
+{
 	if (m->backend == BACKEND_BTRFS && subvol_identify(source_fd, &m->source) != 0)
 		memset(&m->source, 0, sizeof(m->source));
+	if (m->draft != NULL)
+		return (subvol_draft_renew(m->draft, source_fd, e));
 	return (subvol_snapshot(m->backend, source_fd, m->l->snap_fd, m->first, true, e));
 }
 
@@ -430,7 +441,7 @@ snap_finish(struct layer *l, int source_fd, int wait_ms, struct block_header *re
 	if ((n = snap_last(l, &m.last_text, &m.last, e)) == -1)
 		goto out;
 	m.has_last = n == 1;
-	if (take_first(&m, source_fd, e) != 0)
+	if (prepare(&m, source_fd, e) != 0 || take_first(&m, source_fd, e) != 0)
 		goto out;
 	if (describe(&m, e) != 0) {
 		clean(&m);
@@ -447,6 +458,10 @@ begin(struct making *m, int wait_ms, int *ret_changed, struct err *e)
 {
 	int n, rc = -1;
 
+	if (prepare(m, m->l->live_fd, e) != 0)
+		return (-1);
+	if (m->backend == BACKEND_COPY && subvol_draft(m->l->live_fd, m->l->snap_fd, m->first, &m->draft, e) != 0)
+		return (-1);
 	if (snap_lock(m->l, wait_ms, e) != 0)
 		return (-1);
 	if ((n = snap_last(m->l, &m->last_text, &m->last, e)) == -1)
@@ -458,7 +473,7 @@ begin(struct making *m, int wait_ms, int *ret_changed, struct err *e)
 	(void)layer_publish(m->l, NULL); /* a block without it is as good, only slower to read */
 	rc = take_first(m, m->l->live_fd, e);
 out:	layer_unlock(m->l);
-	return (rc);
+	return (rc == 0 && m->draft != NULL ? subvol_sync(m->l->snap_fd, m->first, e) : rc);
 }
 
 static int
@@ -467,9 +482,7 @@ make(struct making *m, const struct snap_options *opt, struct block_header *ret_
 {
 	int changed;
 
-	if (begin(m, opt->wait_ms, &changed, e) != 0)
-		return (-1);
-	if (describe(m, e) != 0) {
+	if (begin(m, opt->wait_ms, &changed, e) != 0 || describe(m, e) != 0) {
 		clean(m);
 		return (-1);
 	}

@@ -24,6 +24,20 @@ int subvol_create(enum backend b, int dirfd, const char *name, struct err *e);
  */
 int subvol_snapshot(enum backend b, int src_fd, int dirfd, const char *name, bool read_only, struct err *e);
 
+/**
+ * subvol_draft(src_fd, dirfd, name, ret, e), subvol_draft_renew(d, src_fd, e), subvol_draft_free(d):
+ * A copy, as subvol_snapshot() makes it, of a directory that others write to.  The first copies it as they go on, and syncs; the second, while they wait, once
+ * more what is another since, by inode and ctime, and does not sync: subvol_sync() does, when they go on.  What is half there after a failure of the second
+ * is for the caller to remove.  The first is O(bytes), the second O(files + bytes that changed).  Return 0 or -1.
+ */
+struct subvol_draft;
+int subvol_draft(int src_fd, int dirfd, const char *name, struct subvol_draft **ret, struct err *e);
+int subvol_draft_renew(struct subvol_draft *d, int src_fd, struct err *e);
+void subvol_draft_free(struct subvol_draft *d);
+
+/** subvol_sync(dirfd, name, e): all of the copy ${name} is on the disk. */
+int subvol_sync(int dirfd, const char *name, struct err *e);
+
 /** subvol_set_read_only(b, fd, read_only, e): nothing to do on copy.  Refuses the top level of a btrfs. */
 int subvol_set_read_only(enum backend b, int fd, bool read_only, struct err *e);
 

@@ -26,21 +26,6 @@
 
 #define WINDOW (1u << 20)
 
-struct copy {
-	dev_t dev;
-	bool reflink;	 /* worth trying: both ends are on one file system that has them */
-	bool splice;	 /* so is copy_file_range */
-	struct buf path; /* of what is being copied, for messages; "" is the top */
-	struct xattrs xattrs;
-	struct buf target;
-	char *window;
-	unsigned depth;
-	const char *only; /* of what is below: the path behind the component at hand; NULL: all */
-	struct err *e;
-};
-
-static int copy_entry(struct copy *c, int from_dir, int to_dir, const char *name);
-
 static int
 failed(struct copy *c, const char *what)
 {
@@ -159,8 +144,8 @@ copy_owner(struct copy *c, int dir, const char *name, const struct stat *st, mod
 }
 
 /* Owner, mode, xattrs and times of a file or directory, last of all. */
-static int
-copy_attributes(
+int
+subvol_copy_attributes(
     struct copy *c, int in, int out, int to_dir, const char *name, const struct stat *st)
 {
 	struct timespec times[2] = {st->st_atim, st->st_mtim};
@@ -187,16 +172,17 @@ copy_regular(struct copy *c, int from_dir, int to_dir, const char *name)
 	if ((in = openat(from_dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)) == -1)
 		return (errno == ENOENT ? 0 : failed(c, "open"));
 	if (fstat(in, &st) != 0 || !S_ISREG(st.st_mode)) {
-		err_set(c->e, "'%s' changed its type meanwhile", buf_cstr(&c->path));
+		rc = subvol_copy_changed(c);
 		goto err1;
 	}
+	subvol_copy_remember(c, &st);
 	if ((out = openat(
 		 to_dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)) == -1) {
 		failed(c, "make a copy of");
 		goto err1;
 	}
 	if (copy_content(c, in, out, st.st_size) == 0)
-		rc = copy_attributes(c, in, out, to_dir, name, &st);
+		rc = subvol_copy_attributes(c, in, out, to_dir, name, &st);
 	if (close(out) != 0 && rc == 0)
 		rc = failed(c, "copy");
 err1:	close(in);
@@ -204,8 +190,8 @@ err1:	close(in);
 }
 
 /* Names first, then their files: at any depth a directory takes one descriptor and no more. */
-static int
-list_names(struct copy *c, int fd, struct buf *names)
+int
+subvol_copy_names(struct copy *c, int fd, struct buf *names)
 {
 	const struct dirent *d;
 	DIR *dir;
@@ -249,12 +235,12 @@ copy_below(struct copy *c, int from_fd, int to_fd)
 	size_t len = c->path.len;
 	int rc;
 
-	rc = c->only != NULL ? next_name(c, &names) : list_names(c, from_fd, &names);
+	rc = c->only != NULL ? next_name(c, &names) : subvol_copy_names(c, from_fd, &names);
 	while (rc == 0 && (name = buf_next_string(&names, name)) != NULL) {
 		if (len > 0)
 			buf_addc(&c->path, '/');
 		buf_adds(&c->path, name);
-		rc = copy_entry(c, from_fd, to_fd, name);
+		rc = subvol_copy_entry(c, from_fd, to_fd, name);
 		c->path.len = len;
 	}
 	buf_release(&names);
@@ -273,6 +259,7 @@ copy_dir(struct copy *c, int in, int to_dir, const char *name)
 		    err_set(c->e, "'%s': too many directories in each other", buf_cstr(&c->path)));
 	if (fstat(in, &st) != 0)
 		return (failed(c, "stat"));
+	subvol_copy_remember(c, &st);
 	if (st.st_dev != c->dev)
 		return (
 		    err_set(c->e, "'%s' is a mount or a subvolume of its own", buf_cstr(&c->path)));
@@ -287,7 +274,7 @@ copy_dir(struct copy *c, int in, int to_dir, const char *name)
 	}
 	c->depth++;
 	if (copy_below(c, in, out) == 0)
-		rc = copy_attributes(c, in, out, to_dir, name, &st);
+		rc = subvol_copy_attributes(c, in, out, to_dir, name, &st);
 	c->depth--;
 	close(out);
 	return (rc);
@@ -317,6 +304,7 @@ copy_special(struct copy *c, int from_dir, int to_dir, const char *name, const s
 	struct timespec times[2] = {st->st_atim, st->st_mtim};
 	mode_t mode;
 
+	subvol_copy_remember(c, st);
 	if (S_ISLNK(st->st_mode)) {
 		if (copy_link(c, from_dir, to_dir, name) != 0)
 			return (-1);
@@ -337,8 +325,8 @@ copy_special(struct copy *c, int from_dir, int to_dir, const char *name, const s
 	return (0);
 }
 
-static int
-copy_entry(struct copy *c, int from_dir, int to_dir, const char *name)
+int
+subvol_copy_entry(struct copy *c, int from_dir, int to_dir, const char *name)
 {
 	struct stat st;
 	int in, rc;
@@ -356,9 +344,8 @@ copy_entry(struct copy *c, int from_dir, int to_dir, const char *name)
 	return (rc);
 }
 
-/* All of the copy is on the disk: one sync of the file system is faster than one a file. */
-static int
-sync_copy(int dirfd, const char *name, struct err *e)
+int
+subvol_sync(int dirfd, const char *name, struct err *e)
 {
 	if (syncfs(dirfd) != 0)
 		return (err_sys(e, "cannot sync '%s'", name));
@@ -376,15 +363,6 @@ copy_init(struct copy *c, int src_fd, struct err *e)
 	return ((c->window = malloc(WINDOW)) == NULL ? err_mem(e) : 0);
 }
 
-static void
-copy_release(struct copy *c)
-{
-	free(c->window);
-	xattrs_release(&c->xattrs);
-	buf_release(&c->target);
-	buf_release(&c->path);
-}
-
 int
 subvol_copy_path(int src_dirfd, const char *path, int dirfd, struct err *e)
 {
@@ -395,25 +373,51 @@ subvol_copy_path(int src_dirfd, const char *path, int dirfd, struct err *e)
 		return (-1);
 	c.only = path;
 	rc = copy_below(&c, src_dirfd, dirfd);
-	copy_release(&c);
+	subvol_copy_stop(&c);
 	return (rc);
+}
+
+int
+subvol_copy_start(struct copy *c, int src_fd, int dirfd, const char *name, struct err *e)
+{
+	struct stat st;
+
+	if (copy_init(c, src_fd, e) != 0)
+		return (-1);
+	return (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? err_set(e, "'%s' exists", name) : 0);
+}
+
+int
+subvol_copy_all(struct copy *c, int src_fd, int dirfd, const char *name)
+{
+	struct stat st;
+
+	if (copy_dir(c, src_fd, dirfd, name) == 0 && subvol_sync(dirfd, name, c->e) == 0)
+		return (0);
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		(void)subvol_remove_tree(dirfd, name, NULL);
+	return (-1);
+}
+
+void
+subvol_copy_stop(struct copy *c)
+{
+	free(c->window);
+	free(c->copied);
+	xattrs_release(&c->xattrs);
+	buf_release(&c->paths);
+	buf_release(&c->target);
+	buf_release(&c->path);
 }
 
 int
 subvol_copy(int src_fd, int dirfd, const char *name, struct err *e)
 {
-	struct copy c;
-	struct stat st;
+	struct copy c = {.window = NULL};
 	int rc = -1;
 
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return (err_set(e, "'%s' exists", name));
-	if (copy_init(&c, src_fd, e) != 0)
-		return (-1);
-	if (copy_dir(&c, src_fd, dirfd, name) == 0)
-		rc = sync_copy(dirfd, name, e);
-	if (rc != 0 && fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		(void)subvol_remove_tree(dirfd, name, NULL);
-	copy_release(&c);
+	if (subvol_copy_start(&c, src_fd, dirfd, name, e) == 0)
+		rc = subvol_copy_all(&c, src_fd, dirfd, name);
+	subvol_copy_stop(&c);
 	return (rc);
 }
