@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -111,11 +112,21 @@ struct pair {
 
 static int renew_below(struct copy *c, struct pair *p);
 
-/* The copy may be of a mode that lets nobody write. */
+/* Make the copy of a directory what it was when it was new: of a mode that lets us write, and without ACLs that what is made in it would inherit. */
 static int
 touch(struct copy *c, struct pair *p)
 {
-	if (!p->touched && fchmod(p->out, 0700) != 0)
+	struct xattrs *x = &c->xattrs;
+	size_t i;
+
+	if (p->touched)
+		return (0);
+	if (xattrs_list(x, p->out, NULL) != 0)
+		return (failed(c, "list the extended attributes of the copy of"));
+	for (i = 0; i < x->n; i++)
+		if (fremovexattr(p->out, x->name[i]) != 0)
+			return (failed(c, "remove the extended attributes of the copy of"));
+	if (fchmod(p->out, 0700) != 0)
 		return (failed(c, "change the copy of the directory of"));
 	p->touched = true;
 	return (0);
@@ -146,10 +157,12 @@ renew_dir(struct copy *c, const struct pair *parent, const char *name, const str
 		failed(c, "open directory");
 		goto out;
 	}
+	rc = to_ns(st.st_ctim) != was->ctime_ns ? touch(c, &p) : 0;
 	c->depth++;
-	rc = renew_below(c, &p);
+	if (rc == 0)
+		rc = renew_below(c, &p);
 	c->depth--;
-	if (rc == 0 && (p.touched || to_ns(st.st_ctim) != was->ctime_ns))
+	if (rc == 0 && p.touched)
 		rc = subvol_copy_attributes(c, p.in, p.out, parent->out, name, &st);
 out:	if (p.in != -1)
 		close(p.in);
@@ -291,7 +304,7 @@ subvol_draft_renew(struct subvol_draft *d, int src_fd, struct err *e)
 		return (err_sys(e, "cannot stat what is copied to '%s'", d->name));
 	if ((p.out = openat(d->dirfd, d->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
 		return (err_sys(e, "cannot open '%s'", d->name));
-	if (renew_below(&d->c, &p) == 0)
+	if (touch(&d->c, &p) == 0 && renew_below(&d->c, &p) == 0)
 		rc = subvol_copy_attributes(&d->c, src_fd, p.out, d->dirfd, d->name, &st);
 	close(p.out);
 	return (rc);

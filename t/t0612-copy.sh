@@ -58,6 +58,9 @@ for type in ext4 xfs; do
 		mv "$L/x" "$L/swap-b"
 		mv "$L/big" "$L/moved"
 		setfattr -n user.late -v 1 "$L/a-x"
+		setfattr -x user.d "$L/a"
+		setfacl -d -m u:77:r "$L/deep/er"
+		setfacl -b "$L/a/b"
 		chown 7:8 "$L/link" -h
 		ln -sfn changed "$L/long"
 		rm -r "$L/gone.d"
