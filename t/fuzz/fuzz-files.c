@@ -119,7 +119,7 @@ try_bytes(const uint8_t *data, size_t size)
 	buf_release(&b);
 }
 
-/* Files of two bytes of path each, as many as the bytes give: some for the base, some for changes over it. */
+/* Files of few paths, so that changes often are of what the base has, as many as the bytes give: some for the base, some for changes over it. */
 static void
 make(struct files_walk *w, const uint8_t *data, size_t size, bool change)
 {
@@ -132,9 +132,9 @@ make(struct files_walk *w, const uint8_t *data, size_t size, bool change)
 	for (i = 0; i + 3 <= size && w->n < MOST; i += 3) {
 		if ((data[i] & 1) != change)
 			continue;
-		path[0] = (char)('a' + (data[i] >> 1) % 16);
+		path[0] = (char)('a' + (data[i] >> 1) % 4);
 		path[1] = (data[i + 1] & 1) != 0 ? '/' : '-';
-		path[2] = (char)data[i + 1];
+		path[2] = (char)('0' + (data[i + 1] >> 1) % 4);
 		it[w->n] = (struct files_item){.path = w->paths.len, .len = 3, .ino = data[i + 2] % 8, .order = w->n, .removed = change && data[i + 2] > 200};
 		memset(it[w->n].leaf, data[i + 2], SHA256_SIZE);
 		it[w->n].leaf[0] = (uint8_t)i;
