@@ -1,9 +1,11 @@
 # What ecl-run, ecl-watch and ecl-hook-dpkg share: the options for what is observed and where it is recorded, and observe.
 
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
+
+set -u -o pipefail
 
 me=${0##*/}
-collect=() append=()
+collect=() append=() taken=0
 
 warn()
 {
@@ -42,15 +44,15 @@ login_user()
 	fi
 }
 
-# as_typed ARG...: a command line for people, at most 1000 bytes of UTF-8 long.
+# as_typed ARG...: a command line for people, UTF-8, cut after 1000 characters.
 as_typed()
 {
 	local LC_ALL=C.UTF-8 text
 
 	printf -v text '%q ' "$@"
 	text=${text% }
-	printf '%s' "${text:0:250}"
-	test ${#text} -le 250 || printf '...'
+	printf '%s' "${text:0:1000}"
+	test ${#text} -le 1000 || printf '...'
 }
 
 # observe APPEND-OPTION...: record what $collectors see.  What a collector had to leave out is no failure.
