@@ -95,15 +95,15 @@ class Importer:
 			return "its name has control characters"
 		return None
 
-	def event(self, time_us, element, state, **more):
-		"""Print an event.  A time that goes back is held: the log has one order."""
+	def event(self, time_us, element, **members):
+		"""Print an event with these members, but for texts that are empty.  A time that goes back is held: the log has one order."""
 		self.last_us = time_us = max(time_us, self.last_us)
 		time = time_text(time_us)
 		if self.first:
 			print(time)
 			self.end()
-		line = {"time": time, "element": element, "state": state}
-		line.update((name, value) for name, value in more.items() if value)
+		line = {"time": time, "element": element}
+		line.update((name, value) for name, value in members.items() if value or name == "state")
 		sys.stdout.write(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 	def end(self):
