@@ -3,7 +3,8 @@ test_description='collectors: stable, whole or without the line that says so'
 . "${0%/*}/test-lib.sh"
 
 scripts=$top_srcdir/scripts
-collectors='ecl-collect-packages ecl-collect-links ecl-collect-addrs ecl-collect-units'
+collectors=
+for kind in addrs links listen mounts nft ovs packages routes units; do collectors="$collectors ecl-collect-$kind"; done
 command -v jq >/dev/null || test_bail 'jq is missing'
 for program in dpkg-query ip; do
 	if command -v $program >/dev/null; then test_set_prereq $program; fi
@@ -121,6 +122,16 @@ test_expect_success 'the source fails half-way: nothing is printed' '
 	echo "[]"
 	exit 3
 	END
+	for f in findmnt nft ovs-vsctl; do
+		fake $f <<-\END
+		echo "{"
+		exit 3
+		END
+	done
+	fake ss <<-\END
+	echo "tcp LISTEN 0 128 0.0.0.0:1 0.0.0.0:*"
+	exit 3
+	END
 	for c in $collectors; do
 		test_expect_code 2 with_fakes $c >out 2>err
 		test_line_count = 0 out
@@ -131,27 +142,34 @@ test_expect_success 'the source fails half-way: nothing is printed' '
 test_expect_success 'the source prints half a document and exits 0: nothing is printed' '
 	fake ip <<<"echo [{"
 	fake systemctl <<<"echo [{"
-	for c in ecl-collect-links ecl-collect-addrs ecl-collect-units; do
+	for f in findmnt lsblk nft ovs-vsctl; do
+		fake $f <<<"echo {"
+	done
+	for c in ${collectors/ecl-collect-listen/}; do
+		test $c != ecl-collect-packages || continue
 		test_expect_code 2 with_fakes $c >out 2>err
 		test_line_count = 0 out
 	done
 '
 
 test_expect_success 'killed while the source is at work: nothing is printed' '
-	fake dpkg-query <<-\END
-	printf "half\tinstall ok installed\t1\tx\n"
-	echo $$ >pid.new
-	mv pid.new pid
-	exec sleep 60
-	END
-	rm -f pid
-	with_fakes ecl-collect-packages >out &
-	job=$!
-	wait_for pid
-	kill -9 $job
-	wait $job || true
-	kill "$(cat pid)"
-	test_line_count = 0 out
+	for pair in dpkg-query:packages ip:addrs ip:links ip:routes ss:listen findmnt:mounts lsblk:mounts nft:nft ovs-vsctl:ovs systemctl:units; do
+		fake ${pair%:*} <<-\END
+		printf "half\tinstall ok installed\t1\tx\n"
+		echo $$ >pid.new
+		mv pid.new pid
+		exec sleep 60
+		END
+		rm -f pid
+		with_fakes ecl-collect-${pair#*:} >out &
+		job=$!
+		wait_for pid
+		kill -9 $job
+		wait $job || true
+		kill "$(cat pid)"
+		test_line_count = 0 out
+		rm fake/${pair%:*}
+	done
 '
 
 test_expect_success 'packages: what dpkg-query says becomes the state' '
