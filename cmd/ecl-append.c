@@ -456,10 +456,14 @@ main(int argc, char **argv)
 	memset(&r, 0, sizeof(r));
 	r.rejects_fd = -1;
 	record_init(&r.record);
-	if (parse_options(&r, argv) == -1)
+	if (parse_options(&r, argv) == -1) {
+		redact_release(&r.redact);
 		return (r.cli.exit);
-	if ((code = check_options(&r)) != 0)
+	}
+	if ((code = check_options(&r)) != 0) {
+		redact_release(&r.redact);
 		return (code);
+	}
 	signal(SIGPIPE, SIG_IGN);
 	r.table = cli_want_table(&r.cli);
 	r.on_terminal = isatty(STDOUT_FILENO) == 1;

@@ -90,6 +90,12 @@ test_block(void)
 		"    x:\n      - \"abcdefghijklmnopqrstu\n        vwxyz\"\n      + 7\n"},
 	    {"{}", "{\"x\":\"abcdefghijklmnopqrstuvwxyz\"}", 30, false,
 		"    + x: \"abcdefghijklmnopqrst\n      uvwxyz\"\n"},
+	    {"{\"t\":\"1\\n2\\n3\\n4\\n\"}", "{\"t\":\"1\\nx\\u001b\\n3\\n4\\n5\"}", 80, false,
+		"    t:\n      line 2:\n      - 2\n      + x\\x1b\n      line 5:\n      + 5\n      \\ no line feed at the end\n"},
+	    {"{}", "{\"t\":\"1\\nabcdefghijklmnopqrstuvwxyz\\n\"}", 30, false,
+		"    t:\n      line 1:\n      + 1\n      + abcdefghijklmnopqrstuv\n        wxyz\n"},
+	    {"{\"t\":\"1\\n\"}", "{\"t\":1}", 80, false, "    t: \"1\\n\" -> 1\n"},
+	    {"{\"t\":\"\\\\n\"}", "{\"t\":\"b\"}", 80, false, "    t: \"\\\\n\" -> \"b\"\n"},
 	    {"{\"x\":1}", "{}", 30, true,
 		"    \033[31m- \033[0m\033[31mx\033[0m\033[31m: \033[0m\033[31m1\033[0m\n"},
 	};
@@ -110,7 +116,7 @@ static void
 test_widths(void)
 {
 	static const char *const parts[] = {"a", "bb", "\xe6\xbc\xa2", "\xf0\x9f\x98\x80",
-	    "e\xcc\x81", "\\u001b", "\xe2\x80\xae", ".", "\\\""};
+	    "e\xcc\x81", "\\u001b", "\\n", "\xe2\x80\xae", ".", "\\\""};
 	struct buf state[2] = {BUF_INIT, BUF_INIT}, out = BUF_INIT;
 	struct random r = {20261121};
 	struct span line, rest;
@@ -122,7 +128,7 @@ test_widths(void)
 			buf_reset(&state[k]);
 			buf_addf(&state[k], "{\"k\":\"");
 			for (n = random_below(&r, 30); n > 0; n--)
-				buf_adds(&state[k], parts[random_below(&r, 9)]);
+				buf_adds(&state[k], parts[random_below(&r, 10)]);
 			buf_addf(&state[k], "\",\"n\":%u}", random_below(&r, 100));
 		}
 		room = 1 + random_below(&r, 80);

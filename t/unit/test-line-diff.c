@@ -77,11 +77,12 @@ try(struct random *rnd, size_t lines, size_t edits, bool few)
 {
 	struct buf before = BUF_INIT, after = BUF_INIT;
 	struct edit t = {.lines = 0};
-	size_t i, changed = 0;
+	size_t i, len, changed = 0;
 	bool good;
 
 	for (i = 0; i < lines; i++) {
-		buf_addf(&before, "%u%s", (unsigned)random_below(rnd, 5), i + 1 == lines && random_below(rnd, 3) == 0 ? "" : "\n");
+		len = i + 1 == lines && random_below(rnd, 3) == 0 ? 1 : 2;
+		buf_addf(&before, "%u%s", (unsigned)random_below(rnd, 5), len == 1 ? "" : "\n");
 		if (random_below(rnd, lines) < edits) {
 			switch (random_below(rnd, 3)) {
 			case 0:
@@ -97,11 +98,7 @@ try(struct random *rnd, size_t lines, size_t edits, bool few)
 				continue;
 			}
 		}
-		buf_add(&after, before.data + before.len - 2, 2);
-		if (before.data[before.len - 1] != '\n') {
-			after.len -= 2;
-			buf_add(&after, before.data + before.len - 1, 1);
-		}
+		buf_add(&after, before.data + before.len - len, len);
 	}
 	t.before = (struct span){before.data, before.len};
 	good = line_diff(t.before, (struct span){after.data, after.len}, apply, &t) == 0 && !t.bad;
