@@ -13,9 +13,11 @@ if test_have_prereq ROOT && ip netns add $net 2>/dev/null; then
 	test_set_prereq NETNS
 	trap 'rc=$?; ip netns del $net; (exit $rc); test_at_exit' EXIT
 fi
-for program in nft ovsdb-server findmnt ss; do
+for program in ovsdb-server findmnt ss; do
 	! command -v $program >/dev/null || test_set_prereq $program
 done
+# The kernel must know of nftables, too.
+! test_have_prereq NETNS || ! ip netns exec $net nft list ruleset >/dev/null 2>&1 || test_set_prereq nft
 
 inside()
 {

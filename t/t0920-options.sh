@@ -27,6 +27,30 @@ manual()
 		sed 's/Fl Fl /--/; s/^Fl \(.\) , /-\1 /; s/^Fl \([a-zA-Z]\) Ar/-\1 Ar/; s/ \(Ar\|Cm\) .*/ ARG/' | LC_ALL=C sort
 }
 
+# completion_knows NAME: which of the options in the help of ecl-NAME take an argument.
+completion_knows()
+{
+	local p=$1
+
+	test_expect_success "ecl-$p: the completion knows what each option takes" '
+		ecl-$p --help >text &&
+		help text | sed "s/^\(-.\) \(--[^ ]*\)\(.*\)/\1\3\n\2\3/" >help &&
+		test -s help &&
+		(
+			_filedir() { :; }
+			_ecl_names() { :; }
+			complete() { :; }
+			. "$top_srcdir/completions/ecl"
+			_ecl_names() { :; }
+			while read -r option arg; do
+				! _ecl_argument "ecl-$p" "$option" || option="$option ARG"
+				printf "%s\n" "$option"
+			done
+		) <help >completion &&
+		test_cmp help completion
+	'
+}
+
 for p in $programs; do
 	test_expect_success "ecl-$p: --help" '
 		ecl-$p --help >text &&
@@ -58,22 +82,12 @@ for p in $programs; do
 		test_cmp /dev/null lint
 	'
 
-	test_expect_success "ecl-$p: the completion knows what each option takes" '
-		ecl-$p --help >text &&
-		help text | sed "s/^\(-.\) \(--[^ ]*\)\(.*\)/\1\3\n\2\3/" >help &&
-		(
-			_filedir() { :; }
-			_ecl_names() { :; }
-			complete() { :; }
-			. "$top_srcdir/completions/ecl"
-			_ecl_names() { :; }
-			while read -r option arg; do
-				! _ecl_argument "ecl-$p" "$option" || option="$option ARG"
-				printf "%s\n" "$option"
-			done
-		) <help >completion &&
-		test_cmp help completion
-	'
+	completion_knows $p
+done
+
+# Scripts of several to a man page.
+for p in apply-files collect hook-dpkg import-dpkg-log import-git import-journal run watch; do
+	completion_knows $p
 done
 
 test_done
