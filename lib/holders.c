@@ -26,6 +26,7 @@ struct search {
 	char dir[PATH_MAX]; /* as the kernel names it now */
 	size_t dir_len;
 	bool whole_device;
+	const char *own;
 	dev_t dev;
 	int64_t until_ms;
 };
@@ -48,6 +49,15 @@ below(const struct search *s, const char *path)
 	if (path[s->dir_len] == '\0')
 		return (".");
 	return (path[s->dir_len] == '/' ? path + s->dir_len + 1 : NULL);
+}
+
+/* Whether ${path}, relative to the directory, is one of those that do not count. */
+static bool
+is_own(const struct search *s, const char *path)
+{
+	size_t len = s->own == NULL ? 0 : strlen(s->own);
+
+	return (strcmp(path, ".") == 0 || (len > 0 && strncmp(path, s->own, len) == 0 && (path[len] == '\0' || path[len] == '/')));
 }
 
 /* Without asking the server of a file system that may have gone away. */
@@ -90,6 +100,8 @@ look_at(struct search *s, int dirfd, const char *name, bool cwd, struct holder *
 	if ((size_t)n > strlen(DELETED) && strcmp(path + n - strlen(DELETED), DELETED) == 0)
 		return;
 	if ((what = below(s, path)) == NULL && (!s->whole_device || !same_device(s, dirfd, name)))
+		return;
+	if (what != NULL && !cwd && is_own(s, what))
 		return;
 	if (h->pid != 0) {
 		h->more++;
@@ -167,9 +179,9 @@ look_at_all(struct search *s, DIR *proc)
 }
 
 void
-holders_find(int dir_fd, bool whole_device, struct holders *ret)
+holders_find(int dir_fd, bool whole_device, const char *own, struct holders *ret)
 {
-	struct search s = {.found = ret, .whole_device = whole_device, .until_ms = now_ms() + HOLDERS_MS};
+	struct search s = {.found = ret, .whole_device = whole_device, .own = own, .until_ms = now_ms() + HOLDERS_MS};
 	struct stat st;
 	char link[64];
 	ssize_t n;

@@ -33,13 +33,14 @@ struct holders {
 };
 
 /**
- * holders_find(dir_fd, whole_device, ret):
+ * holders_find(dir_fd, whole_device, own, ret):
  * Look through /proc for processes other than this one that have files below the directory ${dir_fd} open, or have it or one below it as their
- * working or root directory.  With ${whole_device} also whatever has the same st_dev, under whatever path: for a subvolume.  Files that were
+ * working or root directory.  Files below the directory ${own} of it (NULL: none) do not count, nor does the directory ${dir_fd} itself as an open file: so
+ * programs of ours are not found, who look what live is.  With ${whole_device} also whatever has the same st_dev, under whatever path: for a subvolume.  Files that were
  * unlinked, and those that are mapped but not open, are not found.  Ends after HOLDERS_MS.  Never fails: ${ret}, to be released with
  * holders_release(), says how much was seen.  O(open files of all processes).
  */
-void holders_find(int dir_fd, bool whole_device, struct holders *ret);
+void holders_find(int dir_fd, bool whole_device, const char *own, struct holders *ret);
 void holders_release(struct holders *h);
 
 #endif

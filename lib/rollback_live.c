@@ -140,7 +140,7 @@ finish(struct exchange *x, struct err *e)
 
 	if ((fd = io_open_dir(x->l->root_fd, x->old, e)) == -1)
 		return (-1);
-	holders_find(fd, x->r->backend == BACKEND_BTRFS, &result->holders);
+	holders_find(fd, x->r->backend == BACKEND_BTRFS, ".ecl", &result->holders);
 	result->asked = true;
 	if (!x->r->opt->no_snap && (rc = snap_finish(x->l, fd, x->r->opt->wait_ms, &h, &line, e)) == 0)
 		block_name(&h, result->undo);

@@ -65,7 +65,7 @@ find_holders(struct rollback *r)
 	size_t i, at;
 	char *rest;
 
-	holders_find(r->paths.stage_fd, false, h);
+	holders_find(r->paths.stage_fd, false, NULL, h);
 	r->result->asked = true;
 	for (i = 0; i < h->n; i++) {
 		at = strtoul(h->paths.data + h->holder[i].path, &rest, 10);
