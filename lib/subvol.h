@@ -19,7 +19,7 @@ int subvol_create(enum backend b, int dirfd, const char *name, struct err *e);
 /**
  * subvol_snapshot(b, src_fd, dirfd, name, read_only, e):
  * A snapshot of the subvolume ${src_fd} as ${name} under ${dirfd}.  btrfs: atomic and durable by itself.  copy: every
- * file with its mode, owner, times and xattrs, reflinked where it can be, else copied sparse (never hard links); synced before it returns;
+ * file with its mode, owner, times and xattrs, reflinked where it can be, else copied sparse (never a hard link to the original; what is linked there to each other is here, too); synced before it returns;
  * removed again where it fails.  O(1) on btrfs, O(files) on copy.
  */
 int subvol_snapshot(enum backend b, int src_fd, int dirfd, const char *name, bool read_only, struct err *e);

@@ -1,4 +1,4 @@
-/* Copies of whole trees, by descriptors: reflinks where the file system has them, never hard links. */
+/* Copies of whole trees, by descriptors: reflinks where the file system has them, never hard links to the original. */
 #include "config.h"
 
 #include <sys/ioctl.h>
@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fs.h>
+#include <search.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,12 @@
 #include "banned.h"
 
 #define WINDOW (1u << 20)
+
+/* A file with several names, and the first of them. */
+struct linked {
+	ino_t ino;
+	char path[]; /* below copy.top_fd */
+};
 
 static int
 failed(struct copy *c, const char *what)
@@ -268,6 +275,8 @@ copy_dir(struct copy *c, int in, int to_dir, const char *name)
 		return (failed(c, "make a copy of"));
 	if ((out = openat(to_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
 		return (failed(c, "make a copy of"));
+	if (c->top_fd == -1)
+		c->top_fd = out;
 	if (c->depth == 0) { /* what it inherited is not the original's */
 		(void)fremovexattr(out, "system.posix_acl_default");
 		(void)fremovexattr(out, "system.posix_acl_access");
@@ -325,6 +334,39 @@ copy_special(struct copy *c, int from_dir, int to_dir, const char *name, const s
 	return (0);
 }
 
+static int
+compare_linked(const void *a, const void *b)
+{
+	const struct linked *x = a, *y = b;
+
+	return (x->ino < y->ino ? -1 : x->ino > y->ino);
+}
+
+/* One file more, or one more name of the same.  Return 1 where it was linked, 0 where it is to be copied, or -1. */
+static int
+link_again(struct copy *c, int to_dir, const char *name, const struct stat *st)
+{
+	struct linked *l, **found;
+
+	if (st->st_nlink < 2)
+		return (0);
+	if (c->path.failed || (l = malloc(sizeof(*l) + c->path.len + 1)) == NULL)
+		return (err_mem(c->e));
+	l->ino = st->st_ino;
+	memcpy(l->path, buf_cstr(&c->path), c->path.len + 1);
+	if ((found = tsearch(l, &c->linked, compare_linked)) == NULL) {
+		free(l);
+		return (err_mem(c->e));
+	}
+	if (*found == l)
+		return (0);
+	free(l);
+	if (linkat(c->top_fd, (*found)->path, to_dir, name, 0) == 0)
+		return (1);
+	/* Too many, too deep, or the first one vanished before it was copied: then it is a file of its own. */
+	return (errno == EMLINK || errno == ENAMETOOLONG || errno == ENOENT ? 0 : failed(c, "make a link that is a copy of"));
+}
+
 int
 subvol_copy_entry(struct copy *c, int from_dir, int to_dir, const char *name)
 {
@@ -333,6 +375,8 @@ subvol_copy_entry(struct copy *c, int from_dir, int to_dir, const char *name)
 
 	if (fstatat(from_dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return (errno == ENOENT ? 0 : failed(c, "stat"));
+	if (!S_ISDIR(st.st_mode) && (rc = link_again(c, to_dir, name, &st)) != 0)
+		return (rc == 1 ? 0 : -1);
 	if (S_ISREG(st.st_mode))
 		return (copy_regular(c, from_dir, to_dir, name));
 	if (!S_ISDIR(st.st_mode))
@@ -359,7 +403,7 @@ copy_init(struct copy *c, int src_fd, struct err *e)
 
 	if (fstat(src_fd, &st) != 0)
 		return (err_sys(e, "cannot stat what is to be copied"));
-	*c = (struct copy){.dev = st.st_dev, .reflink = true, .splice = true, .e = e};
+	*c = (struct copy){.top_fd = -1, .dev = st.st_dev, .reflink = true, .splice = true, .e = e};
 	return ((c->window = malloc(WINDOW)) == NULL ? err_mem(e) : 0);
 }
 
@@ -372,6 +416,7 @@ subvol_copy_path(int src_dirfd, const char *path, int dirfd, struct err *e)
 	if (copy_init(&c, src_dirfd, e) != 0)
 		return (-1);
 	c.only = path;
+	c.top_fd = dirfd;
 	rc = copy_below(&c, src_dirfd, dirfd);
 	subvol_copy_stop(&c);
 	return (rc);
@@ -400,8 +445,16 @@ subvol_copy_all(struct copy *c, int src_fd, int dirfd, const char *name)
 }
 
 void
+subvol_copy_forget_links(struct copy *c)
+{
+	tdestroy(c->linked, free);
+	c->linked = NULL;
+}
+
+void
 subvol_copy_stop(struct copy *c)
 {
+	subvol_copy_forget_links(c);
 	free(c->window);
 	free(c->copied);
 	xattrs_release(&c->xattrs);

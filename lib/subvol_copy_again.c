@@ -304,6 +304,9 @@ subvol_draft_renew(struct subvol_draft *d, int src_fd, struct err *e)
 		return (err_sys(e, "cannot stat what is copied to '%s'", d->name));
 	if ((p.out = openat(d->dirfd, d->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) == -1)
 		return (err_sys(e, "cannot open '%s'", d->name));
+	/* All names of a file that changed are copied anew: what they were linked to before is what it was before. */
+	subvol_copy_forget_links(&d->c);
+	d->c.top_fd = p.out;
 	if (touch(&d->c, &p) == 0 && renew_below(&d->c, &p) == 0)
 		rc = subvol_copy_attributes(&d->c, src_fd, p.out, d->dirfd, d->name, &st);
 	close(p.out);

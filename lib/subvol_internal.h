@@ -16,7 +16,7 @@
 
 /**
  * subvol_copy(src_fd, dirfd, name, e):
- * Copy the directory ${src_fd} with all below it to the new directory ${name} under ${dirfd}, and sync.  What
+ * Copy the directory ${src_fd} with all below it to the new directory ${name} under ${dirfd}, and sync.  Names of one file are names of one file there.  What
  * vanishes meanwhile is left out.  Return 0, or -1 with nothing left of it.
  */
 int subvol_copy(int src_fd, int dirfd, const char *name, struct err *e);
@@ -29,6 +29,8 @@ struct copied_file {
 };
 
 struct copy {
+	int top_fd;   /* where the copy is: path is relative to it */
+	void *linked; /* files with several names, a tree of the first of each (tsearch(3)) */
 	dev_t dev;
 	bool reflink;	 /* worth trying: both ends are on one file system that has them */
 	bool splice;	 /* so is copy_file_range */
@@ -53,6 +55,9 @@ void subvol_copy_stop(struct copy *c);
 
 /** subvol_copy_entry(c, from_dir, to_dir, name): one file, or directory with all below it, that is not there yet; its path is c->path. */
 int subvol_copy_entry(struct copy *c, int from_dir, int to_dir, const char *name);
+
+/** subvol_copy_forget_links(c): a name that is copied from now on is linked to none that was copied before. */
+void subvol_copy_forget_links(struct copy *c);
 
 /** subvol_copy_attributes(c, in, out, to_dir, name, st): owner, mode, xattrs and times of a file or directory, last of all. */
 int subvol_copy_attributes(struct copy *c, int in, int out, int to_dir, const char *name, const struct stat *st);

@@ -17,7 +17,8 @@ list()
 # base BACKEND: a root $R with a block 0, and much that is different since.
 base()
 {
-	R=$(ecl_backend_root "$1") && export ECL_ROOT=$R && ecl-init --backend "$1" "$R" >/dev/null && fill "$R/live" first &&
+	R=$(ecl_backend_root "$1") && export ECL_ROOT=$R && ecl-init --embedder none --backend "$1" "$R" >/dev/null && fill "$R/live" first &&
+	ln "$R/live/a/f" "$R/live/a/f.too" && ln "$R/live/a/f" "$R/live/f.outside" &&
 	mkdir -p -m 751 "$R/live/only/deep" && echo d >"$R/live/only/deep/f" && echo e >"$R/live/only/deep/e" && echo s >"$R/live/only/s" &&
 	ecl-append -q <<-\IN &&
 		{"element":"if:eth0","state":{"mtu":1500}}
@@ -26,7 +27,7 @@ base()
 		{"element":"svc:a","state":1}
 	IN
 	ecl-snap >block0 && B=$(ecl-snap --path block-0) && list "$B" >list0 &&
-	fill "$R/live" second && rm -r "$R/live/gone" "$R/live/gone.d" "$R/live/only" && mkdir -p "$R/live/new.d/x" && : >"$R/live/new.d/x/f" &&
+	rm "$R/live/a/f.too" && fill "$R/live" second && rm -r "$R/live/gone" "$R/live/gone.d" "$R/live/only" && mkdir -p "$R/live/new.d/x" && : >"$R/live/new.d/x/f" &&
 	echo kept >"$R/live/kept" && chmod 600 "$R/live/a/f" && rm "$R/live/link" && mkdir "$R/live/link" && : >"$R/live/link/f" &&
 	ecl-append -q <<-\IN &&
 		{"element":"if:eth0","state":{"mtu":9000}}
@@ -201,6 +202,8 @@ for backend in btrfs copy; do
 		test "$(jq -c "[.element, .state]" done | tr "\n" " ")" = "[\"ecl:layer\",null] [\"svc:a\",1] "
 		test "$(head -n 1 done | jq -c "[.meta.elements, .meta.paths]")" = "[[\"svc:a\"],[\"a\",\"new.d\"]]"
 		is_back a new.d
+		test "$(stat -c %h:%i "$R/live/a/f")" = "2:$(stat -c %i "$R/live/a/f.too")"
+		test ! "$R/live/a/f" -ef "$R/live/f.outside"
 		check_blocks "$R"
 		ecl-verify -q
 	'
@@ -312,8 +315,8 @@ test_expect_success BTRFS 'on a terminal it says how many elements and files wou
 		ask("--path", "a", "block-0")
 		ask("--element", "if:*", "block-0")
 	END
-	test_grep "1 element changes, and 4 files" out
-	test_grep "1 file changes\." out
+	test_grep "1 element changes, and 6 files" out
+	test_grep "2 files change\." out
 	test_grep "1 element changes\." out
 	test "$(grep -c "nothing was changed" out)" = 3
 '
@@ -350,7 +353,7 @@ test_expect_success BTRFS,NONROOT,ROOT 'an ordinary user, on a root of his own: 
 		U=$(ecl_backend_root btrfs)
 		chown 65534:65534 "$U"
 		export ECL_ROOT=$U
-		as_user ecl-init --backend btrfs "$U" >/dev/null
+		as_user ecl-init --embedder none --backend btrfs "$U" >/dev/null
 		as_user bash -c "mkdir -p $U/live/d/e; echo x >$U/live/d/f; echo x >$U/live/d/e/g"
 		as_user ecl-append -q -e a:1 -s 1
 		as_user ecl-snap -q

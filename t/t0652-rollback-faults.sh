@@ -9,7 +9,7 @@ calls=ioctl,renameat,renameat2,fsync,fdatasync,syncfs,mkdirat,unlinkat,write,pwr
 # begin BACKEND: a root whose block 0 has what is `old' everywhere, and nothing at `gone'.
 begin()
 {
-	K=$(ecl_backend_root "$1") && export ECL_ROOT=$K && ecl-init --backend "$1" "$K" >/dev/null &&
+	K=$(ecl_backend_root "$1") && export ECL_ROOT=$K && ecl-init --embedder none --backend "$1" "$K" >/dev/null &&
 	mkdir "$K/live/d" && put old && rm -r "$K/live/gone" && ecl-append -q -e k:x -s '"old"' && ecl-append -q -e k:y -s '"old"' &&
 	ecl-snap -q && touch acked && rolled=0 where=0
 }
@@ -142,7 +142,7 @@ test_expect_success ROOT,BTRFS 'a full disk: done, or not done and said; and don
 	test_when_finished "umount full/fs; rm -f full/img"
 	K=$TRASH/full/fs/R
 	export ECL_ROOT=$K
-	ecl-init "$K" >/dev/null
+	ecl-init --embedder none "$K" >/dev/null
 	mkdir "$K/live/d"
 	put old
 	rm -r "$K/live/gone"

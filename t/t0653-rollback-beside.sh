@@ -40,7 +40,7 @@ for backend in btrfs copy; do
 	test_expect_success "$pre" "$backend: all kinds of rollback, one behind the other" '
 		R=$(ecl_backend_root '$backend')
 		export ECL_ROOT=$R
-		ecl-init --backend '$backend' "$R" >/dev/null
+		ecl-init --embedder none --backend '$backend' "$R" >/dev/null
 		mkdir "$R/live/d"
 		echo old >"$R/live/d/f"
 		ecl-append -q -e k:x -s "\"old\""
