@@ -41,17 +41,18 @@ base()
 # is_back PATH...: what the block has of them is in live, content and attributes too.
 is_back()
 {
-	local path
+	local path n=0
 
+	rm -rf want.d have.d && mkdir want.d have.d || return 1
 	for path; do
+		n=$((n + 1))
 		if test ! -e "$B/$path" && test ! -L "$B/$path"; then
 			test ! -e "$R/live/$path" || { echo "$path is still there"; return 1; }
 			continue
 		fi
-		rm -rf want.d have.d && mkdir want.d have.d && cp -a "$B/$path" want.d/x && cp -a "$R/live/$path" have.d/x &&
-		{ list want.d >want && list have.d | test_cmp want - || return 1; }
-		files_of want.d >want && files_of have.d | test_cmp want - || return 1
+		cp -a "$B/$path" want.d/$n && cp -a "$R/live/$path" have.d/$n || return 1
 	done
+	list want.d >want && list have.d | test_cmp want - && files_of want.d >want && files_of have.d | test_cmp want -
 }
 
 for backend in btrfs copy; do
