@@ -11,7 +11,7 @@
 #include "buf.h"
 
 #define HOLDERS_MAX 20	/* processes that are named */
-#define HOLDERS_MS 500	/* milliseconds that it may take */
+#define HOLDERS_MS 2000	/* milliseconds that it may take */
 
 struct holder {
 	pid_t pid;

@@ -61,7 +61,7 @@ for backend in btrfs copy; do
 			ecl-append -q -e k:x -s "\"new\""
 			ecl-rollback -q --yes $args block-0 2>err || { cat err; return 1; }
 			# Our own writers and readers know which live is live.
-			test_cmp /dev/null err
+			test_grep ! "of what was live, and" err
 			case $args in
 			"" | --no-snap | *d*) test "$(cat "$R/live/d/f")" = old ;;
 			*) test "$(cat "$R/live/d/f")" = new ;;
