@@ -137,4 +137,5 @@ void
 rollback_result_release(struct rollback_result *r)
 {
 	holders_release(&r->holders);
+	buf_release(&r->absent);
 }

@@ -259,6 +259,7 @@ rollback_paths_find(struct rollback *r, struct err *e)
 	struct rollback_path *p;
 	size_t i;
 
+	buf_reset(&r->result->absent);
 	for (i = 0; i < r->paths.n; i++) {
 		p = &r->paths.path[i];
 		if (p->dir_fd != -1)
@@ -267,10 +268,10 @@ rollback_paths_find(struct rollback *r, struct err *e)
 		if (find_in_live(p, r, e) != 0 || find_in_block(p, r, e) != 0)
 			return (-1);
 		if (!p->wanted && !p->there)
-			return (err_no(e, "'%s' is neither in '%s' nor in live", p->path, r->block->name));
+			buf_add(&r->result->absent, p->path, strlen(p->path) + 1);
 		share(&r->paths, i);
 	}
-	return (0);
+	return (r->result->absent.failed ? err_mem(e) : 0);
 }
 
 /* The copy of one path: of its directories that live lacks only what leads to it. */
@@ -372,8 +373,8 @@ rollback_paths_exchange(struct rollback *r, struct err *e)
 	struct rollback_path *p;
 
 	for (p = r->paths.path; p < r->paths.path + r->paths.n; p++) {
-		if (p->stage_fd == -1)
-			continue; /* another one brings it */
+		if (p->stage_fd == -1 || (!p->wanted && !p->there))
+			continue; /* another one brings it, or there is nothing */
 		if (exchange_one(p, false) != 0) {
 			cannot_exchange(p, e);
 			goto err1;

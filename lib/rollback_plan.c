@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "glob.h"
 #include "rollback_impl.h"
 
 #include "banned.h"
@@ -177,15 +178,26 @@ add_differences(struct rollback *r, const struct states *have, struct err *e)
 	return (rc);
 }
 
-/* Each GLOB must mean something, now or in the block: else it is a slip of the pen. */
 static int
-check_fits(const struct rollback *r, struct err *e)
+fits_element(void *arg, const struct element *el)
+{
+	return (filter_name(arg, el->name));
+}
+
+/* Each GLOB must mean something, be it an element that is as gone as it was in the block: else it is a slip of the pen. */
+static int
+check_fits(struct rollback *r, struct index *ix, struct err *e)
 {
 	size_t i;
+	int n;
 
 	for (i = 0; i < r->opt->elements; i++) {
-		if (!r->fits[i])
-			return (err_no(e, "no element that lives, or did in '%s', matches '%s'", r->block->name, r->opt->element[i]));
+		if (r->fits[i])
+			continue;
+		if ((n = index_each(ix, glob_prefix(r->glob[i].glob->text), fits_element, &r->glob[i], e)) == -1)
+			return (-1);
+		if (n == 0)
+			return (err_no(e, "there never was an element that matches '%s'", r->opt->element[i]));
 	}
 	return (0);
 }
@@ -202,7 +214,7 @@ add_states(struct rollback *r, struct ledger *ledger, struct err *e)
 	for (i = 0; rc == 0 && i < r->opt->elements; i++)
 		rc = filter_settle(&r->glob[i], ledger->index, e);
 	if (rc == 0 && (rc = states_read(&have, ledger, e)) == 0 && (rc = add_differences(r, &have, e)) == 0)
-		rc = check_fits(r, e);
+		rc = check_fits(r, ledger->index, e);
 	states_release(&have);
 	return (rc);
 }

@@ -190,6 +190,7 @@ def cases():
     yield Case('snap', ['ecl-snap', *d], writes=True)
     yield Case('snap --list', ['ecl-snap', *d, '--list'])
     yield Case('rollback', ['ecl-rollback', *d, '--yes', 'block-0'], writes=True, prints_events=True)
+    yield Case('rollback of parts', ['ecl-rollback', *d, '--yes', '--path', 'file', '--element', 'link:*', 'block-0'], writes=True, prints_events=True)
     yield Case('rollback --dry-run', ['ecl-rollback', *d, '--dry-run', 'block-0'], same=lambda out: len(out.splitlines()))
     yield Case('index', ['ecl-index', *d], writes=True)
     yield Case('index --rebuild', ['ecl-index', *d, '--rebuild'], writes=True)
