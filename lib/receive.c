@@ -132,9 +132,9 @@ unpack(struct receiving *r, int in_fd, struct err *e)
 
 /* ---- verifying ---- */
 
-/* The checkpoint that is here, where the block covers it: then it must be of the beginning of the block's log.  Return 1, 0 where there is none, or -1. */
+/* The checkpoint that is here, and of how many events.  Return 1, 0 where there is none, or -1. */
 static int
-own_checkpoint(struct receiving *r, struct buf *note, struct err *e)
+own_checkpoint(struct receiving *r, struct buf *note, uint64_t *ret_size, struct err *e)
 {
 	struct checkpoint cp;
 	struct note n;
@@ -144,7 +144,8 @@ own_checkpoint(struct receiving *r, struct buf *note, struct err *e)
 		return (rc);
 	if (note_parse((struct span){note->data, note->len}, &n, e) != 0 || checkpoint_parse(n.text, &cp, e) != 0)
 		return (-1);
-	return (cp.size <= r->own.block[0].header.size);
+	*ret_size = cp.size;
+	return (1);
 }
 
 static int
@@ -171,11 +172,13 @@ verify(struct receiving *r, struct err *e)
 	struct verify_options opt = {.key = r->opt->key, .keys = r->opt->keys, .progress = r->opt->verify, .arg = r->opt->arg};
 	struct verify_result v;
 	struct buf note = BUF_INIT, path = BUF_INIT;
+	uint64_t size;
 	int n, rc = -1;
 
-	if ((n = own_checkpoint(r, &note, e)) == -1)
+	if ((n = own_checkpoint(r, &note, &size, e)) == -1)
 		goto out;
-	if (n == 1) {
+	/* Where the block covers it, it must be of the beginning of the block's log. */
+	if (n == 1 && size <= r->own.block[0].header.size) {
 		given.bytes = (struct span){note.data, note.len};
 		opt.checkpoint = &given;
 		opt.checkpoints = 1;
@@ -250,14 +253,15 @@ static int
 keep_checkpoint(struct receiving *r, struct err *e)
 {
 	struct buf note = BUF_INIT, have = BUF_INIT;
+	uint64_t size;
 	int ecl, n, rc = -1;
 
 	if ((ecl = io_open_dir(r->block_fd, ".ecl", e)) == -1)
 		return (-1);
-	if ((n = checkpoint_read(ecl, CHECKPOINT_FILE, &note, e)) == 1 && (n = own_checkpoint(r, &have, e)) != -1 && (n == 1 || have.len == 0))
-		rc = io_publish(r->l->root_fd, CHECKPOINT_FILE, note.data, note.len, 0640, true, e);
-	else if (n == 0)
-		rc = 0;
+	if ((n = own_checkpoint(r, &have, &size, e)) == -1 || (n == 1 && size >= r->own.block[0].header.size))
+		rc = n == -1 ? -1 : 0;
+	else if ((n = checkpoint_read(ecl, CHECKPOINT_FILE, &note, e)) != -1)
+		rc = n == 0 ? 0 : io_publish(r->l->root_fd, CHECKPOINT_FILE, note.data, note.len, 0640, true, e);
 	close(ecl);
 	buf_release(&note);
 	buf_release(&have);
@@ -270,8 +274,8 @@ publish(struct receiving *r, enum receive_outcome outcome, struct err *e)
 {
 	const char *name = r->own.block[0].name;
 
-	if (outcome == RECEIVE_KNOWN)
-		return (0);
+	if (outcome == RECEIVE_KNOWN) /* by a run that may have died before its last step */
+		return (keep_checkpoint(r, e));
 	if (outcome == RECEIVE_NEWEST && receive_live(r->l, r->block_fd, r->opt->wait_ms, e) != 0)
 		return (-1);
 	if (io_rename_new(r->l->snap_fd, RECEIVE_BLOCK, name) != 0)

@@ -12,25 +12,16 @@
 #include <unistd.h>
 
 #include "io.h"
-#include "le.h"
 #include "receive_impl.h"
 
 #include "banned.h"
 
-/*
- * A stream begins with a magic and ends with a command "end": length of its data u32, command u16, CRC u32, all little-endian.  What
- * was cut off between two commands unpacks without an error.
- */
-#define MAGIC "btrfs-stream" /* with its NUL */
-#define END_SIZE 10
-#define END_COMMAND 21
-
+#define MAGIC "btrfs-stream" /* what a stream begins with, with its NUL */
 #define PIECE ((size_t)256 << 10)
 
 struct stream {
 	int to;
 	uint64_t bytes;
-	uint8_t end[END_SIZE]; /* the last bytes */
 	bool refused; /* the command takes no more: it says why */
 };
 
@@ -70,16 +61,6 @@ err0:	if (rc == 0)
 	return (rc == ENOENT ? err_set(e, "cannot find the program 'btrfs', which unpacks streams: install btrfs-progs") : err_sys(e, "cannot start 'btrfs'"));
 }
 
-static void
-keep_end(struct stream *s, const char *p, size_t n)
-{
-	if (n < END_SIZE) {
-		memmove(s->end, s->end + n, END_SIZE - n);
-		memcpy(s->end + END_SIZE - n, p, n);
-	} else
-		memcpy(s->end, p + n - END_SIZE, END_SIZE);
-}
-
 /* The first bytes, before anything is made of them: ${p} has room for a piece.  Return their number, or -1. */
 static ssize_t
 read_magic(int in, char *p, struct err *e)
@@ -110,7 +91,6 @@ carry(struct stream *s, int in, char *p, ssize_t n, const struct receive_options
 			s->refused = errno == EPIPE;
 			return (err_sys(e, "cannot hand the stream on"));
 		}
-		keep_end(s, p, (size_t)n);
 		s->bytes += (uint64_t)n;
 		if (opt->step != NULL)
 			opt->step(opt->arg, s->bytes);
@@ -139,14 +119,6 @@ say_refused(int messages, struct err *e)
 }
 
 static int
-check_end(const struct stream *s, struct err *e)
-{
-	if (s->bytes >= sizeof(MAGIC) + END_SIZE && le32_get(s->end) == 0 && le16_get(s->end + 4) == END_COMMAND)
-		return (0);
-	return (err_no(e, "the stream ends too early, after %ju bytes", (uintmax_t)s->bytes));
-}
-
-static int
 unpack(struct receive_guard *g, int in, int staging_fd, char *first, ssize_t n, const struct receive_options *opt, int messages, struct err *e)
 {
 	struct stream s = {.to = -1};
@@ -168,7 +140,7 @@ unpack(struct receive_guard *g, int in, int staging_fd, char *first, ssize_t n, 
 		return (-1);
 	if (s.refused || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		return (say_refused(messages, e));
-	return (check_end(&s, e));
+	return (0);
 }
 
 int

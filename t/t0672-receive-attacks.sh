@@ -1,0 +1,169 @@
+test_description='ecl-snap --receive: streams that are hostile, cut, damaged, of others; each refused, and nothing is left of it'
+. "${0%/*}/test-lib.sh"
+. "$top_srcdir/t/block-lib.sh"
+. "$top_srcdir/t/send-lib.sh"
+
+test_btrfs
+if ! test_have_prereq BTRFS; then
+	skip_all='a btrfs of our own cannot be had'
+	test_done
+fi
+A=$TRASH/btrfs/a B=$TRASH/other/b
+
+# look_around: what there is on the disk of B, beside B.
+look_around() { find "$TRASH/other" -xdev ! -path "$TRASH/other/b" ! -path "$TRASH/other/b/*" -ls; }
+
+# refuse FILE [CODES]: B does not take it: an exit code and a reason, and B and all around it are as they were.
+refuse()
+{
+	local rc=0
+
+	ecl-snap -d "$B" --receive --key "$V" <"$1" >out 2>err || rc=$?
+	case ${2-1 2} in *$rc*) ;; *) echo "exit $rc of $1"; cat err; return 1 ;; esac
+	test -s err && test ! -s out || { echo "no reason, or an answer"; cat out err; return 1; }
+	nothing_left "$B" $have || return 1
+	look_around >around.now
+	test_cmp around around.now || return 1
+	find "$TRASH/other" -name outside | grep . && return 1
+	test "$(sha256sum <"$B/live/.ecl/log/00000000000000000000.ndjson")" = "$log" || { echo "the log is another"; return 1; }
+}
+
+test_expect_success 'attacks inside a stream whose block is right and signed' '
+	make_disk other
+	make_host "$A"
+	mkdir "$A/live/a" "$TRASH/other/target"
+	echo first >"$A/live/a/f"
+	change "$A" 1
+	ecl-snap -d "$A" -q --sign key
+	ecl-init -q --replica "$B"
+	ecl-snap -d "$A" --send now >s0
+	# It is the attacks that are refused: without one, the stream is taken.
+	python3 "$top_srcdir/t/btrfs-stream.py" none <s0 >same
+	cmp s0 same
+	ecl-snap -q -d "$B" --receive --key "$V" <same
+	change "$A" 2
+	ecl-snap -d "$A" -q --sign key
+	ecl-snap -d "$A" --send now >s1
+	have=$(ls "$B/.snapshots")
+	look_around >around
+	log=$(sha256sum <"$B/live/.ecl/log/00000000000000000000.ndjson")
+	python3 "$top_srcdir/t/btrfs-stream.py" list >attacks
+	test_line_count -gt 35 attacks
+	name=$(basename "$(ecl-snap -d "$A" --path now)")
+	while read -r attack; do
+		argument=$TRASH/other/target
+		test $attack != second-inside || argument=$name
+		python3 "$top_srcdir/t/btrfs-stream.py" $attack "$argument" <s1 >evil
+		refuse evil || { echo "attack: $attack"; return 1; }
+		printf "%s: %s\n" $attack "$(cat err)" >>reasons
+	done <attacks
+	cat reasons
+	test_grep "^setuid: .*block-damaged" reasons
+	test_grep "^second: .*more than one subvolume" reasons
+	test_grep "^ecl-link: .*no regular file" reasons
+	test_grep "^note-gone: .*unsigned" reasons
+	test_grep "^no-end: .*EOF" reasons
+'
+
+test_expect_success 'cut anywhere, and with any bit flipped: a retry works' '
+	size=$(stat -c %s s1)
+	for n in 1 12 13 17 40 200 $((size / 3)) $((size / 2)) $((size - 200)) $((size - 11)) $((size - 10)) $((size - 1)); do
+		head -c $n s1 >cut
+		refuse cut || { echo "cut at $n"; return 1; }
+	done
+	for n in 3 14 18 30 60 $((size / 4)) $((size / 2)) $((size * 3 / 4)) $((size - 12)) $((size - 3)); do
+		python3 -c "import sys; b = bytearray(open(\"s1\", \"rb\").read()); b[$n] ^= 1 << $n % 8; open(\"flipped\", \"wb\").write(b)"
+		refuse flipped || { echo "flipped at $n"; return 1; }
+	done
+	cat s1 s0 >both
+	refuse both 1
+	test_grep "more than one" err
+'
+
+test_expect_success 'blocks of others: another ledger, another key, another history' '
+	ecl-init -q --embedder none --origin host/web1 "$TRASH/btrfs/other"
+	ecl-append -d btrfs/other -q -e a:1 -s 1
+	openssl genpkey -algorithm ed25519 -out other.key
+	ecl-snap -d btrfs/other -q --sign other.key
+	ecl-snap -d btrfs/other --send now >foreign
+	refuse foreign 1
+	test_grep "not those of the checkpoint" err
+	# Signed by the right key, of the right name, but other events.
+	change "$TRASH/btrfs/other" 5
+	ecl-snap -d btrfs/other -q --sign key --force
+	ecl-snap -d btrfs/other --send now >foreign
+	refuse foreign 1
+	# The same events, by another key: only who signed differs.
+	ecl-init -q --replica "$TRASH/btrfs/copy"
+	ecl-replay -d "$A" | ecl-append -q --replica -d btrfs/copy
+	ecl-init -q --adopt "$TRASH/btrfs/copy"
+	ecl-snap -q -d btrfs/copy --sign other.key
+	ecl-snap -d btrfs/copy --send now >foreign
+	refuse foreign 1
+	test_grep "unsigned" err
+	# By the right key, and with a history that parts from that of B: A set back to before its block 0, going on otherwise.
+	ecl-init -q --replica "$TRASH/btrfs/fork"
+	ecl-replay -d "$A" --to 1 | ecl-append -q --replica -d btrfs/fork
+	ecl-init -q --adopt "$TRASH/btrfs/fork"
+	ecl-snap -q -d btrfs/fork --sign key
+	ecl-snap -d btrfs/fork --send now >foreign
+	refuse foreign 1
+	test_grep "another history" err
+	test_expect_code 1 ecl-snap -d "$B" --receive --unsigned <foreign 2>err
+	test_grep "another history" err
+	nothing_left "$B" $have
+'
+
+test_expect_success 'a difference to a base that was tampered with' '
+	ecl-snap -d "$A" --send block-1 --parent block-0 >part
+	base=$(ecl-snap -d "$B" --path block-0)
+	set_ro() { python3 -c "import fcntl, os, struct; fcntl.ioctl(os.open(\"$base\", os.O_RDONLY), 0x4008941a, struct.pack(\"Q\", $1))"; }
+	set_ro 0
+	echo "Change 1" >"$base/new.1"
+	set_ro 2
+	refuse part 1
+	test_grep "block-damaged" err
+	set_ro 0
+	echo "change 1" >"$base/new.1"
+	set_ro 2
+	# And where there is no base.
+	make_disk third
+	ecl-init -q --replica third/b
+	test_expect_code 1 ecl-snap -d third/b --receive --key "$V" <part 2>err
+	test_grep "parent" err
+	nothing_left third/b
+'
+
+test_expect_success 'what a signal ends cleans up first' '
+	mkfifo slow
+	for signal in INT TERM HUP; do
+		# A shell has its background processes ignore SIGINT.
+		python3 -c "
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])" ecl-snap -d "$B" --receive --key "$V" <slow >out 2>err & receiver=$!
+		exec 8>slow
+		head -c $(($(stat -c %s s1) - 20)) s1 >&8
+		for i in $(seq 50); do
+			test -n "$(ls "$B/.receive" 2>/dev/null)" && break
+			sleep 0.05
+		done
+		test -n "$(ls "$B/.receive")"
+		test "$(stat -c %a "$B/.receive")" = 700
+		kill -$signal $receiver
+		rc=0
+		wait $receiver || rc=$?
+		exec 8>&-
+		test $rc -gt 128
+		nothing_left "$B" $have
+	done
+'
+
+test_expect_success 'after all that, the block itself is taken' '
+	ecl-snap -q -d "$B" --receive --key "$V" <part
+	ecl-verify -q -d "$B" --key "$V"
+	test "$(ls "$B/.snapshots" | wc -l)" = 2
+	test -e "$B/live/new.2"
+'
+
+test_done
