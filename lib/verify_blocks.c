@@ -149,8 +149,8 @@ verify_blocks_finish(struct verify_pass *p, struct err *e)
 	int waited_ms = 0;
 	size_t i;
 
-	/* Who makes or prunes a block writes its event last.  A block that stands alone ends before that. */
-	while (!v->layer->bare && unmatched(v) > 0) {
+	/* Who makes or prunes a block writes its event last.  A block that stands alone ends before that, and nobody writes those of a replica. */
+	while (!v->layer->bare && !v->layer->replica && unmatched(v) > 0) {
 		bool more = verify_wait_blocks(v, &waited_ms);
 
 		if (verify_extend(p, e) != 0)

@@ -67,11 +67,11 @@ test_expect_success 'attacks inside a stream whose block is right and signed' '
 
 test_expect_success 'cut anywhere, and with any bit flipped: a retry works' '
 	size=$(stat -c %s s1)
-	for n in 1 12 13 17 40 200 $((size / 3)) $((size / 2)) $((size - 200)) $((size - 11)) $((size - 10)) $((size - 1)); do
+	for n in 1 13 17 200 $((size / 2)) $((size - 200)) $((size - 10)) $((size - 1)); do
 		head -c $n s1 >cut
 		refuse cut || { echo "cut at $n"; return 1; }
 	done
-	for n in 3 14 18 30 60 $((size / 4)) $((size / 2)) $((size * 3 / 4)) $((size - 12)) $((size - 3)); do
+	for n in 3 14 30 $((size / 4)) $((size * 3 / 4)) $((size - 3)); do
 		python3 -c "import sys; b = bytearray(open(\"s1\", \"rb\").read()); b[$n] ^= 1 << $n % 8; open(\"flipped\", \"wb\").write(b)"
 		refuse flipped || { echo "flipped at $n"; return 1; }
 	done

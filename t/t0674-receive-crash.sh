@@ -54,8 +54,8 @@ test_expect_success 'a receive that is killed: what was there is whole, and the 
 	next 0
 	receive <stream
 	next 1
-	points mkdirat 20 ecl-snap -d "$B" --receive --key "$V" <stream >at
-	test_line_count -gt 20 at
+	points mkdirat 10 ecl-snap -d "$B" --receive --key "$V" <stream >at
+	test_line_count -gt 12 at
 	i=1
 	while read -r call when; do
 		i=$((i + 1))
@@ -91,8 +91,8 @@ test_expect_success 'an adoption that is killed: once only, and the next one fin
 		ecl-snap -q -d "$C" --receive --unsigned <s2
 	}
 	replica 0
-	points flock 14 ecl-init --adopt "$C" >at
-	test_line_count -gt 14 at
+	points flock 6 ecl-init --adopt "$C" >at
+	test_line_count -gt 8 at
 	i=0
 	while read -r call when; do
 		i=$((i + 1))
