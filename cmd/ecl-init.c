@@ -452,7 +452,7 @@ run_adopt(struct init *in, struct buf *out, struct err *e)
 	int rc;
 
 	/* Twice: whether it is one decides how it may be opened. */
-	if (layer_open(in->cli.root, LAYER_ROOT | LAYER_NO_INDEX | force, &l, e) != 0)
+	if (layer_open(in->cli.root, LAYER_ROOT | LAYER_LAZY | force, &l, e) != 0)
 		return (-1);
 	rc = l->replica;
 	layer_free(l);

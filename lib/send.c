@@ -50,6 +50,7 @@ release(struct held *h)
 static int
 hold(int snap_fd, const char *name, struct held *h, struct err *e)
 {
+	bool read_only;
 	enum backend b;
 
 	h->lock_fd = -1;
@@ -60,6 +61,12 @@ hold(int snap_fd, const char *name, struct held *h, struct err *e)
 	if (b != BACKEND_BTRFS) {
 		err_set(e, "'%s' is a copy, not a btrfs snapshot, and has no stream: 'ecl-replay | ecl-append --replica' copies the log, and tar or rsync the "
 			   "files", name);
+		goto err1;
+	}
+	if (subvol_is_read_only(b, h->fd, &read_only, e) != 0)
+		goto err1;
+	if (!read_only) {
+		err_no(e, "'%s' is writable: it may not be what it was", name);
 		goto err1;
 	}
 	if (flock(h->lock_fd, LOCK_SH | LOCK_NB) != 0) {
