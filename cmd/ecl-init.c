@@ -488,8 +488,10 @@ main(int argc, char **argv)
 	int made;
 
 	(void)argc;
-	if (parse_options(&in, argv) != 0)
+	if (parse_options(&in, argv) != 0) {
+		vkey_release(in.key, in.keys);
 		return (in.cli.exit);
+	}
 	made = in.adopt ? run_adopt(&in, &out, &e) : run(&in, &out, &e);
 	if (made != -1)
 		report(&in, made, &out);

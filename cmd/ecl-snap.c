@@ -562,8 +562,10 @@ main(int argc, char **argv)
 	int code;
 
 	(void)argc;
-	if (parse_options(&r, argv) == -1)
+	if (parse_options(&r, argv) == -1) {
+		vkey_release(r.vkey, r.vkeys);
 		return (r.cli.exit);
+	}
 	present_init(&p, &r.cli, cli_want_table(&r.cli) ? PRESENT_TABLE : PRESENT_JSON, stdout);
 	code = run(&r, &p, &e);
 	if (present_end(&p) != 0 && code != -1)
