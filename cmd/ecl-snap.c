@@ -521,7 +521,7 @@ run(struct run *r, struct present *p, struct err *e)
 {
 	bool prune = r->pruning.wanted && !r->pruning.dry_run;
 	bool make_one = !r->list && r->path == NULL && r->diff == NULL && !r->pruning.wanted && r->send == NULL && !r->receive;
-	unsigned flags = make_one || prune ? LAYER_WRITE | LAYER_TREE : r->receive ? LAYER_WRITE | LAYER_REPLICA : LAYER_ROOT;
+	unsigned flags = make_one ? LAYER_WRITE | LAYER_TREE : prune ? LAYER_WRITE | LAYER_EITHER : r->receive ? LAYER_WRITE | LAYER_REPLICA : LAYER_ROOT;
 	char root[PATH_MAX];
 	int n, rc;
 

@@ -203,7 +203,7 @@ check_writer(struct layer *l, const struct stat *st, struct err *e)
 	if (st->st_uid != geteuid() && (l->flags & LAYER_FORCE) == 0)
 		return (err_set(e, "'%s' belongs to uid %u, not to uid %u who runs this: run as its owner, or say --force", l->path,
 		    (unsigned)st->st_uid, (unsigned)geteuid()));
-	if (l->replica && (l->flags & LAYER_REPLICA) == 0)
+	if (l->replica && (l->flags & (LAYER_REPLICA | LAYER_EITHER)) == 0)
 		return (err_set(e, "'%s' is a replica of another ledger: only 'ecl-append --replica' and 'ecl-snap --receive' write to it", l->path));
 	if (!l->replica && (l->flags & LAYER_REPLICA) != 0)
 		return (err_set(e, "'%s' is not a replica: 'ecl-init --replica' makes one", l->path));

@@ -17,6 +17,7 @@
 #define LAYER_WRITE 1u	  /* refuses a root that the effective user does not own (unless LAYER_FORCE) */
 #define LAYER_FORCE 2u
 #define LAYER_REPLICA 4u  /* the writer is a replica's: without it a root marked `replica` refuses, with it an unmarked one does */
+#define LAYER_EITHER 512u /* the writer is of both kinds: it writes nothing into the log of a replica */
 #define LAYER_TREE 8u	  /* the ledger is opened with INDEX_TREE */
 #define LAYER_NO_INDEX 16u /* only the log: layer->ledger is NULL, open a log of your own with log_open(layer->ecl_fd, layer_reader_root(layer)) */
 #define LAYER_IGNORE_INDEX 32u /* the ledger is opened with INDEX_IGNORE */

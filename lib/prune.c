@@ -11,10 +11,12 @@
 
 #include "banned.h"
 
-/* Whether the log records this very block. */
+/* Whether the log records this very block; that of a replica does so later. */
 static bool
-is_recorded(const struct blocks *all, size_t *at, const struct block *b)
+is_recorded(const struct layer *l, const struct blocks *all, size_t *at, const struct block *b)
 {
+	if (l->replica)
+		return (true);
 	while (*at > 0 && (all->list.block[*at - 1].height > b->height ||
 	    (all->list.block[*at - 1].height == b->height && strcmp(all->list.block[*at - 1].name, b->name) > 0)))
 		(*at)--;
@@ -54,7 +56,7 @@ decide(struct layer *l, const struct retention *keep, const struct blocks *all, 
 		b = item->block = &p->list.block[i];
 		if (!b->good)
 			buf_addf(&item->reason, "damaged: %s", b->fault);
-		else if (!is_recorded(all, &at, b))
+		else if (!is_recorded(l, all, &at, b))
 			buf_adds(&item->reason, "the log does not record it");
 		else {
 			if (newest)
@@ -113,6 +115,8 @@ record(struct layer *l, const struct prune_options *opt, const struct prune_plan
 	size_t i, n = 0;
 	int rc = -1;
 
+	if (l->replica)
+		return (0);
 	if ((h = calloc(p->prunes, sizeof(*h))) == NULL)
 		return (err_mem(e));
 	for (i = 0; i < p->list.n; i++)
@@ -162,7 +166,7 @@ prune_run(struct layer *l, const struct prune_options *opt, struct prune_plan *r
 
 	if (layer_lock_blocks(l, opt->wait_ms, e) != 0)
 		return (-1);
-	if (snap_tidy(l, opt->wait_ms, e) == 0 && prune_plan(l, &opt->keep, &p, e) == 0) {
+	if ((l->replica ? snap_sweep(l, e) : snap_tidy(l, opt->wait_ms, e)) == 0 && prune_plan(l, &opt->keep, &p, e) == 0) {
 		rc = p.prunes == 0 || (record(l, opt, &p, e) == 0 && delete(l, opt, &p, e) == 0) ? 0 : -1;
 		if (rc == 0)
 			*ret = p;

@@ -39,9 +39,9 @@ int prune_plan(struct layer *l, const struct retention *keep, struct prune_plan 
 
 /**
  * prune_run(l, opt, ret, e):
- * Prune.  ${l} was opened with LAYER_WRITE and is not locked.  All blocks that are to go are recorded in one batch, durably, then deleted one by one (snap.h: what that means to who
+ * Prune.  ${l} was opened with LAYER_WRITE | LAYER_EITHER and is not locked.  All blocks that are to go are recorded in one batch, durably, then deleted one by one (snap.h: what that means to who
  * dies, or reads).  Return 0 with ${ret}, where those that could not be deleted are not `gone' and have a reason, or -1 with ${ret} untouched: nothing was pruned, or, where
- * ${e} says so, its end may not be on the disk.
+ * ${e} says so, its end may not be on the disk.  Of a replica nothing is recorded: its log is that of its original, and it need not have all blocks.
  */
 int prune_run(struct layer *l, const struct prune_options *opt, struct prune_plan *ret, struct err *e);
 

@@ -49,7 +49,7 @@ give(struct present *out, const struct prune_item *item)
 
 /* What was done, and what could not be.  Return 0 or EXIT_ERROR. */
 static int
-report(const struct cli *cli, const struct prune_plan *plan)
+report(const struct cli *cli, const struct prune_plan *plan, bool replica)
 {
 	const struct prune_item *item;
 	size_t i, gone = 0;
@@ -58,8 +58,8 @@ report(const struct cli *cli, const struct prune_plan *plan)
 		item = &plan->item[i];
 		gone += item->gone;
 		if (item->prune && !item->gone)
-			cli_warn(cli, "'%s' is recorded as pruned, but not deleted: %.*s; the next run tries again", item->block->name, (int)item->reason.len,
-			    item->reason.data);
+			cli_warn(cli, "'%s' %s: %.*s; the next run tries again", item->block->name,
+			    replica ? "was not deleted" : "is recorded as pruned, but not deleted", (int)item->reason.len, item->reason.data);
 	}
 	if (cli->verbose || cli_want_table(cli))
 		cli_info(cli, "blocks pruned: %zu, kept: %zu", gone, plan->list.n - gone);
@@ -122,7 +122,7 @@ pruning_run(struct pruning *p, struct cli *cli, struct layer *l, struct present 
 		return (-1);
 	rc = show(cli, &plan, p->dry_run, out, e);
 	if (rc == 0 && !p->dry_run)
-		rc = report(cli, &plan);
+		rc = report(cli, &plan, l->replica);
 	prune_plan_release(&plan);
 	return (rc);
 }

@@ -25,7 +25,7 @@ int pruning_check(const struct pruning *p, const struct cli *cli);
 /**
  * pruning_run(p, cli, l, out, e):
  * Prune, or plan to, and give block, height, time, action (`keep` or `prune`) and reason to ${out}, oldest first: of all blocks with --dry-run, else of those that
- * are gone.  ${l} was opened with LAYER_WRITE, but for a plan.  Return 0, EXIT_ERROR where some could not be deleted, and that was said, or -1 with ${e}.
+ * are gone.  ${l} was opened as for prune_run(), but for a plan.  Return 0, EXIT_ERROR where some could not be deleted, and that was said, or -1 with ${e}.
  */
 int pruning_run(struct pruning *p, struct cli *cli, struct layer *l, struct present *out, struct err *e);
 

@@ -207,7 +207,7 @@ receive_check_history(struct layer *l, struct log *log, const struct block_heade
 {
 	struct log *mine = l->ledger->log;
 	struct block_list here = {NULL, 0};
-	struct blocks known = {{NULL, 0}, NULL};
+	struct blocks known = {.present = NULL};
 	size_t i;
 	int rc = -1;
 

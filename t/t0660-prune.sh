@@ -284,6 +284,28 @@ test_expect_success BTRFS,ROOT 'btrfs: a pruned block that was received back is 
 	check_blocks "$R"
 '
 
+test_expect_success BTRFS,ROOT 'btrfs: a replica has a retention of its own, and its log stays that of its original' '
+	root btrfs 3
+	copy=$(ecl_backend_root btrfs)
+	ecl-init -q --replica "$copy"
+	for i in 0 1 2; do
+		ecl-snap --send block-$i >stream
+		ecl-snap -d "$copy" --receive --unsigned -q <stream
+	done
+	ecl-snap --prune --keep last=1 -q
+	ecl-replay -d "$copy" >log
+	ecl-snap -d "$copy" --prune --keep last=2 >out
+	test "$(jq -c .height out)" = 0
+	R=$copy
+	test "$(heights)" = "1 2"
+	ecl-replay -d "$copy" >after
+	test_cmp log after
+	ecl-verify -q -d "$copy"
+	ecl-replay | ecl-append -q -d "$copy" --replica
+	ecl-verify -q -d "$copy"
+	test "$(heights)" = "1 2"
+'
+
 test_expect_success 'usage: what keeps nothing, what is no rule, what does not go together' '
 	root copy 1
 	bad() { test_expect_code 2 ecl-snap "$@" >out 2>err && test_line_count = 0 out; }
