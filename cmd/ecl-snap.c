@@ -52,7 +52,7 @@ static const char help[] =
     "      --keep RULES      last=N,hourly=N,daily=N,weekly=N,monthly=N,yearly=N: the\n"
     "                        last N, the newest of N hours, days...; * is all of them\n"
     "      --local           hours and days of local time, not of UTC\n"
-    "  -n, --dry-run         with --prune: print what would be done and why, do nothing\n"
+    "  -n, --dry-run         of --prune: print what would be done and why, do nothing\n"
     "      --sign KEY        sign the block, and the log with it, by this private key\n"
     "                        (openssl genpkey -algorithm ed25519 -out KEY)\n"
     "      --send BLOCK      a btrfs stream of the block, for another host (as root)\n"

@@ -333,8 +333,6 @@ give_block(struct present *p, const struct blocks *blocks, size_t i, const char 
 		buf_add(&line, b->line.data, b->line.len - 1);
 	else
 		buf_addf(&line, "{\"height\":%" PRIu64, b->height);
-	buf_adds(&line, ",\"signed\":");
-	buf_addspan(&line, (struct span){signed_json.data, signed_json.len});
 	buf_adds(&line, ",\"path\":");
 	buf_addf(&path, "%s/%s", snapshots, b->name);
 	if (present)
@@ -343,7 +341,10 @@ give_block(struct present *p, const struct blocks *blocks, size_t i, const char 
 		buf_adds(&line, "null");
 	buf_addf(&line, ",\"present\":%s,\"pruned\":", present ? "true" : "false");
 	event_time_format(told->pruned_us, time);
-	buf_addf(&line, told->pruned ? "\"%s\"}" : "null}", time);
+	buf_addf(&line, told->pruned ? "\"%s\"" : "null", time);
+	buf_adds(&line, ",\"signed\":");
+	buf_addspan(&line, (struct span){signed_json.data, signed_json.len});
+	buf_addc(&line, '}');
 	text = (struct span){line.data, line.len};
 	rc = line.failed || path.failed || signed_json.failed || signers.failed ? -1 : present_answer(p, &text, cells, COUNT(cells));
 	buf_release(&signed_json);
