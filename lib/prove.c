@@ -130,9 +130,9 @@ anchor(struct layer *l, uint64_t size, struct merkle *ret, struct err *e)
 	int rc = 0;
 
 	merkle_init(ret);
-	if (block_list_read(l->snap_fd, &list, e) != 0)
+	if (block_list_names(l->snap_fd, 0, &list, e) != 0)
 		return (-1);
-	for (i = list.n; i-- > 0 && h == NULL;)
+	for (i = list.n; i-- > 0 && h == NULL && (rc = block_list_header(l->snap_fd, &list.block[i], e)) == 0;)
 		if (list.block[i].good && list.block[i].header.size <= size)
 			h = &list.block[i].header;
 	while (h != NULL) {

@@ -172,9 +172,11 @@ from_blocks(struct latest *t, struct layer *root, bool is_signed, struct buf *ou
 	size_t i, how;
 	int rc = 0;
 
-	if (block_list_read(root->snap_fd, &list, e) != 0)
+	if (block_list_names(root->snap_fd, 0, &list, e) != 0)
 		return (-1);
 	for (i = list.n; i-- > 0 && rc == 0;) {
+		if ((rc = block_list_header(root->snap_fd, &list.block[i], e)) != 0)
+			break;
 		if (!list.block[i].good)
 			continue;
 		t->name = list.block[i].name;

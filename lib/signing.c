@@ -114,13 +114,13 @@ add_block_mark(struct signing *s, struct err *e)
 	size_t i;
 	int rc = 0;
 
-	if (block_list_read(s->l->snap_fd, &list, e) != 0)
+	if (block_list_names(s->l->snap_fd, 0, &list, e) != 0)
 		return (-1);
 	for (i = list.n; i-- > 0 && rc != 1;) {
 		snprintf(name, sizeof(name), "%s/.ecl/" CHECKPOINT_FILE, list.block[i].name);
 		snprintf(where, sizeof(where), ".snapshots/%s", name);
 		rc = add_mark(s, s->l->snap_fd, name, where, &why);
-		if (rc == 1 && s->mark[s->marks - 1].ours)
+		if (rc == 1 && s->mark[s->marks - 1].ours && block_list_header(s->l->snap_fd, &list.block[i], &why) == 0)
 			read_basis(s, &list.block[i], &s->mark[s->marks - 1]);
 	}
 	block_list_release(&list);
