@@ -563,6 +563,7 @@ main(int argc, char **argv)
 
 	(void)argc;
 	if (parse_options(&r, argv) == -1) {
+		pruning_release(&r.pruning);
 		vkey_release(r.vkey, r.vkeys);
 		return (r.cli.exit);
 	}
