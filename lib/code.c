@@ -3,20 +3,17 @@
 
 #include <string.h>
 
-#if defined(__x86_64__)
-#define CODE_X86 1
-#include <immintrin.h>
-#endif
-
-#include "code.h"
+#include "code_impl.h"
 #include "cpu.h"
 #include "le.h"
+
+#ifdef CODE_X86
+#include <immintrin.h>
+#endif
 
 #include "banned.h"
 
 #define ROUNDS 2
-#define PLANES 4
-#define LEVELS 15	/* of a query's numbers: 0 to that */
 #define SHIFT_FROM 256u /* rows of more bytes are halved between the rounds, for each doubling, so that sums rarely reach the limit */
 
 struct engine {
@@ -24,7 +21,7 @@ struct engine {
 	void (*widen)(const int8_t *row, unsigned n, int16_t *x);
 	void (*turn)(int16_t *x, unsigned n, const uint64_t *sign, unsigned shift); /* one round */
 	void (*sides)(const int16_t *x, unsigned n, uint8_t *out); /* a bit each: whether it is more than 0 */
-	void (*distances)(const struct code_query *q, const uint8_t *codes, size_t n, uint16_t *out);
+	code_distances_fn *distances;
 };
 
 /* SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014). */
@@ -86,27 +83,11 @@ sides_portable(const int16_t *x, unsigned n, uint8_t *out)
 		out[i / 8] |= (uint8_t)((x[i] > 0) << i % 8);
 }
 
-static void
-distances_portable(const struct code_query *q, const uint8_t *codes, size_t n, uint16_t *out)
-{
-	unsigned at, k, d;
-	size_t i;
-
-	for (i = 0; i < n; i++, codes += q->bytes) {
-		for (d = 0, at = 0; at < q->bytes; at += 8)
-			for (k = 0; k < PLANES; k++)
-				d += (unsigned)__builtin_popcountll(le64_get(codes + at) ^ le64_get(q->plane[k] + at)) << k;
-		out[i] = (uint16_t)d;
-	}
-}
-
-static const struct engine portable = {"portable", widen_portable, turn_portable, sides_portable, distances_portable};
+static const struct engine portable = {"portable", widen_portable, turn_portable, sides_portable, code_distances_portable};
 
 /* ---- AVX2 ---- */
 
 #ifdef CODE_X86
-
-#define AVX2 __attribute__((target("avx2")))
 
 /* All ones where the number's sign is to change: of the 16 bits of ${sign}. */
 AVX2 static inline __m256i
@@ -210,51 +191,7 @@ sides_avx2(const int16_t *numbers, unsigned n, uint8_t *out)
 		    _mm256_packs_epi16(_mm256_cmpgt_epi16(x[2 * i], zero), _mm256_cmpgt_epi16(x[2 * i + 1], zero)), _MM_SHUFFLE(3, 1, 2, 0))));
 }
 
-/* Four sums of 64 bits: the distance of one row, in parts. */
-AVX2 static inline __m256i
-distance(const struct code_query *q, const uint8_t *code)
-{
-	const __m256i bits = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
-	const __m256i low = _mm256_set1_epi8(15);
-	__m256i sum = _mm256_setzero_si256(), c, x, count;
-	unsigned at, k;
-
-	for (at = 0; at < q->bytes; at += 32) {
-		c = _mm256_loadu_si256((const __m256i *)(const void *)(code + at));
-		/* At most 8 bits a byte and plane: 120, which a byte holds. */
-		for (count = _mm256_setzero_si256(), k = PLANES; k-- > 0;) {
-			x = _mm256_xor_si256(c, _mm256_load_si256((const __m256i *)(const void *)(q->plane[k] + at)));
-			count = _mm256_add_epi8(count, count);
-			count = _mm256_add_epi8(count, _mm256_shuffle_epi8(bits, _mm256_and_si256(x, low)));
-			count = _mm256_add_epi8(count, _mm256_shuffle_epi8(bits, _mm256_and_si256(_mm256_srli_epi16(x, 4), low)));
-		}
-		sum = _mm256_add_epi64(sum, _mm256_sad_epu8(count, _mm256_setzero_si256()));
-	}
-	return (sum);
-}
-
-AVX2 static void
-distances_avx2(const struct code_query *q, const uint8_t *codes, size_t n, uint16_t *out)
-{
-	size_t step = q->bytes, i;
-	__m256i four;
-	__m128i two;
-	uint64_t d;
-
-	for (i = 0; i + 4 <= n; i += 4, codes += 4 * step) {
-		/* No sum leaves its 16 bits. */
-		four = distance(q, codes);
-		four = _mm256_or_si256(four, _mm256_slli_epi64(distance(q, codes + step), 16));
-		four = _mm256_or_si256(four, _mm256_slli_epi64(distance(q, codes + 2 * step), 32));
-		four = _mm256_or_si256(four, _mm256_slli_epi64(distance(q, codes + 3 * step), 48));
-		two = _mm_add_epi64(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
-		d = (uint64_t)_mm_cvtsi128_si64(_mm_add_epi64(two, _mm_unpackhi_epi64(two, two)));
-		memcpy(out + i, &d, sizeof(d));
-	}
-	distances_portable(q, codes, n - i, out + i);
-}
-
-static const struct engine avx2 = {"avx2", widen_avx2, turn_avx2, sides_avx2, distances_avx2};
+static const struct engine avx2 = {"avx2", widen_avx2, turn_avx2, sides_avx2, code_distances_avx2};
 
 #endif
 
@@ -309,8 +246,8 @@ code_width(unsigned width)
 	return (width < CODE_ROW_MIN || width > CODE_ROW_MAX ? 0 : width / 8);
 }
 
-static void
-turn(const int8_t *row, unsigned width, int16_t *x)
+void
+code_turn(const int8_t *row, unsigned width, int16_t *x)
 {
 	uint64_t sign[CODE_ROW_MAX / 64], state = 0;
 	unsigned i, round, shift = 0;
@@ -330,34 +267,34 @@ code_make(const int8_t *row, unsigned width, uint8_t *out)
 {
 	int16_t x[CODE_ROW_MAX] __attribute__((aligned(32)));
 
-	turn(row, width, x);
+	code_turn(row, width, x);
 	engine()->sides(x, width, out);
 }
 
 void
-code_query_init(struct code_query *q, const int8_t *row, unsigned width)
+code_make_block(const int8_t *rows, unsigned width, uint8_t *out)
 {
-	int16_t x[CODE_ROW_MAX] __attribute__((aligned(32)));
-	int32_t max = 1, level;
-	unsigned i, k;
+	uint8_t code[CODE_ROW_MAX / 8];
+	unsigned bytes = code_width(width), i, k;
 
-	memset(q, 0, sizeof(*q));
-	q->bytes = width / 8;
-	turn(row, width, x);
-	for (i = 0; i < width; i++) {
-		level = x[i] < 0 ? -x[i] : x[i];
-		max = level > max ? level : max;
-	}
-	/* A bit of the code that is not that of the number's side adds more the farther the number is from 0: -max is 0, max all of LEVELS. */
-	for (i = 0; i < width; i++) {
-		level = ((x[i] + max) * LEVELS + max) / (2 * max);
-		for (k = 0; k < PLANES; k++)
-			q->plane[k][i / 8] |= (uint8_t)((level >> k & 1) << i % 8);
+	for (i = 0; i < CODE_BLOCK; i++) {
+		code_make(rows + (size_t)i * width, width, code);
+		for (k = 0; k < bytes; k++)
+			out[k * CODE_BLOCK + i] = code[k];
 	}
 }
 
 void
-code_distances(const struct code_query *q, const uint8_t *codes, size_t n, uint16_t *out)
+code_of(const uint8_t *block, unsigned bytes, unsigned i, uint8_t *out)
 {
-	engine()->distances(q, codes, n, out);
+	unsigned k;
+
+	for (k = 0; k < bytes; k++)
+		out[k] = block[k * CODE_BLOCK + i];
+}
+
+void
+code_distances(const struct code_query *q, const uint8_t *blocks, size_t n, uint16_t bar, uint16_t *out, uint32_t *near)
+{
+	engine()->distances(q, blocks, n, bar, out, near);
 }

@@ -8,6 +8,7 @@
 #include "bits.h"
 #include "column.h"
 #include "dot.h"
+#include "le.h"
 #include "nearest_pool.h"
 #include "worker.h"
 
@@ -18,6 +19,7 @@
 #define PIECES 8u /* for each thread, so that none waits long for another */
 #define FEW_BYTES (4u << 20)	/* with less to read no thread is worth its start */
 #define ROWS_MAX (COLUMN_CHUNK / 32) /* of a chunk; codes, too, have 32 bytes at least */
+#define BLOCKS_MAX (ROWS_MAX / CODE_BLOCK)
 
 /* ---- the best few of many ---- */
 
@@ -162,15 +164,36 @@ score(struct part *p, const int8_t *rows, uint64_t row, size_t n)
 	return (0);
 }
 
-/* The same by their codes. */
-static int
-score_codes(struct part *p, const uint8_t *codes, uint64_t row, size_t n)
+/* Of the block that begins with ${first} those that are wanted, of [row, to): a bit each. */
+static uint32_t
+wanted_of(const uint8_t *wanted, uint64_t first, uint64_t row, uint64_t to)
 {
-	uint16_t distance[ROWS_MAX];
+	uint64_t from = row > first ? row - first : 0, end = to - first < CODE_BLOCK ? to - first : CODE_BLOCK;
+	uint32_t bits = (uint32_t)(((UINT64_C(1) << end) - 1) & ~((UINT64_C(1) << from) - 1)), some = 0;
 
-	code_distances(p->scan->s->code, codes, n, distance);
-	nearest_pool_add(&p->pool, distance, n, row);
-	return (0);
+	if (wanted == NULL)
+		return (bits);
+	/* Nothing says that there is a byte behind that of the last row. */
+	memcpy(&some, wanted + first / 8, (size_t)(end + 7) / 8);
+	return (bits & le32_get((const uint8_t *)&some));
+}
+
+/* The wanted rows of [row, to) by their codes: ${blocks} is that of ${first}. */
+static void
+score_codes(struct part *p, const uint8_t *blocks, uint64_t first, uint64_t row, uint64_t to)
+{
+	const struct nearest_scan *s = p->scan->s;
+	uint16_t distance[ROWS_MAX];
+	uint32_t near[BLOCKS_MAX], bits;
+	uint64_t from = (row - first) / CODE_BLOCK;
+	size_t n = (size_t)((to - first + CODE_BLOCK - 1) / CODE_BLOCK - from), i;
+
+	first += from * CODE_BLOCK;
+	code_distances(s->code, blocks + from * CODE_BLOCK * s->code->bytes, n, p->pool.bar, distance, near);
+	for (i = 0; i < n; i++, first += CODE_BLOCK) {
+		if (near[i] != 0 && (bits = near[i] & wanted_of(s->wanted, first, row, to)) != 0)
+			nearest_pool_add(&p->pool, distance + i * CODE_BLOCK, bits, first);
+	}
 }
 
 static int
@@ -201,7 +224,7 @@ scan_chunk(struct part *p, uint64_t row, uint64_t to)
 	const struct nearest_scan *s = p->scan->s;
 	const uint8_t *wanted = s->wanted, *codes = NULL;
 	const int8_t *rows = NULL;
-	uint64_t first, n, end, at;
+	uint64_t first, n, end;
 	struct err why = {0};
 	int rc;
 
@@ -212,11 +235,13 @@ scan_chunk(struct part *p, uint64_t row, uint64_t to)
 		p->why = why;
 		return (add_gap(p, row, to));
 	}
+	if (s->code != NULL) {
+		score_codes(p, codes, first, row, to);
+		return (0);
+	}
 	for (; row < to; row = wanted == NULL ? to : bits_next(wanted, end, to)) {
 		end = wanted == NULL ? to : bits_run(wanted, row, to);
-		at = (row - first) * p->scan->width;
-		rc = s->code != NULL ? score_codes(p, codes + at, row, (size_t)(end - row)) : score(p, rows + at, row, (size_t)(end - row));
-		if (rc != 0)
+		if (score(p, rows + (row - first) * p->scan->width, row, (size_t)(end - row)) != 0)
 			return (-1);
 	}
 	return (0);

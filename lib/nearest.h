@@ -55,7 +55,7 @@ struct nearest_scan {
 	const int8_t *q;     /* a row of vectors_width() */
 	uint64_t from, to;   /* rows; to <= vectors_rows() */
 	const uint8_t *wanted; /* bits.h, by row; NULL: all of them */
-	const struct code_query *code; /* the rows' codes are compared with it, and the score is the distance below 0; NULL: the rows are, with q */
+	const struct code_query *code; /* the rows' codes are compared with it, and the score is the distance below 0: to <= vectors_coded(); NULL: the rows are, with q */
 	unsigned threads;    /* 0: as many as there are processors */
 	void (*step)(void *arg, uint64_t rows); /* told in the calling thread, now and then, how many rows were done since; NULL: nobody asks */
 	void *arg;
@@ -70,7 +70,7 @@ struct nearest_scan {
  * Offer the cosine of s->q and each wanted row to ${best}, with the number of the row.  Chunks without a wanted row are not read.  Few rows are
  * scanned by this thread, many by all processors, with the same result.  Chunks that are damaged are left out, and are in s->gap: to be released with
  * nearest_scan_release().  Return 0, or -1 where memory ran out.
- * O(rows * width); 256 bytes: 40 million rows a second and core from the page cache, checksums included; their codes: 100 million.
+ * O(rows * width); 256 bytes: 40 million rows a second and core from the page cache, checksums included; their codes: 250 million.
  */
 int nearest_scan(struct nearest_scan *s, struct nearest *best, struct err *e);
 void nearest_scan_release(struct nearest_scan *s);

@@ -1,7 +1,6 @@
 /* The best few of very many by small whole numbers. */
 #include "config.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +9,7 @@
 #include "banned.h"
 
 #define ROOM 4u	  /* times k: the larger, the less often they are sorted out */
-#define GROUP 32u /* distances looked at together */
+#define GROUP 32u /* that may be added at a time */
 #define DISTANCES (UINT16_MAX + 1u)
 
 int
@@ -51,7 +50,7 @@ sort_out(struct nearest_pool *p)
 		p->count[(unsigned)-p->hit[i].score]++;
 	for (d = 0; p->count[d] < left; d++)
 		left -= p->count[d];
-	p->bar = d;
+	p->bar = (uint16_t)d;
 	/* Of those at the bar the last ones. */
 	equal = p->count[d] - left;
 	for (i = 0; i < p->n; i++) {
@@ -62,37 +61,18 @@ sort_out(struct nearest_pool *p)
 	p->n = n;
 }
 
-static inline bool
-is_any(const uint16_t *distance, uint16_t bar)
+void
+nearest_pool_add(struct nearest_pool *p, const uint16_t *distance, uint32_t near, uint64_t seq)
 {
-	unsigned i, any = 0;
+	unsigned i;
 
-	for (i = 0; i < GROUP; i++)
-		any |= distance[i] <= bar;
-	return (any != 0);
-}
-
-static void
-add(struct nearest_pool *p, const uint16_t *distance, size_t n, uint64_t seq)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
+	for (; near != 0; near &= near - 1) {
+		i = (unsigned)__builtin_ctz(near);
 		if (distance[i] <= p->bar)
 			p->hit[p->n++] = (struct nearest_hit){-(double)distance[i], seq + i};
 	}
 	if (p->n >= ROOM * p->k)
 		sort_out(p);
-}
-
-void
-nearest_pool_add(struct nearest_pool *p, const uint16_t *distance, size_t n, uint64_t seq)
-{
-	for (; n >= GROUP; n -= GROUP, distance += GROUP, seq += GROUP) {
-		if (is_any(distance, (uint16_t)p->bar))
-			add(p, distance, GROUP, seq);
-	}
-	add(p, distance, n, seq);
 }
 
 int

@@ -11,7 +11,7 @@
 struct nearest_pool {
 	struct nearest_hit *hit; /* score = the distance below 0; in the order in which they came */
 	size_t n, k;
-	unsigned bar;	 /* what is farther is none of the best */
+	uint16_t bar;	 /* what is farther is none of the best */
 	uint32_t *count; /* of each distance, while they are sorted out */
 };
 
@@ -19,8 +19,8 @@ struct nearest_pool {
 int nearest_pool_init(struct nearest_pool *p, size_t k);
 void nearest_pool_release(struct nearest_pool *p);
 
-/** nearest_pool_add(p, distance, n, seq): ${n} distances, of ${seq} and those behind it.  Calls go up.  O(n), less than a ns each. */
-void nearest_pool_add(struct nearest_pool *p, const uint16_t *distance, size_t n, uint64_t seq);
+/** nearest_pool_add(p, distance, near, seq): of the 32 distances of ${seq} and those behind it those whose bit is set in ${near}.  Calls go up. */
+void nearest_pool_add(struct nearest_pool *p, const uint16_t *distance, uint32_t near, uint64_t seq);
 
 /** nearest_pool_offer(p, best): offer the best ${k} to ${best}, of equal ones the newest.  Return 0, or -1 where memory ran out. */
 int nearest_pool_offer(struct nearest_pool *p, struct nearest *best);

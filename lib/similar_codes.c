@@ -49,7 +49,8 @@ by_row(const void *a, const void *b)
 struct look {
 	struct similar *s;
 	const struct code_query *code;
-	struct nearest *rough; /* by row; their scores become cosines, or UNKNOWN */
+	struct nearest_hit *some; /* by row; their scores become cosines, or UNKNOWN */
+	size_t n;
 	bool failed;	       /* memory ran out */
 };
 
@@ -67,7 +68,7 @@ look_at(struct looker *l, struct nearest_hit *hit, bool wait)
 {
 	const struct look *look = l->look;
 	struct similar *s = look->s;
-	uint16_t distance;
+	unsigned distance = 0;
 	int32_t dot, self;
 	int rc;
 
@@ -75,7 +76,7 @@ look_at(struct looker *l, struct nearest_hit *hit, bool wait)
 		return (false);
 	if (rc == 1) {
 		code_make(l->row, s->width, l->bits);
-		code_distances(look->code, l->bits, 1, &distance);
+		distance = code_distance(look->code, l->bits);
 	}
 	if (rc == -1 || distance != -hit->score)
 		hit->score = UNKNOWN;
@@ -91,7 +92,7 @@ static void
 look_at_part(void *arg, size_t part)
 {
 	struct look *look = arg;
-	size_t from = part * PART, to = look->rough->n - from < PART ? look->rough->n : from + PART, i, n = 0;
+	size_t from = part * PART, to = look->n - from < PART ? look->n : from + PART, i, n = 0;
 	struct looker l = {.look = look, .vectors = vectors_clone(look->s->vectors), .row = malloc(look->s->width), .bits = malloc(look->code->bytes)};
 	size_t *later = malloc((to - from) * sizeof(*later));
 
@@ -100,11 +101,11 @@ look_at_part(void *arg, size_t part)
 		goto out;
 	}
 	for (i = from; i < to; i++) {
-		if (!look_at(&l, &look->rough->hit[i], false))
+		if (!look_at(&l, &look->some[i], false))
 			later[n++] = i;
 	}
 	for (i = 0; i < n; i++)
-		look_at(&l, &look->rough->hit[later[i]], true);
+		look_at(&l, &look->some[later[i]], true);
 out:	free(later);
 	free(l.bits);
 	free(l.row);
@@ -112,23 +113,50 @@ out:	free(later);
 }
 
 static int
-look_at_all(struct similar_search *r, const struct code_query *code, struct nearest *rough, struct err *e)
+look_at_some(struct similar_search *r, const struct code_query *code, struct nearest_hit *some, size_t n, struct err *e)
 {
-	struct look look = {.s = r->s, .code = code, .rough = rough};
+	struct look look = {.s = r->s, .code = code, .some = some, .n = n};
 	const struct nearest_hit *hit;
 
-	if (rough->n > 1)
-		qsort(rough->hit, rough->n, sizeof(*rough->hit), by_row);
-	worker_share(look_at_part, &look, (rough->n + PART - 1) / PART);
+	qsort(some, n, sizeof(*some), by_row);
+	worker_share(look_at_part, &look, (n + PART - 1) / PART);
 	if (look.failed)
 		return (err_mem(e));
-	for (hit = rough->hit; hit < rough->hit + rough->n; hit++) {
+	for (hit = some; hit < some + n; hit++) {
 		/* The checksums tell what is damaged, and the log what should be there. */
 		if (hit->score == UNKNOWN) {
 			if (similar_scan_rows(r, hit->seq, hit->seq + 1, e) != 0)
 				return (-1);
 		} else if (nearest_offer(&r->best, hit->score, hit->seq) != 0)
 			return (err_mem(e));
+	}
+	return (0);
+}
+
+/* The end of those from ${at} on, and before ${end}, that are no farther than ${reach}. */
+static size_t
+within(const struct nearest *rough, size_t at, size_t end, unsigned reach)
+{
+	while (end > at && -rough->hit[end - 1].score > reach)
+		end--;
+	return (end);
+}
+
+/* The nearest ones first: the better the best of them are, the fewer of the others can be as good. */
+static int
+look_at_all(struct similar_search *r, const struct code_query *code, struct nearest *rough, struct err *e)
+{
+	size_t some = r->best.k * 2 > PART ? r->best.k * 2 : PART, at, end;
+
+	nearest_sort(rough);
+	for (at = 0; at < rough->n; at = end, some *= 2) {
+		end = rough->n - at < some ? rough->n : at + some;
+		if (r->best.n == r->best.k)
+			end = within(rough, at, end, code_reach(code, r->best.hit[0].score));
+		if (end == at)
+			break;
+		if (look_at_some(r, code, rough->hit + at, end - at, e) != 0)
+			return (-1);
 	}
 	return (0);
 }
@@ -142,13 +170,14 @@ on_rows(void *arg, uint64_t rows)
 int
 similar_scan_codes(struct similar_search *r, struct err *e)
 {
+	uint64_t coded = vectors_coded(r->s->vectors), edge = r->to < coded ? r->to : coded;
 	struct similar *s = r->s;
 	struct code_query code;
 	struct nearest rough;
 	struct nearest_scan scan = {.vectors = s->vectors,
 	    .code = &code,
 	    .from = r->from,
-	    .to = r->to,
+	    .to = edge,
 	    .wanted = r->wanted,
 	    .step = on_rows,
 	    .arg = s};
@@ -164,6 +193,9 @@ similar_scan_codes(struct similar_search *r, struct err *e)
 		similar_damaged(s, &scan.why);
 	for (i = 0; rc == 0 && i < scan.gaps; i++)
 		rc = similar_scan_rows(r, scan.gap[i].from, scan.gap[i].to, e);
+	/* The last few have no codes yet. */
+	if (rc == 0 && edge < r->to)
+		rc = similar_scan_rows(r, edge, r->to, e);
 	nearest_scan_release(&scan);
 	nearest_release(&rough);
 	return (rc);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "code.h"
 #include "embedder.h"
 #include "io.h"
 #include "json.h"
@@ -317,19 +318,19 @@ damaged(const struct err *why, struct err *e)
 	return (err_set(e, "the vectors are damaged: %.600s; 'ecl-index --rebuild' makes them anew", why->text));
 }
 
-/* The chunk of ${c}, one of the columns, in which ${row} stands. */
+/* The chunk of ${c}, one of the columns, in which ${row} stands, of ${rows} that are known. */
 static int
-chunk(struct vectors *v, struct column *c, uint64_t row, const uint8_t **ret, uint64_t *ret_first, uint64_t *ret_n, struct err *e)
+chunk(struct vectors *v, struct column *c, uint64_t row, uint64_t rows, const uint8_t **ret, uint64_t *ret_first, uint64_t *ret_n, struct err *e)
 {
 	struct err why = {0, 0, ""};
 
-	if (row >= v->rows)
-		return (err_set(e, "there is no row %" PRIu64 ": there are %" PRIu64, row, v->rows));
+	if (row >= rows)
+		return (err_set(e, "there is no row %" PRIu64 ": there are %" PRIu64, row, rows));
 	if (column_run(c, row, ret, ret_n, &why) != 0 && (reload(v) != 0 || column_run(c, row, ret, ret_n, &why) != 0))
 		return (damaged(&why, e));
 	*ret_first = row - row % (COLUMN_CHUNK / c->width);
-	if (*ret_n > v->rows - *ret_first)
-		*ret_n = v->rows - *ret_first;
+	if (*ret_n > rows - *ret_first)
+		*ret_n = rows - *ret_first;
 	return (0);
 }
 
@@ -338,7 +339,7 @@ vectors_chunk(struct vectors *v, uint64_t row, const int8_t **ret, uint64_t *ret
 {
 	const uint8_t *first;
 
-	if (chunk(v, &v->column.row, row, &first, ret_first, ret_n, e) != 0)
+	if (chunk(v, &v->column.row, row, v->rows, &first, ret_first, ret_n, e) != 0)
 		return (-1);
 	*ret = (const int8_t *)first;
 	return (0);
@@ -350,10 +351,20 @@ vectors_code_bytes(const struct vectors *v)
 	return (vectors_code_width(&v->head));
 }
 
+uint64_t
+vectors_coded(const struct vectors *v)
+{
+	return (vectors_code_bytes(v) == 0 ? 0 : v->rows - v->rows % CODE_BLOCK);
+}
+
 int
 vectors_codes(struct vectors *v, uint64_t row, const uint8_t **ret, uint64_t *ret_first, uint64_t *ret_n, struct err *e)
 {
-	return (chunk(v, &v->column.code, row, ret, ret_first, ret_n, e));
+	if (chunk(v, &v->column.code, row / CODE_BLOCK, v->rows / CODE_BLOCK, ret, ret_first, ret_n, e) != 0)
+		return (-1);
+	*ret_first *= CODE_BLOCK;
+	*ret_n *= CODE_BLOCK;
+	return (0);
 }
 
 int
@@ -372,9 +383,11 @@ void
 vectors_ahead(struct vectors *v, bool codes, uint64_t from, uint64_t to)
 {
 	struct column *c = codes ? &v->column.code : &v->column.row;
+	uint64_t per = codes ? CODE_BLOCK : 1;
 
-	if (from < to && to <= v->rows && !column_is_cached(c, from))
-		column_read_ahead(c, from, to - from);
+	if (from >= to || to > v->rows || column_is_cached(c, from / per))
+		return;
+	column_read_ahead(c, from / per, (to - 1) / per + 1 - from / per);
 }
 
 int

@@ -16,14 +16,14 @@
  * that tells which event that is.  The first such event fixes their dimension; those of another one are counted, and not in the space.
  *
  * The manifest of a space is `index/<space>.head`, which is published by a rename after all that it names is on the disk:
- *   ecl-vectors 2
+ *   ecl-vectors 3
  *   seed <8 hex digits>: random, new whenever the space is made anew; its files have it in their names, all checksums begin with it
  *   space <vectors|given>
  *   embedder <its token, as a JSON string>: what made the rows; "" of those that were given
  *   dims <numbers of a vector; 0 where there is no row yet>
  *   events <N> <hash of event N-1>: those below N are in it
  *   column <width> <rows> <CRC-32C of the last, partial chunk>: the files `<space>.<seed>-...` (column.h)
- *   codes <width> <rows> <CRC-32C of the last, partial chunk>: of rows that have codes (code.h), `<space>.code.<seed>-...`; else 0 0 00000000
+ *   codes <width> <blocks> <CRC-32C of the last, partial chunk>: of rows that have codes, whole blocks of them (code.h), `<space>.code.<seed>-...`; else 0 0 00000000
  *   seqs <rows> <CRC-32C of the last, partial chunk>: of the given ones only, `given.seq.<seed>-...`, u64 each
  *   others <count> <seq of the first>: of the given ones only, where some have another dimension
  *   ivf <from row> <to row> <number> <bytes> <crc>: the segment `ivf-<space>.<seed>-<number, 12 digits>` (ivf.h); sorted, any number
@@ -81,8 +81,11 @@ int vectors_chunk(struct vectors *v, uint64_t row, const int8_t **ret, uint64_t 
 /** vectors_row(v, row, out, e): one row, vectors_width() bytes.  Return as vectors_chunk(). */
 int vectors_row(struct vectors *v, uint64_t row, int8_t *out, struct err *e);
 
-/** vectors_code_bytes(v): bytes of a row's code; 0: the rows have none.  vectors_codes(v, row, ret, ret_first, ret_n, e): as vectors_chunk(), the codes. */
+/** vectors_code_bytes(v): bytes of a row's code; 0: the rows have none.  vectors_coded(v): the rows below that have them: whole blocks (code.h). */
 unsigned vectors_code_bytes(const struct vectors *v);
+uint64_t vectors_coded(const struct vectors *v);
+
+/** vectors_codes(v, row, ret, ret_first, ret_n, e): as vectors_chunk(), the blocks of codes; ${*ret_first} and ${*ret_n} count rows. */
 int vectors_codes(struct vectors *v, uint64_t row, const uint8_t **ret, uint64_t *ret_first, uint64_t *ret_n, struct err *e);
 
 /** vectors_ahead(v, codes, from, to): what a scan of these rows, or of their codes, will read: where it is not in memory the system is told.  One system call where it is. */

@@ -42,17 +42,19 @@ static int
 compare_codes(struct check *k, uint64_t row, uint64_t seq, const int8_t *rows, size_t n)
 {
 	unsigned width = vectors_width(k->v), bytes = vectors_code_bytes(k->v);
-	uint8_t want[CODE_ROW_MAX / 8];
-	uint64_t first, there, i = 0;
-	const uint8_t *have;
+	uint8_t want[CODE_ROW_MAX / 8], have[CODE_ROW_MAX / 8];
+	uint64_t first, there, at, i = 0;
+	const uint8_t *blocks;
 	struct err why;
 
-	while (i < n) {
-		if (vectors_codes(k->v, row + i, &have, &first, &there, &why) != 0)
+	while (i < n && row + i < vectors_coded(k->v)) {
+		if (vectors_codes(k->v, row + i, &blocks, &first, &there, &why) != 0)
 			return (unreadable(k, &why));
 		for (; i < n && row + i < first + there; i++) {
+			at = row + i - first;
 			code_make(rows + i * width, width, want);
-			if (memcmp(have + (row + i - first) * bytes, want, bytes) != 0)
+			code_of(blocks + (at - at % CODE_BLOCK) * bytes, bytes, (unsigned)(at % CODE_BLOCK), have);
+			if (memcmp(have, want, bytes) != 0)
 				return (differs(k, row + i, seq + i));
 		}
 	}

@@ -16,6 +16,8 @@
 
 #include "banned.h"
 
+#define KIND "ecl-vectors "
+#define FORMAT "3\n"
 #define SEQ_WIDTH 8
 #define NUMBER_MAX UINT64_C(999999999999)
 
@@ -63,7 +65,7 @@ vectors_head_format(const struct vectors_head *h, struct buf *out)
 	const struct vectors_segment *s;
 	size_t i;
 
-	buf_addf(out, "ecl-vectors 2\nseed %08" PRIx32 "\nspace %s\nembedder ", h->seed, h->space);
+	buf_addf(out, KIND FORMAT "seed %08" PRIx32 "\nspace %s\nembedder ", h->seed, h->space);
 	buf_add(out, h->token.data, h->token.len);
 	buf_addf(out, "\ndims %u\nevents %" PRIu64 " ", h->dims, h->events);
 	buf_addhex(out, h->hash, SHA256_SIZE);
@@ -124,7 +126,7 @@ consistent(const struct vectors_head *h, uint64_t dims, uint64_t width, uint64_t
 	if (h->events == 0 || h->events >= EVENT_NONE || dims > EMBEDDER_DIMS_MAX || width != width_of(h) || (dims == 0) != (h->rows.rows == 0) ||
 	    h->rows.rows > h->events || h->others > h->events)
 		return (false);
-	if (code != vectors_code_width(h) || h->codes.rows != (code == 0 ? 0 : h->rows.rows))
+	if (code != vectors_code_width(h) || h->codes.rows != (code == 0 ? 0 : h->rows.rows / CODE_BLOCK))
 		return (false);
 	if (is_given(h) ? h->seqs.rows != h->rows.rows : h->rows.rows != h->events)
 		return (false);
@@ -145,7 +147,7 @@ vectors_head_parse(struct span text, const char *space, struct vectors_head *ret
 
 	memset(ret, 0, sizeof(*ret));
 	ret->space = space;
-	if (!manifest_take(&m, "ecl-vectors 2\nseed ") || !manifest_crc(&m, &ret->seed) || !manifest_take(&m, "\nspace ") ||
+	if (!manifest_take(&m, KIND FORMAT "seed ") || !manifest_crc(&m, &ret->seed) || !manifest_take(&m, "\nspace ") ||
 	    !manifest_take(&m, space) || !manifest_take(&m, "\nembedder ") || !take_token(&m, &ret->token) || !manifest_take(&m, "dims ") ||
 	    !manifest_number(&m, &dims) || !manifest_take(&m, "\nevents ") || !manifest_number(&m, &ret->events) || !manifest_take(&m, " ") ||
 	    !manifest_hex(&m, SHA256_SIZE, ret->hash) || !manifest_take(&m, "\ncolumn ") || !manifest_number(&m, &width) ||
@@ -178,6 +180,15 @@ vectors_head_release(struct vectors_head *h)
 	memset(h, 0, sizeof(*h));
 }
 
+/* Whether it begins as one, but not as ours. */
+static bool
+is_other_version(struct span text)
+{
+	struct manifest m = {text.p, text.p + text.len};
+
+	return (manifest_take(&m, KIND) && !manifest_take(&m, FORMAT));
+}
+
 int
 vectors_head_load(int dir_fd, const char *space, struct vectors_head *ret, struct err *e)
 {
@@ -191,7 +202,9 @@ vectors_head_load(int dir_fd, const char *space, struct vectors_head *ret, struc
 		rc = why.sys == ENOENT ? 0 : -1;
 		if (e != NULL)
 			*e = why;
-	} else if (errno = 0, vectors_head_parse((struct span){text.data, text.len}, space, ret) != 0)
+	} else if (is_other_version((struct span){text.data, text.len}))
+		rc = err_set(e, "'%s' is that of another version of ecl", name);
+	else if (errno = 0, vectors_head_parse((struct span){text.data, text.len}, space, ret) != 0)
 		rc = errno == ENOMEM ? err_mem(e) : err_set(e, "'%s' is damaged", name);
 	buf_release(&text);
 	return (rc);
@@ -233,7 +246,7 @@ vectors_columns_init(struct vectors_columns *c, const struct vectors_head *h, in
 	/* Without a row there is no width yet: a column needs one. */
 	column_init(&c->row, dir_fd, name, h->dims == 0 ? EMBEDDER_WIDTH_MIN : width_of(h), h->seed, h->rows.rows, h->rows.crc);
 	snprintf(name, sizeof(name), "%s.code.%08" PRIx32, h->space, h->seed);
-	column_init(&c->code, dir_fd, name, code == 0 ? EMBEDDER_WIDTH_MIN : code, h->seed, h->codes.rows, h->codes.crc);
+	column_init(&c->code, dir_fd, name, code == 0 ? EMBEDDER_WIDTH_MIN : code * CODE_BLOCK, h->seed, h->codes.rows, h->codes.crc);
 	snprintf(name, sizeof(name), "%s.seq.%08" PRIx32, h->space, h->seed);
 	column_init(&c->seq, dir_fd, name, SEQ_WIDTH, h->seed, h->seqs.rows, h->seqs.crc);
 }

@@ -33,11 +33,28 @@ struct writer {
 	bool published;		  /* a manifest names the files */
 	struct vectors_columns column;
 	struct buf new_rows, new_codes, new_seqs; /* not in the columns yet */
+	struct buf uncoded; /* the rows behind the last block of codes */
 	uint64_t total;		  /* events to do, for who watches */
 	uint64_t from;
 };
 
 /* ---- what is there ---- */
+
+/* The stored rows behind the last block of codes, which are part of the next one. */
+static int
+read_uncoded(struct writer *w, struct err *why)
+{
+	struct column *c = &w->column.row;
+	const uint8_t *row;
+	uint64_t i;
+
+	for (i = w->head.codes.rows * CODE_BLOCK; vectors_code_width(&w->head) != 0 && i < c->rows; i++) {
+		if (column_get(c, i, &row, why) != 0)
+			return (-1);
+		buf_add(&w->uncoded, row, c->width);
+	}
+	return (w->uncoded.failed ? err_mem(why) : 0);
+}
 
 /* Whether it can be continued.  Return 1, 0 where it is to be begun anew, or -1 where that is to be left to others. */
 static int
@@ -68,7 +85,11 @@ usable(struct writer *w, const char *token, struct err *why)
 		err_set(why, "a file of the column '%s' is missing or too short", w->column.row.name);
 		return (0);
 	}
-	return (vectors_head_confirm(&w->head, u->log, why) == 0);
+	if (vectors_head_confirm(&w->head, u->log, why) != 0)
+		return (0);
+	if (read_uncoded(w, why) != 0)
+		return (err_is_mem(why) ? -1 : 0);
+	return (1);
 }
 
 static int
@@ -78,6 +99,7 @@ begin_anew(struct writer *w, const char *token, struct err *e)
 
 	vectors_columns_release(&w->column);
 	vectors_head_release(&w->head);
+	buf_reset(&w->uncoded);
 	w->head.space = space;
 	json_escape(&w->head.token, (struct span){token, strlen(token)});
 	if (w->head.token.failed)
@@ -118,14 +140,17 @@ writer_begin(struct writer *w, struct vectors_update *u, int dir_fd, const char 
 static void
 make_codes(struct writer *w)
 {
-	unsigned width = w->column.row.width, bytes = vectors_code_width(&w->head);
-	size_t n = bytes == 0 ? 0 : w->new_rows.len / width, i;
+	size_t block = (size_t)w->column.row.width * CODE_BLOCK, bytes = w->column.code.width, at;
 
-	if (n == 0 || buf_reserve(&w->new_codes, n * bytes) != 0)
+	if (vectors_code_width(&w->head) == 0)
 		return;
-	for (i = 0; i < n; i++)
-		code_make((const int8_t *)w->new_rows.data + i * width, width, (uint8_t *)w->new_codes.data + i * bytes);
-	w->new_codes.len = n * bytes;
+	buf_add(&w->uncoded, w->new_rows.data, w->new_rows.len);
+	if (w->uncoded.failed || buf_reserve(&w->new_codes, w->uncoded.len / block * bytes) != 0)
+		return;
+	for (at = 0; at + block <= w->uncoded.len; at += block, w->new_codes.len += bytes)
+		code_make_block((const int8_t *)w->uncoded.data + at, w->column.row.width, (uint8_t *)w->new_codes.data + w->new_codes.len);
+	memmove(w->uncoded.data, w->uncoded.data + at, w->uncoded.len - at);
+	w->uncoded.len -= at;
 }
 
 static int
@@ -134,7 +159,7 @@ flush(struct writer *w, struct err *e)
 	struct vectors_columns *c = &w->column;
 
 	make_codes(w);
-	if (w->new_rows.failed || w->new_codes.failed || w->new_seqs.failed)
+	if (w->new_rows.failed || w->uncoded.failed || w->new_codes.failed || w->new_seqs.failed)
 		return (err_mem(e));
 	if (column_append(&c->row, (const uint8_t *)w->new_rows.data, w->new_rows.len / c->row.width, e) != 0 ||
 	    column_append(&c->code, (const uint8_t *)w->new_codes.data, w->new_codes.len / c->code.width, e) != 0 ||
@@ -239,6 +264,7 @@ writer_end(struct writer *w, bool good)
 	vectors_columns_release(&w->column);
 	vectors_head_release(&w->head);
 	buf_release(&w->new_rows);
+	buf_release(&w->uncoded);
 	buf_release(&w->new_codes);
 	buf_release(&w->new_seqs);
 }

@@ -106,6 +106,37 @@ test_expect_success 'damaged rows are seen by their codes: a warning, and the lo
 	done >tried && test -s tried
 '
 
+test_expect_success 'codes come 32 at a time, whatever comes at once; what has none yet is found too' '
+	rm -rf hurt && cp -a L hurt && ecl-index -q -d hurt &&
+	for n in 1 30 2 31 33 64 5; do
+		for i in $(seq $n); do
+			echo "{\"element\":\"parade:$n-$i\",\"state\":\"zebra quagga okapi giraffe number $i\"}"
+		done | ecl-append -q -d hurt && ecl-index -q -d hurt &&
+		size=$(ecl-query -d hurt --stat | jq .vectors) &&
+		test "$(sed -n "s/^codes 32 \([0-9]*\) .*/\1/p" hurt/$index/vectors.head)" = $((size / 32)) || return 1
+	done &&
+	test $((size % 32)) -gt 0 && ecl-query -d hurt -k 166 --similar "zebra quagga okapi giraffe" >got &&
+	test "$(grep -c "\"element\":\"parade:" got)" = 166 && ecl-index -q -d hurt --check
+'
+
+test_expect_success 'the rows of a block that is not full are damaged: what adds to them makes all anew' '
+	python3 - "$(ls hurt/$index/vectors.????????-* | grep -v sum | tail -n 1)" <<-\END &&
+	import sys
+	with open(sys.argv[1], "r+b") as f:
+	    f.seek(-10, 2)
+	    f.write(b"\xa5" * 10)
+	END
+	ecl-append -q -d hurt -e parade:last -s 1 && ecl-index -q -d hurt 2>err && test_grep "made anew: .*checksum" err &&
+	ecl-index -q -d hurt --check
+'
+
+test_expect_success 'codes as an older version had them: said, and made anew' '
+	rm -rf hurt && cp -a L hurt && sed -i "1s/3/2/" hurt/$index/vectors.head &&
+	ecl-query -d hurt -k 1 --similar 33333 >actual 2>err && test_line_count = 1 actual && test_grep "vectors.head. is that of another version of ecl.*ecl-index --rebuild" err &&
+	ecl-index -q -d hurt 2>err && test_grep "made anew: .*another version" err &&
+	ecl-query --similar 33333 >expect && ecl-query -d hurt --similar 33333 >actual 2>err && test_cmp expect actual && test_cmp /dev/null err
+'
+
 test_expect_success 'what must be read from a disk makes no other answer' '
 	ecl-query --similar 33333 >expect && sync L/$index/* &&
 	for file in L/$index/*; do
@@ -134,7 +165,7 @@ test_expect_success 'codes that are not those of the rows are found by --check, 
 	seed = int(name.rsplit(".", 1)[1], 16)
 	with open(path, "r+b") as f:
 	    chunk = bytearray(f.read(65536))
-	    chunk[32 * 777] ^= 1
+	    chunk[32 * (777 - 777 % 32) + 777 % 32] ^= 1
 	    f.seek(0)
 	    f.write(chunk)
 	with open(path + ".sum", "r+b") as f:

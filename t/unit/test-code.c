@@ -29,38 +29,58 @@ fill(int8_t *row, unsigned width, unsigned kind, struct random *rnd)
 	}
 }
 
+/* Whether blocks have the codes of their rows, and the distances those of the codes. */
+static bool
+agrees(const struct code_query *q, const int8_t *rows, const uint8_t *blocks, size_t n, uint16_t bar, const uint16_t *d, const uint32_t *near)
+{
+	uint8_t code[CODE_ROW_MAX / 8], want[CODE_ROW_MAX / 8];
+	unsigned bytes = q->bytes, at, bad = 0;
+	size_t i;
+
+	for (i = 0; i < n * CODE_BLOCK; i++) {
+		at = (unsigned)(i % CODE_BLOCK);
+		code_make(rows + i * bytes * 8, bytes * 8, want);
+		code_of(blocks + (i - at) * bytes, bytes, at, code);
+		bad += memcmp(code, want, bytes) != 0 || d[i] != code_distance(q, code) || (near[i / CODE_BLOCK] >> at & 1) != (d[i] <= bar);
+	}
+	return (bad == 0);
+}
+
 static void
 test_engines(unsigned width)
 {
 	struct random rnd = {width};
+	enum { BLOCKS = 3, ROWS = BLOCKS * CODE_BLOCK };
 	struct code_query q[2];
-	unsigned bytes = code_width(width), round, side, bad = 0;
+	unsigned bytes = code_width(width), round, side, i, n, bad = 0;
 	uint8_t *code[2];
-	uint16_t d[2][9];
-	int8_t *row = malloc(width * 9);
+	uint16_t d[2][ROWS], bar;
+	uint32_t near[2][BLOCKS];
+	int8_t *row = malloc((size_t)width * ROWS);
 
-	code[0] = malloc(bytes * 9);
-	code[1] = malloc(bytes * 9);
+	code[0] = malloc((size_t)bytes * ROWS);
+	code[1] = malloc((size_t)bytes * ROWS);
 	if (!ok(row != NULL && code[0] != NULL && code[1] != NULL, "memory") || code_use("avx2") != 0) {
 		ok(true, "width %u: the same with AVX2 # SKIP not in this processor", width);
 		goto out;
 	}
-	for (round = 0; round < 200; round++) {
-		for (side = 0; side < 9; side++)
-			fill(row + side * width, width, round + side, &rnd);
+	for (round = 0; round < 40; round++) {
+		for (i = 0; i < ROWS; i++)
+			fill(row + (size_t)i * width, width, round + i, &rnd);
+		n = round % (BLOCKS + 1);
+		bar = round % 10 == 9 ? UINT16_MAX : (uint16_t)random_below(&rnd, 15 * width);
 		for (side = 0; side < 2; side++) {
-			unsigned i;
-
 			code_use(side == 0 ? "portable" : "avx2");
-			for (i = 0; i < 9; i++)
-				code_make(row + i * width, width, code[side] + i * bytes);
+			for (i = 0; i < BLOCKS; i++)
+				code_make_block(row + (size_t)i * CODE_BLOCK * width, width, code[side] + (size_t)i * CODE_BLOCK * bytes);
 			code_query_init(&q[side], row, width);
-			code_distances(&q[side], code[side], round % 9 + 1, d[side]);
+			code_distances(&q[side], code[side], n, bar, d[side], near[side]);
 		}
-		bad += memcmp(code[0], code[1], bytes * 9) != 0 || memcmp(q[0].plane, q[1].plane, sizeof(q[0].plane)) != 0 ||
-		    memcmp(d[0], d[1], (round % 9 + 1) * sizeof(d[0][0])) != 0;
+		bad += memcmp(code[0], code[1], (size_t)bytes * ROWS) != 0 || memcmp(q[0].table, q[1].table, 2 * bytes * sizeof(q[0].table[0])) != 0 ||
+		    memcmp(d[0], d[1], n * CODE_BLOCK * sizeof(d[0][0])) != 0 || memcmp(near[0], near[1], n * sizeof(near[0][0])) != 0 ||
+		    !agrees(&q[0], row, code[0], n, bar, d[1], near[1]);
 	}
-	ok(bad == 0, "width %u: codes, queries and distances are the same with AVX2 and without", width);
+	ok(bad == 0, "width %u: codes, queries and distances are the same with AVX2 and without, and by blocks as one by one", width);
 out:	code_use(NULL);
 	free(code[0]);
 	free(code[1]);
@@ -76,7 +96,7 @@ test_order(unsigned width)
 	int8_t *q = malloc(width), *row = malloc(width);
 	uint8_t code[CODE_ROW_MAX / 8];
 	struct code_query query;
-	uint16_t d, before;
+	unsigned d, before;
 
 	if (!ok(q != NULL && row != NULL, "memory"))
 		goto out;
@@ -89,7 +109,7 @@ test_order(unsigned width)
 			for (i = 0; i < width; i++)
 				row[i] = (int8_t)(i % 4 < mixed ? -q[i] : q[i]);
 			code_make(row, width, code);
-			code_distances(&query, code, 1, &d);
+			d = code_distance(&query, code);
 			bad += mixed > 0 && d <= before + width / 2;
 			before = d;
 		}
@@ -109,23 +129,25 @@ test_recall(void)
 	int8_t *rows = malloc((size_t)N * 256), centre[CENTRES][256];
 	uint8_t *codes = malloc((size_t)N * 32);
 	uint16_t *d = malloc(N * sizeof(*d)), bar;
+	uint32_t *near = malloc(N / CODE_BLOCK * sizeof(*near));
 	int32_t *dot = malloc(N * sizeof(*dot)), *self = malloc(N * sizeof(*self));
 	double *cosine = malloc(N * sizeof(*cosine)), least;
-	unsigned i, k, j, q, better, found = 0;
+	unsigned i, k, j, q, better, found = 0, alike = 0, beyond = 0, far = 0;
 	struct code_query query;
 
-	if (!ok(rows != NULL && codes != NULL && d != NULL && dot != NULL && self != NULL && cosine != NULL, "memory"))
+	if (!ok(rows != NULL && codes != NULL && d != NULL && near != NULL && dot != NULL && self != NULL && cosine != NULL, "memory"))
 		goto out;
 	for (i = 0; i < CENTRES; i++)
 		fill(centre[i], 256, 2, &rnd);
 	for (i = 0; i < N; i++) {
 		for (k = 0; k < 256; k++)
 			rows[i * 256 + k] = (int8_t)(centre[i % CENTRES][k] / 2 + (int)random_below(&rnd, 21) - 10);
-		code_make(rows + i * 256, 256, codes + i * 32);
+		if (i % CODE_BLOCK == CODE_BLOCK - 1)
+			code_make_block(rows + (size_t)(i / CODE_BLOCK) * CODE_BLOCK * 256, 256, codes + (size_t)(i / CODE_BLOCK) * CODE_BLOCK * 32);
 	}
 	for (q = 0; q < QUERIES; q++) {
 		code_query_init(&query, rows + q * 256, 256);
-		code_distances(&query, codes, N, d);
+		code_distances(&query, codes, N / CODE_BLOCK, UINT16_MAX, d, near);
 		dot_rows_self(rows + q * 256, rows, N, 256, dot, self);
 		for (i = 0; i < N; i++)
 			cosine[i] = dot_cosine(dot[i], dot_self(rows + q * 256, 256), self[i]);
@@ -140,12 +162,19 @@ test_recall(void)
 			least = cosine[better];
 			found += d[better] < bar;
 		}
+		for (i = 0; i < N; i++) {
+			alike += cosine[i] >= 0.3;
+			beyond += cosine[i] >= 0.3 && d[i] > code_reach(&query, 0.3);
+			far += cosine[i] < 0.3 && d[i] > code_reach(&query, 0.3);
+		}
 	}
+	ok(alike > 3000 && beyond * 100 <= alike && far > (size_t)N * QUERIES / 2, "what is alike is hardly ever farther than its reach, most of the rest is: %u of %u, %u", beyond, alike, far);
 	ok(found >= QUERIES * NEAR * 98 / 100, "of the %u nearest of %u rows 98 of 100 are among the %u nearest codes: %u of %u", NEAR, N, LOOK, found,
 	    QUERIES * NEAR);
 out:	free(rows);
 	free(codes);
 	free(d);
+	free(near);
 	free(dot);
 	free(self);
 	free(cosine);

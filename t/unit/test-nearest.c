@@ -66,14 +66,14 @@ fake_chunk(struct vectors *v, uint64_t row, const int8_t **ret, uint64_t *ret_fi
 int
 fake_codes(struct vectors *v, uint64_t row, const uint8_t **ret, uint64_t *ret_first, uint64_t *ret_n, struct err *e)
 {
-	uint64_t per = COLUMN_CHUNK / (v->width / 8), first = row / per * per;
+	uint64_t per = COLUMN_CHUNK / (v->width / 8), coded = v->rows / CODE_BLOCK * CODE_BLOCK, first = row / per * per;
 
 	__atomic_fetch_add(v->reads, 1, __ATOMIC_RELAXED);
 	if (v->damaged != NULL && v->damaged[row / per])
 		return (err_set(e, "'codes' is damaged"));
 	*ret = v->codes + first * (v->width / 8);
 	*ret_first = first;
-	*ret_n = v->rows - first < per ? v->rows - first : per;
+	*ret_n = coded - first < per ? coded - first : per;
 	return (0);
 }
 
@@ -244,7 +244,7 @@ agrees_codes(struct model *m, const struct code_query *q, struct nearest_scan *s
 {
 	struct nearest best;
 	struct err e;
-	uint16_t d;
+	uint8_t code[32];
 	uint64_t row;
 	size_t n = 0;
 	bool yes;
@@ -257,8 +257,8 @@ agrees_codes(struct model *m, const struct code_query *q, struct nearest_scan *s
 	for (row = s->from; row < s->to; row++) {
 		if ((s->wanted != NULL && !bits_get(s->wanted, row)) || (m->v.damaged != NULL && m->v.damaged[row / (COLUMN_CHUNK / 32)]))
 			continue;
-		code_distances(q, m->v.codes + row * 32, 1, &d);
-		hit[n++] = (struct nearest_hit){-(double)d, row};
+		code_of(m->v.codes + row / CODE_BLOCK * CODE_BLOCK * 32, 32, (unsigned)(row % CODE_BLOCK), code);
+		hit[n++] = (struct nearest_hit){-(double)code_distance(q, code), row};
 	}
 	if (n > 1)
 		qsort(hit, n, sizeof(*hit), best_first);
@@ -280,8 +280,8 @@ test_codes(struct nearest_hit *hit)
 
 	if (!ok(make(&m, 256, &rnd), "memory"))
 		return;
-	for (i = 0; i < ROWS; i++)
-		code_make(m.v.data + (size_t)i * 256, 256, codes + (size_t)i * 32);
+	for (i = 0; i < ROWS; i += CODE_BLOCK)
+		code_make_block(m.v.data + (size_t)i * 256, 256, codes + (size_t)i * 32);
 	m.v.codes = codes;
 	code_query_init(&q, m.q, 256);
 	for (round = 0; round < 60; round++) {
