@@ -36,6 +36,7 @@ column_init(struct column *c, int dirfd, const char *name, unsigned width, uint3
 	c->tail_crc = tail_crc;
 	c->file_no = UINT64_MAX;
 	c->fd = -1;
+	c->cached = COLUMN_CACHE;
 	for (i = 0; i < COLUMN_CACHE; i++)
 		c->cache[i].number = NO_CHUNK;
 }
@@ -219,7 +220,7 @@ column_run(struct column *c, uint64_t row, const uint8_t **ret, uint64_t *ret_n,
 	struct column_chunk found;
 	size_t i;
 
-	for (i = 0; i < COLUMN_CACHE - 1 && c->cache[i].number != chunk; i++)
+	for (i = 0; i < c->cached - 1 && c->cache[i].number != chunk; i++)
 		;
 	if (i > 0) {
 		found = c->cache[i];

@@ -38,6 +38,7 @@ struct column {
 	int fd;
 	uint8_t sum[COLUMN_FILE / COLUMN_CHUNK * 4]; /* the sums of that file, as far as they were read */
 	size_t sums;				     /* bytes of them */
+	unsigned cached; /* chunks that are kept: COLUMN_CACHE, or less where whoever opens it asks for each once */
 	struct column_chunk cache[COLUMN_CACHE]; /* last used first */
 };
 
@@ -58,7 +59,7 @@ bool column_check_end(const struct column *c);
 /**
  * column_run(c, row, ret, ret_n, e):
  * The rows that stand in the same chunk as ${row} < c->rows, from the chunk's first row on: ${*ret} points to the
- * chunk's first row, valid until COLUMN_CACHE other chunks were read; ${*ret_n} is the number of rows in it.
+ * chunk's first row, valid until c->cached other chunks were read; ${*ret_n} is the number of rows in it.
  * Return 0, or -1 where the chunk is missing or its checksum is wrong.
  */
 int column_run(struct column *c, uint64_t row, const uint8_t **ret, uint64_t *ret_n, struct err *e);

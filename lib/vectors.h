@@ -85,7 +85,7 @@ int vectors_row(struct vectors *v, uint64_t row, int8_t *out, struct err *e);
 unsigned vectors_code_bytes(const struct vectors *v);
 uint64_t vectors_coded(const struct vectors *v);
 
-/** vectors_codes(v, row, ret, ret_first, ret_n, e): as vectors_chunk(), the blocks of codes; ${*ret_first} and ${*ret_n} count rows. */
+/** vectors_codes(v, row, ret, ret_first, ret_n, e): as vectors_chunk(), the blocks of codes, valid until the next call; ${*ret_first} and ${*ret_n} count rows. */
 int vectors_codes(struct vectors *v, uint64_t row, const uint8_t **ret, uint64_t *ret_first, uint64_t *ret_n, struct err *e);
 
 /** vectors_ahead(v, codes, from, to): what a scan of these rows, or of their codes, will read: where it is not in memory the system is told.  One system call where it is. */

@@ -247,6 +247,8 @@ vectors_columns_init(struct vectors_columns *c, const struct vectors_head *h, in
 	column_init(&c->row, dir_fd, name, h->dims == 0 ? EMBEDDER_WIDTH_MIN : width_of(h), h->seed, h->rows.rows, h->rows.crc);
 	snprintf(name, sizeof(name), "%s.code.%08" PRIx32, h->space, h->seed);
 	column_init(&c->code, dir_fd, name, code == 0 ? EMBEDDER_WIDTH_MIN : code * CODE_BLOCK, h->seed, h->codes.rows, h->codes.crc);
+	/* They are read from one end to the other, and what the processor still has of one chunk is where the next one goes. */
+	c->code.cached = 1;
 	snprintf(name, sizeof(name), "%s.seq.%08" PRIx32, h->space, h->seed);
 	column_init(&c->seq, dir_fd, name, SEQ_WIDTH, h->seed, h->seqs.rows, h->seqs.crc);
 }
