@@ -12,13 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__x86_64__)
-#define EMBED_X86 1
-#include <immintrin.h>
-#endif
-
-#include "cpu.h"
 #include "embed.h"
+#include "embed_sums.h"
 #include "le.h"
 #include "words.h"
 
@@ -34,7 +29,6 @@
 #define TIMES 16 /* of a word in a text that count */
 #define UNIT 8	 /* an idf of 1/16 in the hashed part; an occurrence */
 #define ALIGNMENT 64
-#define DAMP 21	 /* bits of the factor that brings a part to its length */
 
 /* Sums stay inside 32 bits: 255 * UNIT * (2 + 58/7 * 1.5) < 2^15 a word, * 30 for TIMES, * TEXT_WORDS < 2^31. */
 
@@ -91,9 +85,7 @@ embed_new(const struct model *m)
 	em->model = m;
 	em->params = *model_params(m);
 	em->row_dims = EMBED_DIMS - em->params.hash_dims;
-#ifdef EMBED_X86
-	em->avx2 = cpu_has_avx2();
-#endif
+	em->avx2 = embed_sums_avx2();
 	return (em);
 }
 
@@ -109,13 +101,8 @@ embed_use(struct embed *em, const char *name)
 {
 	bool avx2 = strcmp(name, "avx2") == 0;
 
-#ifdef EMBED_X86
-	if (avx2 && !cpu_has_avx2())
+	if (avx2 && !embed_sums_avx2())
 		return (-1);
-#else
-	if (avx2)
-		return (-1);
-#endif
 	em->avx2 = avx2;
 	return (avx2 || strcmp(name, "portable") == 0 ? 0 : -1);
 }
@@ -134,32 +121,6 @@ static uint16_t
 place_of(uint64_t hash, unsigned dims)
 {
 	return ((uint16_t)((uint32_t)((hash >> 32) * dims >> 32) + ((hash & 1) != 0 ? dims : 0)));
-}
-
-/* The root of a number below 2^52, rounded down: what the processor rounds is exact to a bit behind the point. */
-static uint32_t
-isqrt(bool avx2, uint64_t n)
-{
-	uint64_t root = 0, bit = UINT64_C(1) << 50;
-
-#ifdef EMBED_X86
-	if (avx2) {
-		__m128d x = _mm_set_sd((double)n);
-
-		return ((uint32_t)_mm_cvttsd_si64(_mm_sqrt_sd(x, x)));
-	}
-#endif
-	(void)avx2;
-	while (bit > n)
-		bit >>= 2;
-	for (; bit > 0; bit >>= 2) {
-		if (n >= root + bit) {
-			n -= root + bit;
-			root = (root >> 1) + bit;
-		} else
-			root >>= 1;
-	}
-	return ((uint32_t)root);
 }
 
 /* The 3-grams of ^word$, each with the places of its hash. */
@@ -206,11 +167,11 @@ fill(struct embed *em, struct word *w, uint64_t hash, const char *name, size_t l
 		h = mix(h + UINT64_C(0x2545f4914f6cdd1d));
 		place[w->places] = place_of(h, p->hash_dims);
 	}
-	w->value = (uint16_t)isqrt(
+	w->value = (uint16_t)embed_sums_root(
 	    em->avx2, (uint64_t)known.idf * known.idf * UNIT * UNIT / p->places);
 	w->grams = (uint8_t)place_grams(em, name, len, place + w->places);
 	all = (uint64_t)known.idf * UNIT * p->grams;
-	w->gram = (uint16_t)(isqrt(em->avx2, all * all / w->grams) >> 10);
+	w->gram = (uint16_t)(embed_sums_root(em->avx2, all * all / w->grams) >> 10);
 	em->used += (uint32_t)(NAME_ROOM(len) + NAME_ROOM((w->places + (size_t)w->grams) * sizeof(*place)));
 }
 
@@ -289,66 +250,6 @@ text_add(struct embed *em, struct span text, bool json)
 	}
 }
 
-#ifdef EMBED_X86
-
-/* Two rows at a time.  ${by} has 16 bits. */
-__attribute__((target("avx2"))) static void
-add_rows_avx2(int32_t *to, const int8_t *a, const int8_t *b, unsigned dims, unsigned by_a, unsigned by_b)
-{
-	const __m256i factor = _mm256_set1_epi32((int32_t)(by_b << 16 | by_a));
-	__m256i *sum = (__m256i *)(void *)to, low, high;
-	__m128i x, y;
-	unsigned i;
-
-	for (i = 0; i < dims; i += 16, sum += 2) {
-		x = _mm_loadu_si128((const __m128i *)(const void *)(a + i));
-		y = _mm_loadu_si128((const __m128i *)(const void *)(b + i));
-		low = _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(x, y));
-		high = _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(x, y));
-		_mm256_store_si256(sum, _mm256_add_epi32(_mm256_load_si256(sum), _mm256_madd_epi16(low, factor)));
-		_mm256_store_si256(sum + 1, _mm256_add_epi32(_mm256_load_si256(sum + 1), _mm256_madd_epi16(high, factor)));
-	}
-}
-
-/* x[i] -= x[dims + i]. */
-__attribute__((target("avx2"))) static void
-subtract_avx2(int32_t *x, unsigned dims)
-{
-	__m256i *p = (__m256i *)(void *)x;
-	unsigned i, n = dims / 8;
-
-	for (i = 0; i < n; i++)
-		_mm256_store_si256(p + i, _mm256_sub_epi32(_mm256_load_si256(p + i), _mm256_load_si256(p + n + i)));
-}
-
-#endif
-
-static void
-add_row(int32_t *to, const int8_t *row, unsigned dims, int32_t by)
-{
-	unsigned i;
-
-	for (i = 0; i < dims; i++)
-		to[i] += row[i] * by;
-}
-
-/* What is taken away from the dims of the hashed part. */
-static void
-subtract(bool avx2, int32_t *x, unsigned dims)
-{
-	unsigned i;
-
-#ifdef EMBED_X86
-	if (avx2) {
-		subtract_avx2(x, dims);
-		return;
-	}
-#endif
-	(void)avx2;
-	for (i = 0; i < dims; i++)
-		x[i] -= x[dims + i];
-}
-
 /* A row that waits for another one. */
 struct waiting {
 	const int8_t *row; /* NULL: none does */
@@ -358,19 +259,12 @@ struct waiting {
 static void
 add_table(struct embed *em, const int8_t *row, unsigned by, struct waiting *w)
 {
-#ifdef EMBED_X86
-	if (em->avx2) {
-		if (w->row == NULL) {
-			*w = (struct waiting){row, by};
-			return;
-		}
-		add_rows_avx2(em->sums.table, w->row, row, em->row_dims, w->by, by);
-		w->row = NULL;
+	if (w->row == NULL) {
+		*w = (struct waiting){row, by};
 		return;
 	}
-#endif
-	(void)w;
-	add_row(em->sums.table, row, em->row_dims, (int32_t)by);
+	embed_sums_add(em->avx2, em->sums.table, w->row, row, em->row_dims, w->by, by);
+	w->row = NULL;
 }
 
 /* The words of the text, each as often as it counts. */
@@ -402,130 +296,7 @@ add_up(struct embed *em)
 	}
 	if (waiting.row != NULL)
 		add_table(em, waiting.row, 0, &waiting);
-	subtract(em->avx2, s->hashed, em->params.hash_dims);
-}
-
-/* How far to shift a part so that the largest of its numbers has 15 bits. */
-static int
-shift_of(uint32_t most)
-{
-	return (17 - __builtin_clz(most));
-}
-
-/* What brings a part of that length to ${scale}. */
-static int32_t
-factor_of(uint32_t length, unsigned scale)
-{
-	return ((int32_t)(((uint64_t)scale << DAMP) / length));
-}
-
-#ifdef EMBED_X86
-
-__attribute__((target("avx2"))) static uint32_t
-settle_avx2(int32_t *x, unsigned dims)
-{
-	__m256i most = _mm256_setzero_si256(), square = most, y;
-	uint32_t lane[8];
-	uint64_t wide[4];
-	unsigned i;
-	int shift;
-
-	for (i = 0; i < dims; i += 8)
-		most = _mm256_max_epi32(
-		    most, _mm256_abs_epi32(_mm256_load_si256((__m256i *)(void *)(x + i))));
-	_mm256_storeu_si256((__m256i *)(void *)lane, most);
-	for (i = 1; i < 8; i++)
-		lane[0] = lane[i] > lane[0] ? lane[i] : lane[0];
-	if (lane[0] == 0)
-		return (0);
-	shift = shift_of(lane[0]);
-	for (i = 0; i < dims; i += 8) {
-		y = _mm256_load_si256((__m256i *)(void *)(x + i));
-		y = shift > 0 ? _mm256_sra_epi32(y, _mm_cvtsi32_si128(shift))
-			      : _mm256_sll_epi32(y, _mm_cvtsi32_si128(-shift));
-		_mm256_store_si256((__m256i *)(void *)(x + i), y);
-		square = _mm256_add_epi64(square, _mm256_mul_epi32(y, y));
-		y = _mm256_srli_epi64(y, 32);
-		square = _mm256_add_epi64(square, _mm256_mul_epi32(y, y));
-	}
-	_mm256_storeu_si256((__m256i *)(void *)wide, square);
-	return (isqrt(true, wide[0] + wide[1] + wide[2] + wide[3]));
-}
-
-__attribute__((target("avx2"))) static inline __m256i
-scaled_avx2(const int32_t *x, __m256i factor)
-{
-	__m256i y = _mm256_mullo_epi32(_mm256_load_si256((const __m256i *)(const void *)x), factor);
-
-	return (_mm256_srai_epi32(_mm256_add_epi32(y, _mm256_set1_epi32(1 << (DAMP - 1))), DAMP));
-}
-
-__attribute__((target("avx2"))) static void
-put_avx2(const int32_t *x, unsigned dims, uint32_t length, unsigned scale, int8_t *out)
-{
-	const __m256i factor = _mm256_set1_epi32(factor_of(length, scale)),
-		      order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-	__m256i a, b;
-	unsigned i;
-
-	for (i = 0; i < dims; i += 32) {
-		a = _mm256_packs_epi32(scaled_avx2(x + i, factor), scaled_avx2(x + i + 8, factor));
-		b = _mm256_packs_epi32(
-		    scaled_avx2(x + i + 16, factor), scaled_avx2(x + i + 24, factor));
-		a = _mm256_max_epi8(_mm256_packs_epi16(a, b), _mm256_set1_epi8(-127));
-		_mm256_storeu_si256(
-		    (__m256i *)(void *)(out + i), _mm256_permutevar8x32_epi32(a, order));
-	}
-}
-
-#endif
-
-/* The sums as numbers of 15 bits and a sign, which keeps their direction.  Return their length, 0 where all are 0. */
-static uint32_t
-settle(bool avx2, int32_t *x, unsigned dims)
-{
-	uint32_t most = 0, a;
-	uint64_t square = 0;
-	unsigned i;
-	int shift;
-
-#ifdef EMBED_X86
-	if (avx2)
-		return (settle_avx2(x, dims));
-#endif
-	(void)avx2;
-	for (i = 0; i < dims; i++) {
-		a = (uint32_t)(x[i] < 0 ? -x[i] : x[i]);
-		most = a > most ? a : most;
-	}
-	if (most == 0)
-		return (0);
-	shift = shift_of(most);
-	for (i = 0; i < dims; i++) {
-		x[i] = shift > 0 ? x[i] >> shift : (int32_t)((uint32_t)x[i] << -shift);
-		square += (uint64_t)((int64_t)x[i] * x[i]);
-	}
-	return (isqrt(false, square));
-}
-
-/* Bring a part to its length, rounded, at most 127 a dim. */
-static void
-put(bool avx2, const int32_t *x, unsigned dims, uint32_t length, unsigned scale, int8_t *out)
-{
-	int32_t factor = factor_of(length, scale), y;
-	unsigned i;
-
-#ifdef EMBED_X86
-	if (avx2) {
-		put_avx2(x, dims, length, scale, out);
-		return;
-	}
-#endif
-	(void)avx2;
-	for (i = 0; i < dims; i++) {
-		y = (x[i] * factor + (1 << (DAMP - 1))) >> DAMP;
-		out[i] = (int8_t)(y > 127 ? 127 : y < -127 ? -127 : y);
-	}
+	embed_sums_subtract(em->avx2, s->hashed, em->params.hash_dims);
 }
 
 static void
@@ -536,14 +307,14 @@ text_end(struct embed *em, int8_t *out)
 	uint32_t hashed, table;
 
 	add_up(em);
-	hashed = settle(em->avx2, s->hashed, p->hash_dims);
-	table = settle(em->avx2, s->table, em->row_dims);
+	hashed = embed_sums_settle(em->avx2, s->hashed, p->hash_dims);
+	table = embed_sums_settle(em->avx2, s->table, em->row_dims);
 	memset(out, 0, EMBED_DIMS);
 	if (hashed != 0)
-		put(em->avx2, s->hashed, p->hash_dims, hashed,
+		embed_sums_put(em->avx2, s->hashed, p->hash_dims, hashed,
 		    table != 0 ? p->scale_hash : p->scale, out);
 	if (table != 0)
-		put(em->avx2, s->table, em->row_dims, table,
+		embed_sums_put(em->avx2, s->table, em->row_dims, table,
 		    hashed != 0 ? p->scale_table : p->scale, out + p->hash_dims);
 }
 
