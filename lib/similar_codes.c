@@ -4,37 +4,49 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "column.h"
 #include "dot.h"
 #include "similar_impl.h"
 #include "worker.h"
 
 #include "banned.h"
 
-/*
- * Of the ten nearest rows of a million, 99 of 100 are among the 2,000 whose codes are the nearest; the more rows there are, the more of
- * them are as near by chance.  To look at a row costs as much as to compare a hundred codes.
- */
+/* Of the ten nearest rows of a million, 99 of 100 are among the 2,000 whose codes are the nearest; the more rows there are, the more of them are as near by chance. */
 #define PER_ANSWER 4u
 #define PER_ROOT 2 /* of the number of rows */
 #define FEW 50000u /* rows that are all compared */
+#define LOOK 32u   /* rows that are compared, chunk by chunk, while one of them is read for itself */
 #define PART 512u  /* rows that a thread looks at, at a time */
 #define UNKNOWN (-2.0) /* in place of a cosine */
 
 static size_t
-candidates(const struct similar_search *r, uint64_t rows)
+candidates(const struct similar_search *r)
 {
-	double some = PER_ROOT * sqrt((double)rows);
-	size_t least = r->best.k * PER_ANSWER;
+	uint64_t rows = similar_wanted(r, r->from, r->to), least = r->best.k * PER_ANSWER, some = (uint64_t)(PER_ROOT * sqrt((double)rows));
 
-	return (some > (double)least ? (size_t)some : least);
+	some = some > least ? some : least;
+	return ((size_t)(some < rows ? some : rows));
+}
+
+/* How many rows are read for those that are wanted: whole chunks. */
+static uint64_t
+touched(const struct similar_search *r)
+{
+	uint64_t per = COLUMN_CHUNK / r->s->width, row, rows = 0;
+
+	if (r->wanted == NULL)
+		return (r->to - r->from);
+	for (row = r->from; (row = bits_next(r->wanted, row, r->to)) < r->to; row = (row / per + 1) * per)
+		rows += per;
+	return (rows);
 }
 
 bool
 similar_has_codes(const struct similar_search *r)
 {
-	uint64_t rows = similar_wanted(r, r->from, r->to);
+	uint64_t rows = touched(r);
 
-	return (rows > FEW && candidates(r, r->to - r->from) < rows / 8 && vectors_code_bytes(r->s->vectors) > 0);
+	return (rows > FEW && vectors_code_bytes(r->s->vectors) > 0 && candidates(r) * LOOK + rows / 8 < rows);
 }
 
 static int
@@ -185,7 +197,7 @@ similar_scan_codes(struct similar_search *r, struct err *e)
 	int rc;
 
 	code_query_init(&code, s->q, s->width);
-	nearest_init(&rough, candidates(r, r->to - r->from));
+	nearest_init(&rough, candidates(r));
 	rc = nearest_scan(&scan, &rough, e);
 	if (rc == 0)
 		rc = look_at_all(r, &code, &rough, e);
