@@ -41,7 +41,7 @@ static const char help[] =
     "that is in it: the log, the elements, their states, the files.\n"
     "\n"
     "      --diff A [B]      the files that differ between the blocks A and B (live):\n"
-    "                        + came, - went, content, type, permissions, u owner, xattrs\n"
+    "                        + came, - went, content, type, permissions, owner (u), x\n"
     "      --full            read every file, not only those that changed\n"
     "      --if-changed      none where neither log nor files changed since the last\n"
     "      --list            the headers of all blocks, oldest first\n"
