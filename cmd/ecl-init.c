@@ -23,6 +23,7 @@
 #include "io.h"
 #include "note.h"
 #include "receive.h"
+#include "root.h"
 #include "subvol.h"
 #include "vkey.h"
 #include "when.h"
@@ -221,29 +222,13 @@ check_contents(struct init *in, struct err *e)
 static int
 make_parts(struct init *in, struct err *e)
 {
-	enum backend backend = subvol_can_btrfs(in->root_fd) ? BACKEND_BTRFS : BACKEND_COPY;
-	int ecl_fd;
+	enum backend backend = root_backend(in->root_fd);
 
 	if (strcmp(in->backend, "auto") != 0)
 		(void)backend_parse(in->backend, &backend);
 	if (backend == BACKEND_BTRFS && !subvol_can_btrfs(in->root_fd))
 		return (err_set(e, "'%s' is not on btrfs: --backend=copy works anywhere", in->cli.root));
-	if (faccessat(in->root_fd, "live", F_OK, AT_SYMLINK_NOFOLLOW) != 0 && subvol_create(backend, in->root_fd, "live", e) != 0)
-		return (-1);
-	if ((in->live_fd = io_open_dir(in->root_fd, "live", e)) == -1)
-		return (-1);
-	if (io_make_dir(in->root_fd, ".snapshots", e) != 0 || io_make_dir(in->live_fd, ".ecl", e) != 0)
-		return (-1);
-	if ((ecl_fd = io_open_dir(in->live_fd, ".ecl", e)) == -1)
-		return (-1);
-	if (io_make_dir(ecl_fd, "log", e) != 0 || io_fsync(ecl_fd) != 0 || io_fsync(in->live_fd) != 0 || io_fsync(in->root_fd) != 0) {
-		if (e->exit == 0)
-			err_sys(e, "cannot sync '%s'", in->cli.root);
-		close(ecl_fd);
-		return (-1);
-	}
-	close(ecl_fd);
-	return (0);
+	return (root_make_parts(in->root_fd, backend, &in->live_fd, e));
 }
 
 static int

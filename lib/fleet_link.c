@@ -1,0 +1,382 @@
+/* The connection to the engine, and what its errors mean. */
+#include "config.h"
+
+#include <sys/random.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fleet_link.h"
+
+#include "banned.h"
+
+#define SERVERS_MAX 64
+#define CONNECT_MS 5000
+#define PING_MS 5000
+#define BACK_OFF_MS 100
+#define BACK_OFF_MAX_MS 30000
+#define API_MS 5000
+
+int64_t
+fleet_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return ((int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+}
+
+/* Half of ${ms} to all of it: a fleet that lost its engine must not come back in one moment. */
+static int64_t
+jitter(int64_t ms)
+{
+	uint32_t r = 0;
+
+	if (getrandom(&r, sizeof(r), GRND_NONBLOCK) != (ssize_t)sizeof(r))
+		r = (uint32_t)getpid();
+	return (ms / 2 + (int64_t)(r % (uint64_t)(ms / 2 + 1)));
+}
+
+static int64_t
+delay_of(unsigned tries)
+{
+	int64_t ms = (int64_t)BACK_OFF_MS << (tries < 10 ? tries : 10);
+
+	return (jitter(ms < BACK_OFF_MAX_MS ? ms : BACK_OFF_MAX_MS));
+}
+
+void
+fleet_link_wake(const struct fleet_link *k)
+{
+	const uint64_t one = 1;
+
+	if (k->wake_fd != -1 && write(k->wake_fd, &one, sizeof(one)) == -1)
+		return;
+}
+
+void
+fleet_link_back_off(struct fleet_link *k)
+{
+	struct pollfd p = {.fd = k->wake_fd, .events = POLLIN};
+	int64_t until = fleet_now_ms() + delay_of(k->tries++), left;
+	uint64_t count;
+
+	while (*k->stopped == 0 && (left = until - fleet_now_ms()) > 0) {
+		/* What woke us is looked at when the work goes on. */
+		if (poll(&p, 1, (int)left) == 1 && read(k->wake_fd, &count, sizeof(count)) == -1)
+			continue;
+	}
+}
+
+void
+fleet_link_progress(struct fleet_link *k)
+{
+	k->tries = 0;
+}
+
+/* ---- what happens to the connection, in threads of the client library ---- */
+
+static int64_t
+on_delay(natsConnection *nc, int attempts, void *arg)
+{
+	(void)nc;
+	(void)arg;
+	return (delay_of(attempts > 0 ? (unsigned)attempts : 0));
+}
+
+static void
+on_disconnected(natsConnection *nc, void *arg)
+{
+	struct fleet_link *k = arg;
+	bool told;
+
+	(void)nc;
+	pthread_mutex_lock(&k->lock);
+	told = k->lost || k->closing;
+	k->lost = true;
+	if (!told)
+		k->lost_ms = fleet_now_ms();
+	pthread_mutex_unlock(&k->lock);
+	if (!told && *k->stopped == 0)
+		k->note(k->arg, "the connection is lost: trying again");
+	fleet_link_wake(k);
+}
+
+static void
+on_reconnected(natsConnection *nc, void *arg)
+{
+	struct fleet_link *k = arg;
+	char text[64];
+	int64_t ms;
+
+	(void)nc;
+	pthread_mutex_lock(&k->lock);
+	ms = fleet_now_ms() - k->lost_ms;
+	k->lost = false;
+	k->reconnects++;
+	if (ms > k->outage_ms)
+		k->outage_ms = ms;
+	pthread_mutex_unlock(&k->lock);
+	snprintf(text, sizeof(text), "connected again after %" PRId64 ".%" PRId64 " s", ms / 1000, ms % 1000 / 100);
+	k->note(k->arg, text);
+	fleet_link_wake(k);
+}
+
+static void
+on_error(natsConnection *nc, natsSubscription *sub, natsStatus status, void *arg)
+{
+	struct fleet_link *k = arg;
+	const char *text = NULL;
+
+	(void)sub;
+	if (status == NATS_MISMATCH || status == NATS_MISSED_HEARTBEAT) {
+		fleet_link_wake(k);
+		return;
+	}
+	natsConnection_GetLastError(nc, &text);
+	if (text == NULL || (status != NATS_NOT_PERMITTED && strcasestr(text, "permission") == NULL))
+		return;
+	pthread_mutex_lock(&k->lock);
+	snprintf(k->denied, sizeof(k->denied), "%s", text);
+	pthread_mutex_unlock(&k->lock);
+	fleet_link_wake(k);
+}
+
+/* ---- errors ---- */
+
+const char *
+fleet_url_fault(const char *url, bool argument)
+{
+	if (*url == '\0')
+		return ("it is empty");
+	if (argument && strchr(url, '@') != NULL)
+		return ("all users of this machine see what stands in arguments: name the user in NATS_URL, or use --creds or --tls-cert");
+	return (NULL);
+}
+
+/* What can be done about it, in words that lead on; "" where the error says it. */
+static const char *
+hint(const struct fleet_link *k, natsStatus status)
+{
+	switch (status) {
+	case NATS_SSL_ERROR:
+		return (k->tls_ca == NULL ? " (is the server's authority known? see --tls-ca)" : " (is --tls-ca the server's authority?)");
+	case NATS_SECURE_CONNECTION_REQUIRED:
+		return (" (see --tls-ca, --tls-cert and --tls-key)");
+	case NATS_CONNECTION_AUTH_FAILED:
+		return (" (see --creds, --tls-cert and NATS_URL)");
+	default:
+		return ("");
+	}
+}
+
+int
+fleet_link_error(struct fleet_link *k, natsStatus status, jsErrCode code, const char *what, struct err *e)
+{
+	const char *last = nats_GetLastError(NULL);
+	char denied[sizeof(k->denied)];
+
+	pthread_mutex_lock(&k->lock);
+	memcpy(denied, k->denied, sizeof(denied));
+	k->denied[0] = '\0';
+	pthread_mutex_unlock(&k->lock);
+	if (denied[0] != '\0')
+		return (err_set(e, "%s: the server refused: %s", what, denied));
+	/* The library says where in its source it failed: that is for its authors. */
+	if (last != NULL && *last == '(' && strstr(last, "): ") != NULL)
+		last = strstr(last, "): ") + 3;
+	if (last == NULL || *last == '\0' || status == NATS_TIMEOUT)
+		last = natsStatus_GetText(status);
+	switch (status) {
+	case NATS_NO_MEMORY:
+		return (err_mem(e));
+	case NATS_SSL_ERROR:
+	case NATS_SECURE_CONNECTION_WANTED:
+	case NATS_SECURE_CONNECTION_REQUIRED:
+	case NATS_CONNECTION_AUTH_FAILED:
+	case NATS_NOT_PERMITTED:
+	case NATS_ADDRESS_MISSING:
+	case NATS_INVALID_ARG:
+	case NATS_INVALID_SUBJECT:
+	case NATS_MAX_PAYLOAD:
+	case NATS_NO_SERVER_SUPPORT:
+		return (err_set(e, "%s: %s%s", what, last, hint(k, status)));
+	default:
+		break;
+	}
+	if (code == JSStreamMessageExceedsMaximumErr || code == JSStreamNotFoundErr || code == JSNotEnabledErr || code == JSNotEnabledForAccountErr)
+		return (err_set(e, "%s: %s", what, last));
+	return (err_retry(e, "%s: %s", what, last));
+}
+
+/* ---- connecting ---- */
+
+static natsStatus
+set_servers(natsOptions *o, const char *url)
+{
+	const char *server[SERVERS_MAX];
+	natsStatus s = NATS_NO_MEMORY;
+	char *copy, *p, *comma;
+	int n = 0;
+
+	if ((copy = strdup(url)) == NULL)
+		return (s);
+	for (p = copy; p != NULL && n < SERVERS_MAX; p = comma) {
+		if ((comma = strchr(p, ',')) != NULL)
+			*comma++ = '\0';
+		if (*p != '\0')
+			server[n++] = p;
+	}
+	s = natsOptions_SetServers(o, server, n);
+	free(copy);
+	return (s);
+}
+
+static natsStatus
+set_security(const struct fleet_link *k, natsOptions *o)
+{
+	natsStatus s = NATS_OK;
+
+	if (k->tls_ca != NULL || k->tls_cert != NULL)
+		s = natsOptions_SetSecure(o, true);
+	if (s == NATS_OK && k->tls_ca != NULL)
+		s = natsOptions_LoadCATrustedCertificates(o, k->tls_ca);
+	if (s == NATS_OK && k->tls_cert != NULL)
+		s = natsOptions_LoadCertificatesChain(o, k->tls_cert, k->tls_key);
+	if (s == NATS_OK && k->creds != NULL)
+		s = natsOptions_SetUserCredentialsFromFiles(o, k->creds, NULL);
+	return (s);
+}
+
+static natsStatus
+set_options(struct fleet_link *k, natsOptions *o)
+{
+	natsStatus s = set_servers(o, k->url);
+
+	if (s == NATS_OK)
+		s = natsOptions_SetTimeout(o, CONNECT_MS);
+	if (s == NATS_OK)
+		s = natsOptions_SetMaxReconnect(o, -1);
+	if (s == NATS_OK)
+		s = natsOptions_SetCustomReconnectDelay(o, on_delay, k);
+	/* What cannot be sent now is not sent later, behind our back. */
+	if (s == NATS_OK)
+		s = natsOptions_SetReconnectBufSize(o, 0);
+	if (s == NATS_OK)
+		s = natsOptions_SetFailRequestsOnDisconnect(o, true);
+	if (s == NATS_OK)
+		s = natsOptions_SetPingInterval(o, PING_MS);
+	if (s == NATS_OK)
+		s = natsOptions_SetDisconnectedCB(o, on_disconnected, k);
+	if (s == NATS_OK)
+		s = natsOptions_SetReconnectedCB(o, on_reconnected, k);
+	if (s == NATS_OK)
+		s = natsOptions_SetErrorHandler(o, on_error, k);
+	if (s == NATS_OK)
+		s = natsOptions_SetName(o, "ecl");
+	if (s == NATS_OK)
+		s = natsOptions_SetCustomInboxPrefix(o, k->inbox);
+	/* One thread, whatever the number of streams. */
+	if (s == NATS_OK)
+		s = natsOptions_UseGlobalMessageDelivery(o, true);
+	return (s);
+}
+
+int
+fleet_link_open(struct fleet_link *k, struct err *e)
+{
+	natsOptions *o = NULL;
+	jsOptions jo;
+	natsStatus s;
+	char what[160];
+
+	k->closing = k->lost = false;
+	k->denied[0] = '\0';
+	if ((s = natsOptions_Create(&o)) != NATS_OK)
+		return (fleet_link_error(k, s, 0, "cannot begin", e));
+	if ((s = set_security(k, o)) != NATS_OK) {
+		fleet_link_error(k, s == NATS_ERR ? NATS_SSL_ERROR : s, 0, "cannot use the credentials", e);
+		e->exit = EXIT_ERROR;
+		goto err1;
+	}
+	/* A URL of the environment may hold a password. */
+	snprintf(what, sizeof(what), "cannot connect to '%.120s'", strchr(k->url, '@') == NULL ? k->url : "NATS_URL");
+	if ((s = set_options(k, o)) != NATS_OK || (s = natsConnection_Connect(&k->nc, o)) != NATS_OK) {
+		fleet_link_error(k, s, 0, what, e);
+		goto err1;
+	}
+	jsOptions_Init(&jo);
+	jo.Wait = API_MS;
+	if ((s = natsConnection_JetStream(&k->js, k->nc, &jo)) != NATS_OK) {
+		fleet_link_error(k, s, 0, what, e);
+		goto err1;
+	}
+	natsOptions_Destroy(o);
+	return (0);
+
+err1:	natsOptions_Destroy(o);
+	fleet_link_close(k);
+	return (-1);
+}
+
+void
+fleet_link_close(struct fleet_link *k)
+{
+	pthread_mutex_lock(&k->lock);
+	k->closing = true;
+	pthread_mutex_unlock(&k->lock);
+	jsCtx_Destroy(k->js);
+	natsConnection_Destroy(k->nc);
+	k->js = NULL;
+	k->nc = NULL;
+}
+
+/* ---- streams ---- */
+
+/* The strings of `"streams":["A","B"]' in an answer. */
+static int
+read_names(struct span answer, struct buf *out, struct err *e)
+{
+	static const char key[] = "\"streams\":[";
+	const char *p = memmem(answer.p, answer.len, key, sizeof(key) - 1), *end = answer.p + answer.len, *q;
+
+	if (p == NULL)
+		return (0);
+	for (p += sizeof(key) - 1; p < end && *p == '"'; p = q[1] == ',' ? q + 2 : end) {
+		if ((q = memchr(p + 1, '"', (size_t)(end - p - 1))) == NULL || q + 1 >= end)
+			break;
+		buf_add(out, p + 1, (size_t)(q - p - 1));
+		buf_addc(out, '\0');
+	}
+	return (out->failed ? err_mem(e) : 0);
+}
+
+int
+fleet_streams(struct fleet_link *k, const char *filter, struct buf *out, struct err *e)
+{
+	natsMsg *answer = NULL;
+	natsStatus s;
+	struct span text;
+	char ask[512];
+	int len, rc;
+
+	len = snprintf(ask, sizeof(ask), "{\"subject\":\"%s\"}", filter);
+	s = natsConnection_Request(&answer, k->nc, "$JS.API.STREAM.NAMES", ask, len, API_MS);
+	if (s == NATS_NO_RESPONDERS)
+		return (err_retry(e, "JetStream does not answer: is it enabled on the server, and for this account?"));
+	if (s != NATS_OK)
+		return (fleet_link_error(k, s, 0, "cannot ask for the streams", e));
+	text = (struct span){natsMsg_GetData(answer), (size_t)natsMsg_GetDataLength(answer)};
+	if (memmem(text.p, text.len, "\"error\":", 8) != NULL)
+		rc = err_retry(e, "cannot ask for the streams: %.*s", (int)(text.len < 300 ? text.len : 300), text.p);
+	else
+		rc = read_names(text, out, e);
+	natsMsg_Destroy(answer);
+	return (rc);
+}

@@ -1,0 +1,68 @@
+/* The connection to the engine, and what its errors mean.  With what stands on it, the only user of libnats. */
+#ifndef ECL_FLEET_LINK_H_
+#define ECL_FLEET_LINK_H_
+
+#include <nats/nats.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "buf.h"
+#include "err.h"
+
+struct fleet_link {
+	/* What the caller sets. */
+	const char *url;   /* one or several, with commas */
+	const char *creds; /* files; NULL: none */
+	const char *tls_ca, *tls_cert, *tls_key;
+	const char *inbox; /* the prefix of the subjects for answers: who may do little may subscribe to no other */
+	int wake_fd;	   /* an eventfd: written to where something changes, and by whoever wants the work to end; -1: none */
+	volatile sig_atomic_t *stopped; /* not 0: the work is to end */
+	void *arg;
+	void (*note)(void *arg, const char *text); /* something to tell the user, from any thread */
+
+	/* What it finds. */
+	uint64_t reconnects;
+	int64_t outage_ms; /* the longest time without a server, or without progress */
+
+	/* Inside. */
+	natsConnection *nc;
+	jsCtx *js;
+	pthread_mutex_t lock;
+	char denied[300]; /* what the server refused; "": nothing */
+	bool lost, closing;
+	int64_t lost_ms;
+	unsigned tries; /* in a row, without success */
+};
+
+#define FLEET_LINK_INIT {.lock = PTHREAD_MUTEX_INITIALIZER, .wake_fd = -1}
+
+/** fleet_url_fault(url, argument): why ${url} cannot be used (with ${argument}: where everybody sees it), or NULL. */
+const char *fleet_url_fault(const char *url, bool argument);
+
+/** fleet_link_open(k, e): connect, once.  Return 0, or -1: EXIT_RETRY where no server can be reached, EXIT_ERROR where one refuses. */
+int fleet_link_open(struct fleet_link *k, struct err *e);
+void fleet_link_close(struct fleet_link *k);
+
+/**
+ * fleet_link_error(k, status, code, what, e):
+ * Describe why ${what} failed; what the server was heard to refuse meanwhile is the cause.  EXIT_RETRY where it may go better later.  Return -1.
+ */
+int fleet_link_error(struct fleet_link *k, natsStatus status, jsErrCode code, const char *what, struct err *e);
+
+/** fleet_link_back_off(k): wait before the next try, longer each time, up to half a minute, never the same time for all; ends early where the work is to end. */
+void fleet_link_back_off(struct fleet_link *k);
+
+/** fleet_link_progress(k): a try went well.  fleet_now_ms(): of a monotonic clock. */
+void fleet_link_progress(struct fleet_link *k);
+int64_t fleet_now_ms(void);
+
+/** fleet_link_wake(k): write to ${wake_fd}; also from a signal handler. */
+void fleet_link_wake(const struct fleet_link *k);
+
+/** fleet_streams(k, filter, out, e): the names of the streams that take subjects of ${filter}, one behind the other, each with its NUL (buf_next_string()).  Return 0 or -1. */
+int fleet_streams(struct fleet_link *k, const char *filter, struct buf *out, struct err *e);
+
+#endif

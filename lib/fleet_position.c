@@ -1,0 +1,79 @@
+/* How far a subscriber has come in a stream. */
+#include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "fleet_position.h"
+#include "io.h"
+#include "json.h"
+
+#include "banned.h"
+
+#define POSITION_MAX 1024u
+
+/* The file is one canonical object, or it says nothing. */
+static bool
+parse(struct span text, const char *filter, struct fleet_position *ret)
+{
+	struct buf scratch = BUF_INIT;
+	struct span v, created, seq, id;
+	struct json_fault f;
+	uint64_t n;
+	bool canonical, ok = false;
+	size_t pos = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	if (text.len == 0 || text.p[text.len - 1] != '\n' || text.p[0] != '{')
+		return (false);
+	text.len--;
+	if (json_scan(text.p, text.len, &pos, 2, &canonical, &f) != 0 || pos != text.len || !canonical)
+		return (false);
+	if (json_get(text, "filter", &v) != 1 || json_get(text, "created", &created) != 1 || json_get(text, "seq", &seq) != 1 ||
+	    json_get(text, "id", &id) != 1 || v.len < 2 || id.len < 2 || id.len - 2 >= sizeof(ret->id))
+		return (false);
+	json_escape(&scratch, (struct span){filter, strlen(filter)});
+	if (span_eq(v, (struct span){scratch.data, scratch.len}) && decimal_parse(created.p, created.len, &n) == 0 &&
+	    decimal_parse(seq.p, seq.len, &ret->seq) == 0) {
+		ret->created_ns = (int64_t)n;
+		memcpy(ret->id, id.p + 1, id.len - 2);
+		ok = true;
+	}
+	buf_release(&scratch);
+	if (!ok)
+		memset(ret, 0, sizeof(*ret));
+	return (ok);
+}
+
+int
+fleet_position_load(int dirfd, const char *stream, const char *filter, struct fleet_position *ret, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	struct err why = {0};
+	int rc = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	if (io_slurp(dirfd, stream, POSITION_MAX, &text, &why) == 0)
+		(void)parse((struct span){text.data, text.len}, filter, ret);
+	else if (why.sys != ENOENT && why.sys != 0) {
+		*e = why;
+		rc = -1;
+	}
+	buf_release(&text);
+	return (rc);
+}
+
+int
+fleet_position_store(int dirfd, const char *stream, const char *filter, const struct fleet_position *p, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	int rc;
+
+	buf_addf(&text, "{\"created\":%" PRId64 ",\"filter\":", p->created_ns);
+	json_escape(&text, (struct span){filter, strlen(filter)});
+	buf_addf(&text, ",\"id\":\"%s\",\"seq\":%" PRIu64 "}\n", p->id, p->seq);
+	rc = text.failed ? err_mem(e) : io_publish(dirfd, stream, text.data, text.len, 0640, false, e);
+	buf_release(&text);
+	return (rc);
+}
