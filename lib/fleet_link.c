@@ -22,6 +22,7 @@
 #define BACK_OFF_MS 100
 #define BACK_OFF_MAX_MS 30000
 #define API_MS 5000
+#define ASK_MS 500
 
 int64_t
 fleet_now_ms(void)
@@ -193,6 +194,10 @@ fleet_link_error(struct fleet_link *k, natsStatus status, jsErrCode code, const 
 		last = strstr(last, "): ") + 3;
 	if (last == NULL || *last == '\0' || status == NATS_TIMEOUT)
 		last = natsStatus_GetText(status);
+	/* With TLS 1.3 who is not let in is told after the handshake, and only by silence; a server that ends is silent once. */
+	if (strstr(last, "got ''") != NULL)
+		return ((k->tries > 0 ? err_set : err_retry)(e, "%s: the server closed the connection: %s", what,
+		    k->tls_cert == NULL ? "does it want a certificate? (see --tls-cert and --tls-key)" : "does it know the authority of our certificate?"));
 	switch (status) {
 	case NATS_NO_MEMORY:
 		return (err_mem(e));
@@ -210,7 +215,7 @@ fleet_link_error(struct fleet_link *k, natsStatus status, jsErrCode code, const 
 	default:
 		break;
 	}
-	if (code == JSStreamMessageExceedsMaximumErr || code == JSStreamNotFoundErr || code == JSNotEnabledErr || code == JSNotEnabledForAccountErr)
+	if (code == JSStreamMessageExceedsMaximumErr || code == JSNotEnabledForAccountErr)
 		return (err_set(e, "%s: %s", what, last));
 	return (err_retry(e, "%s: %s", what, last));
 }
@@ -357,6 +362,17 @@ read_names(struct span answer, struct buf *out, struct err *e)
 	return (out->failed ? err_mem(e) : 0);
 }
 
+static bool
+denied(struct fleet_link *k)
+{
+	bool is;
+
+	pthread_mutex_lock(&k->lock);
+	is = k->denied[0] != '\0';
+	pthread_mutex_unlock(&k->lock);
+	return (is);
+}
+
 int
 fleet_streams(struct fleet_link *k, const char *filter, struct buf *out, struct err *e)
 {
@@ -364,10 +380,12 @@ fleet_streams(struct fleet_link *k, const char *filter, struct buf *out, struct 
 	natsStatus s;
 	struct span text;
 	char ask[512];
-	int len, rc;
+	int len, rc, waited;
 
 	len = snprintf(ask, sizeof(ask), "{\"subject\":\"%s\"}", filter);
-	s = natsConnection_Request(&answer, k->nc, "$JS.API.STREAM.NAMES", ask, len, API_MS);
+	/* The first thing that is asked: who may not ask, or not hear, is told soon, though the library waits on. */
+	for (waited = 0, s = NATS_TIMEOUT; s == NATS_TIMEOUT && waited < API_MS && !denied(k); waited += ASK_MS)
+		s = natsConnection_Request(&answer, k->nc, "$JS.API.STREAM.NAMES", ask, len, ASK_MS);
 	if (s == NATS_NO_RESPONDERS)
 		return (err_retry(e, "JetStream does not answer: is it enabled on the server, and for this account?"));
 	if (s != NATS_OK)
