@@ -3,6 +3,8 @@ test_description='the options that a program takes are those of its --help, its 
 . "${0%/*}/test-lib.sh"
 
 programs='append index init prove query redact replay rollback snap verify'
+# Those of the fleet are built where the NATS client library is there.
+test ! -x "$top_builddir/cmd/ecl-publish" || programs="$programs fleet-setup publish subscribe"
 command -v mandoc >/dev/null && test_set_prereq MANDOC
 
 # table FILE NAME, help FILE, manual FILE: the options there, sorted, one a line: `-x --name ARG', with what applies.
