@@ -82,5 +82,5 @@ same_log()
 # events N NAME: always recorded.
 events() { awk -v n="$1" -v s="$2" 'BEGIN { for (i = 0; i < n; i++) printf "{\"element\":\"%s:%d\",\"action\":\"poll\",\"meta\":{\"n\":%d,\"operstate\":\"UP\",\"address\":\"52:54:00:12:34:%02x\"}}\n", s, i % 50, i, i % 256 }'; }
 
-# id ROOT: of the ledger there.
-id() { ecl-replay -d "$1" --count 1 | jq -r .state.id; }
+# ledger_id ROOT: of the ledger there.
+ledger_id() { ecl-replay -d "$1" --count 1 | jq -r .state.id; }

@@ -47,7 +47,7 @@ test_expect_success 'a ledger goes there and comes back byte for byte' '
 	test "$(jq -r .head out)" = "$(ecl-replay -d "$base/a" --from 3000 | jq -r .hash)"
 	ecl-subscribe --into "$base/fleet" "$U" >out
 	test "$(jq -r "[.verdict, .ledgers, .events] | @tsv" out)" = "$(printf "ok\t1\t3001")"
-	A=$(id "$base/a")
+	A=$(ledger_id "$base/a")
 	same_log "$base/a" "$base/fleet/$A"
 	ecl-verify -q -d "$base/fleet/$A"
 	ecl-subscribe "$U" >events
@@ -77,7 +77,7 @@ test_expect_success 'the longest line goes through' '
 	events 5 after | ecl-append -q -d "$base/long"
 	publish long long >out
 	ecl-subscribe --into "$base/fleet" "$U" >out
-	same_log "$base/long" "$base/fleet/$(id "$base/long")"
+	same_log "$base/long" "$base/fleet/$(ledger_id "$base/long")"
 '
 
 test_expect_success 'queries and verification over all replicas' '
@@ -115,7 +115,7 @@ test_expect_success 'two copies of one ledger that both append: one history, the
 	test_expect_code 1 publish copy one 2>err
 	test_grep "forked: .*part at event 301" err
 	ecl-subscribe --into "$base/fleet" "$U" >out
-	same_log "$base/fork" "$base/fleet/$(id "$base/fork")"
+	same_log "$base/fork" "$base/fleet/$(ledger_id "$base/fork")"
 '
 
 test_expect_success 'an older copy is told that the engine is ahead' '
@@ -148,7 +148,7 @@ victim()
 	victims=$((victims + 1)) &&
 	ledger "v$victims" 10 &&
 	publish "v$victims" victim >out &&
-	S=$(jq -r .subject out) && B=$(id "$base/v$victims") &&
+	S=$(jq -r .subject out) && B=$(ledger_id "$base/v$victims") &&
 	ecl-subscribe --into "$base/fleet" "$U" >out &&
 	ecl-append -q -d "$base/v$victims" -e v:1 -s 1 </dev/null &&
 	ecl-append -q -d "$base/v$victims" -e v:1 -s 2 </dev/null &&
@@ -207,7 +207,7 @@ test_expect_success 'another host cannot speak for a ledger' '
 
 test_expect_success 'nor name another ledger, nor use another shard' '
 	ledger named 5
-	N=$(id "$base/named")
+	N=$(ledger_id "$base/named")
 	O=11111111-2222-4333-8444-555555555555
 	shard=$(printf %02d $((0x$(printf %s $O | sha256sum | cut -c 1-2) % 64)))
 	ecl-replay -d "$base/named" | python3 "$top_srcdir/t/nats-put.py" $port ecl.$shard.evil.$O

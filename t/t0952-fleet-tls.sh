@@ -33,8 +33,8 @@ test_expect_success 'the administrator makes streams, hosts publish, the auditor
 	test_grep "\.db~1_example_org\." out
 	as auditor ecl-subscribe --into fleet "$U" >out
 	test "$(jq -r "[.verdict, .ledgers, .streams] | @tsv" out)" = "$(printf "ok\t2\t64")"
-	same_log a "fleet/$(id a)"
-	same_log b "fleet/$(id b)"
+	same_log a "fleet/$(ledger_id a)"
+	same_log b "fleet/$(ledger_id b)"
 	ecl-query --roots fleet "a:*" | wc -l >count
 	ecl-verify -q --roots fleet
 '
@@ -53,7 +53,7 @@ test_expect_success 'following over TLS' '
 	pub=$!
 	test_when_finished "kill -9 $pub $sub 2>/dev/null; wait $pub $sub; true"
 	ecl-append -q -d a -e live:1 -s 1 </dev/null
-	eventually same_log a "fleet/$(id a)" 2>/dev/null
+	eventually same_log a "fleet/$(ledger_id a)" 2>/dev/null
 	kill $pub $sub
 	test_expect_code 143 wait $pub
 	test_expect_code 143 wait $sub

@@ -48,7 +48,7 @@ test_expect_success 'killed at any moment, all arrives, once' '
 	nats_kill nats n1 n2 n3
 	wait $writer
 	nats_up nats n1 n2 n3
-	A=$(id "$base/a")
+	A=$(ledger_id "$base/a")
 	eventually same_log "$base/a" "$base/fleet/$A" 2>/dev/null || { cat pub.err sub.err; exit 1; }
 	ecl-verify -q -d "$base/fleet/$A"
 	test "$(ecl-query -d "$base/fleet/$A" --stat | jq .events)" = 30001
