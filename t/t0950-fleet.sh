@@ -97,6 +97,17 @@ test_expect_success 'only the subjects asked for' '
 	test_grep "is no subject of ledgers" err
 '
 
+test_expect_success 'also from streams that have several shards each, beside another fleet' '
+	ecl-fleet-setup -q --stream four --streams 4 "$U"
+	for h in a long; do
+		ecl-publish -q -d "$base/$h" --host $h --stream four "$U"
+	done
+	ecl-subscribe --stream four "$U" "four.*.long.>" >out
+	ecl-replay -d "$base/long" | test_cmp - out
+	ecl-subscribe --stream four --into four "$U" | jq .ledgers >out
+	echo 2 | test_cmp - out
+'
+
 test_expect_success 'two copies of one ledger that both append: one history, the other is told where they part' '
 	ledger fork 300
 	publish fork one >out
