@@ -1,5 +1,5 @@
 # What the tests of the fleet share: real NATS servers on loopback.  Sourced behind test-lib.sh.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 if ! test -x "$top_builddir/cmd/ecl-publish"; then
 	skip_all='built without the NATS client library'

@@ -264,6 +264,29 @@ test_expect_success 'an engine that was wiped is healed by the ledgers, and the 
 	same_log "$base/a" "$base/fleet/$A"
 '
 
+# As after a loss of power on a majority: the numbers are given again, to other messages.
+test_expect_success 'a stream that lost its end, and gives the same numbers to others, is seen' '
+	nats_kill nats n1
+	cp -R nats/n1.store saved
+	nats_up nats n1
+	ecl-append -q -d "$base/a" -e more:1 -s 7 </dev/null
+	eventually publish a >out
+	ecl-append -q -d "$base/a" -e more:1 -s 8 </dev/null
+	publish a >out
+	ecl-subscribe --into "$base/fleet" "$U" >out
+	same_log "$base/a" "$base/fleet/$A"
+	nats_kill nats n1
+	rm -rf nats/n1.store
+	mv saved nats/n1.store
+	nats_up nats n1
+	ecl-append -q -d "$base/fork" -e here:1 -s 2 </dev/null
+	eventually publish fork one >out
+	publish a >out
+	ecl-subscribe --into "$base/fleet" "$U" >out
+	same_log "$base/fork" "$base/fleet/$(ledger_id "$base/fork")"
+	same_log "$base/a" "$base/fleet/$A"
+'
+
 test_expect_success 'following: as it is recorded, through a server that is killed and one that is wiped' '
 	ecl-publish -d "$base/a" --host host.example.org --follow "$U" >pub 2>pub.err &
 	pub=$!
