@@ -18,9 +18,9 @@ static bool
 parse(struct span text, const char *filter, struct fleet_position *ret)
 {
 	struct buf scratch = BUF_INIT;
-	struct span v, created, seq, id;
+	struct span v, created, seq, time, id;
 	struct json_fault f;
-	uint64_t n;
+	uint64_t n, t;
 	bool canonical, ok = false;
 	size_t pos = 0;
 
@@ -31,12 +31,13 @@ parse(struct span text, const char *filter, struct fleet_position *ret)
 	if (json_scan(text.p, text.len, &pos, 2, &canonical, &f) != 0 || pos != text.len || !canonical)
 		return (false);
 	if (json_get(text, "filter", &v) != 1 || json_get(text, "created", &created) != 1 || json_get(text, "seq", &seq) != 1 ||
-	    json_get(text, "id", &id) != 1 || v.len < 2 || id.len < 2 || id.len - 2 >= sizeof(ret->id))
+	    json_get(text, "time", &time) != 1 || json_get(text, "id", &id) != 1 || v.len < 2 || id.len < 2 || id.len - 2 >= sizeof(ret->id))
 		return (false);
 	json_escape(&scratch, (struct span){filter, strlen(filter)});
 	if (span_eq(v, (struct span){scratch.data, scratch.len}) && decimal_parse(created.p, created.len, &n) == 0 &&
-	    decimal_parse(seq.p, seq.len, &ret->seq) == 0) {
+	    decimal_parse(time.p, time.len, &t) == 0 && decimal_parse(seq.p, seq.len, &ret->seq) == 0) {
 		ret->created_ns = (int64_t)n;
+		ret->time_ns = (int64_t)t;
 		memcpy(ret->id, id.p + 1, id.len - 2);
 		ok = true;
 	}
@@ -72,7 +73,7 @@ fleet_position_store(int dirfd, const char *stream, const char *filter, const st
 
 	buf_addf(&text, "{\"created\":%" PRId64 ",\"filter\":", p->created_ns);
 	json_escape(&text, (struct span){filter, strlen(filter)});
-	buf_addf(&text, ",\"id\":\"%s\",\"seq\":%" PRIu64 "}\n", p->id, p->seq);
+	buf_addf(&text, ",\"id\":\"%s\",\"seq\":%" PRIu64 ",\"time\":%" PRId64 "}\n", p->id, p->seq, p->time_ns);
 	rc = text.failed ? err_mem(e) : io_publish(dirfd, stream, text.data, text.len, 0640, false, e);
 	buf_release(&text);
 	return (rc);

@@ -8,15 +8,16 @@
 
 /*
  * DIR/.fleet/STREAM, one line:
- *   {"created":1763719200000000000,"filter":"ecl.>","id":"<ledger>:<hash>","seq":123} LF
- * `created' (ns) tells one stream from another that took its name; `id' is what the message `seq' was called, since a stream that
- * lost its end gives the same numbers again.  It is written once the data is durable and is not synced itself: what it says is true, and an old one costs time.
+ *   {"created":1763719200000000000,"filter":"ecl.>","id":"<ledger>:<hash>","seq":123,"time":1763719205000000000} LF
+ * `created' (ns) tells one stream from another that took its name; `id' is what the message `seq' was called, and `time' (ns) when it was
+ * stored, since a stream that lost its end gives the same numbers again, perhaps to the same message behind others.  It is written once the data is durable and is not synced itself: what it says is true, and an old one costs time.
  */
 #define FLEET_MSGID_SIZE 112u /* "<uuid>:<64 hex>" and NUL, with room */
 
 struct fleet_position {
 	int64_t created_ns;
 	uint64_t seq; /* of the last message that was taken; 0: none */
+	int64_t time_ns; /* when the server stored that message */
 	char id[FLEET_MSGID_SIZE];
 };
 

@@ -74,7 +74,7 @@ still_there(struct fleet_subscribe *u, const struct fleet_source *s, struct err 
 		return (0);
 	if (status != NATS_OK)
 		return (fleet_link_error(u->link, status, 0, "cannot ask for a message", e));
-	same = strcmp(id_of(msg), s->position.id) == 0;
+	same = natsMsg_GetTime(msg) == s->position.time_ns && strcmp(id_of(msg), s->position.id) == 0;
 	natsMsg_Destroy(msg);
 	return (same);
 }
@@ -174,7 +174,7 @@ unsubscribe(struct fleet_subscribe *u)
 
 /* Return 1 where it is the last one there is, 0, or -1. */
 static int
-take_message(struct fleet_subscribe *u, natsMsg *msg, bool filling, uint64_t *ret_seq, struct err *e)
+take_message(struct fleet_subscribe *u, natsMsg *msg, bool filling, uint64_t *ret_seq, int64_t *ret_time_ns, struct err *e)
 {
 	struct span data = {natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)};
 	jsMsgMetaData *md = NULL;
@@ -183,6 +183,7 @@ take_message(struct fleet_subscribe *u, natsMsg *msg, bool filling, uint64_t *re
 	if (natsMsg_GetMetaData(&md, msg) != NATS_OK)
 		return (err_retry(e, "a message came without its number"));
 	*ret_seq = md->Sequence.Stream;
+	*ret_time_ns = md->Timestamp;
 	end = md->NumPending == 0;
 	jsMsgMetaData_Destroy(md);
 	u->since_ms = fleet_now_ms();
@@ -203,6 +204,7 @@ fill_gap(struct fleet_subscribe *u, struct fleet_ledger *l, struct err *e)
 	natsMsg *msg;
 	natsStatus s;
 	uint64_t seq;
+	int64_t time_ns;
 	int rc = 0;
 
 	if (fleet_streams(u->link, l->subject, &names, e) != 0 || names.len == 0) {
@@ -221,7 +223,7 @@ fill_gap(struct fleet_subscribe *u, struct fleet_ledger *l, struct err *e)
 			rc = fleet_link_error(u->link, s, 0, "cannot get what is missing", e);
 			break;
 		}
-		rc = take_message(u, msg, true, &seq, e);
+		rc = take_message(u, msg, true, &seq, &time_ns, e);
 		natsMsg_Destroy(msg);
 		if (rc == 0 && u->store->pending >= FLEET_STORE_BYTES)
 			rc = fleet_store_flush(u->store, e);
@@ -251,6 +253,7 @@ flush(struct fleet_subscribe *u, struct err *e)
 		if (s->last == NULL)
 			continue;
 		s->position.seq = s->taken;
+		s->position.time_ns = s->time_ns;
 		snprintf(s->position.id, sizeof(s->position.id), "%s", id_of(s->last));
 		natsMsg_Destroy(s->last);
 		s->last = NULL;
@@ -266,11 +269,13 @@ take_item(struct fleet_subscribe *u, struct fleet_item *item, struct err *e)
 {
 	struct fleet_source *s = &u->source[item->stream];
 	uint64_t seq;
-	int rc = take_message(u, item->msg, false, &seq, e);
+	int64_t time_ns;
+	int rc = take_message(u, item->msg, false, &seq, &time_ns, e);
 
 	if (rc == -1)
 		return (-1);
 	s->taken = seq;
+	s->time_ns = time_ns;
 	s->done = s->done || rc == 1 || seq >= s->end;
 	natsMsg_Destroy(s->last);
 	s->last = item->msg;

@@ -15,6 +15,7 @@ struct fleet_source {
 	natsSubscription *sub;
 	struct fleet_position position; /* up to where all is appended */
 	uint64_t taken;	/* seq of the last message that was taken */
+	int64_t time_ns; /* when that was stored */
 	uint64_t end;	/* seq of the stream's last message when it was subscribed to */
 	natsMsg *last;	/* message ${taken}; NULL: position names it */
 	bool done;	/* all that was there when it was subscribed to was taken */

@@ -58,11 +58,11 @@ test_expect_success 'a ledger goes there and comes back byte for byte' '
 test_expect_success 'again: nothing is sent or written twice' '
 	publish a | jq -r .events >out
 	echo 0 | test_cmp - out
-	ecl-subscribe --into "$base/fleet" "$U" | jq -r .events | test_cmp - out
+	ecl-subscribe --into "$base/fleet" "$U" | jq -r .messages | test_cmp - out
 	same_log "$base/a" "$base/fleet/$A"
 	ecl-append -q -d "$base/a" -e more:1 -s 1 </dev/null
 	test "$(publish a | jq -r .events)" = 1
-	test "$(ecl-subscribe --into "$base/fleet" "$U" | jq -r .events)" = 1
+	test "$(ecl-subscribe --into "$base/fleet" "$U" | jq -r .messages)" = 1
 	same_log "$base/a" "$base/fleet/$A"
 '
 
@@ -170,6 +170,9 @@ victims=0
 test_expect_success 'a tampered line is put in quarantine, and stops only its ledger' '
 	victim
 	head -n 1 next | sed "s/\"state\":1/\"state\":7/" | python3 "$top_srcdir/t/nats-put.py" $port $S
+	test_expect_code 1 ecl-subscribe "$U" "ecl.*.victim.>" >out 2>err
+	test_grep "corrupt: the hash of event 11 is wrong" err
+	ecl-replay -d "$base/v$victims" --to 10 | test_cmp - out
 	refused corrupt 11
 '
 
@@ -266,6 +269,7 @@ test_expect_success 'an engine that was wiped is healed by the ledgers, and the 
 
 # As after a loss of power on a majority: the numbers are given again, to other messages.
 test_expect_success 'a stream that lost its end, and gives the same numbers to others, is seen' '
+	publish fork one >out
 	nats_kill nats n1
 	cp -R nats/n1.store saved
 	nats_up nats n1

@@ -68,7 +68,7 @@ write_file(const char *text, size_t len)
 static void
 positions(void)
 {
-	struct fleet_position p = {.created_ns = 1795321898035769187, .seq = 103, .id = ID ":50ab"}, q;
+	struct fleet_position p = {.created_ns = 1795321898035769187, .seq = 103, .time_ns = 1795321898035769999, .id = ID ":50ab"}, q;
 	char text[512];
 	ssize_t len;
 	size_t i, taken = 0;
@@ -76,7 +76,7 @@ positions(void)
 
 	ok(fleet_position_load(dir, "S", "ecl.>", &q, NULL) == 0 && q.seq == 0, "no position");
 	ok(fleet_position_store(dir, "S", "ecl.>", &p, NULL) == 0 && fleet_position_load(dir, "S", "ecl.>", &q, NULL) == 0 &&
-	    q.created_ns == p.created_ns && q.seq == 103 && strcmp(q.id, p.id) == 0, "what was stored comes back");
+	    q.created_ns == p.created_ns && q.seq == 103 && q.time_ns == p.time_ns && strcmp(q.id, p.id) == 0, "what was stored comes back");
 	ok(fleet_position_load(dir, "S", "ecl.*.h.>", &q, NULL) == 0 && q.seq == 0, "it is not that of another filter");
 	fd = open("S", O_RDONLY);
 	len = read(fd, text, sizeof(text));
