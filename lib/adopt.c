@@ -14,6 +14,7 @@
 #include "embedder.h"
 #include "io.h"
 #include "receive.h"
+#include "root.h"
 #include "set_embedder.h"
 #include "snap.h"
 #include "verify.h"
@@ -24,8 +25,6 @@
  * ROOT/replica is empty in a replica.  From before the first event of the adoption to its end it has a line "adopting <seq of that event>" LF: a run that comes
  * later knows by it, and by the event, what there is to do.
  */
-#define MARK "replica"
-#define MARK_TEXT "adopting "
 #define LAYER_ELEMENT "ecl:layer"
 
 struct adoption {
@@ -67,14 +66,14 @@ static int
 look_whether_begun(struct adoption *a, struct err *e)
 {
 	struct buf mark = BUF_INIT, line = BUF_INIT;
-	size_t skip = strlen(MARK_TEXT);
+	size_t skip = strlen(ROOT_ADOPTING);
 	struct event ev;
 	uint64_t seq;
 	int rc = 0;
 
-	if (io_slurp(a->l->root_fd, MARK, 4096, &mark, e) != 0)
+	if (io_slurp(a->l->root_fd, ROOT_MARK, ROOT_MARK_MAX, &mark, e) != 0)
 		rc = -1;
-	else if (mark.len > skip + 1 && memcmp(mark.data, MARK_TEXT, skip) == 0 && decimal_parse(mark.data + skip, mark.len - skip - 1, &seq) == 0 &&
+	else if (mark.len > skip + 1 && memcmp(mark.data, ROOT_ADOPTING, skip) == 0 && decimal_parse(mark.data + skip, mark.len - skip - 1, &seq) == 0 &&
 	    seq < a->l->ledger->log->end.size && (rc = index_event(a->l->ledger->index, seq, &line, &ev, e)) == 0)
 		a->begun = span_is(ev.element, LAYER_ELEMENT) && span_is(ev.action, "adopt");
 	buf_release(&mark);
@@ -87,8 +86,8 @@ mark_begun(const struct adoption *a, struct err *e)
 {
 	char text[64];
 
-	snprintf(text, sizeof(text), MARK_TEXT "%" PRIu64 "\n", a->l->ledger->log->end.size);
-	return (io_publish(a->l->root_fd, MARK, text, strlen(text), 0640, true, e));
+	snprintf(text, sizeof(text), ROOT_ADOPTING "%" PRIu64 "\n", a->l->ledger->log->end.size);
+	return (io_publish(a->l->root_fd, ROOT_MARK, text, strlen(text), 0640, true, e));
 }
 
 /* The layer's state, without a command that others chose. */
@@ -240,8 +239,8 @@ adopt_locked(struct adoption *a, struct buf *out, struct err *e)
 	layer_unlock(l);
 	if (rc != 0 || snap_tidy(l, a->opt->wait_ms, e) != 0)
 		return (-1);
-	if ((unlinkat(l->root_fd, MARK, 0) != 0 && errno != ENOENT) || io_fsync(l->root_fd) != 0)
-		return (err_sys(e, "cannot remove '%s/" MARK "'", l->path));
+	if ((unlinkat(l->root_fd, ROOT_MARK, 0) != 0 && errno != ENOENT) || io_fsync(l->root_fd) != 0)
+		return (err_sys(e, "cannot remove '%s/" ROOT_MARK "'", l->path));
 	l->replica = false;
 	return (0);
 }

@@ -16,6 +16,7 @@
 #include "io.h"
 #include "receive_impl.h"
 #include "received.h"
+#include "root.h"
 #include "snap.h"
 #include "subvol.h"
 #include "verify.h"
@@ -311,8 +312,8 @@ check_replica(const struct layer *l, struct err *e)
 		return (-1);
 	if (b != BACKEND_BTRFS)
 		return (err_set(e, "'%s' is not on btrfs, where blocks could be received: 'ecl-append --replica' copies the log", l->path));
-	if (io_slurp(l->root_fd, "replica", 4096, &mark, e) == 0)
-		rc = mark.len == 0 ? 0 : err_set(e, "'%s' is being adopted: 'ecl-init --adopt' finishes that", l->path);
+	if (io_slurp(l->root_fd, ROOT_MARK, ROOT_MARK_MAX, &mark, e) == 0)
+		rc = strncmp(buf_cstr(&mark), ROOT_ADOPTING, strlen(ROOT_ADOPTING)) != 0 ? 0 : err_set(e, "'%s' is being adopted: 'ecl-init --adopt' finishes that", l->path);
 	buf_release(&mark);
 	return (rc);
 }

@@ -52,14 +52,14 @@ make(int root_fd, struct span mark, struct err *e)
 	struct ledger *ledger = NULL;
 	int live_fd = -1, rc = -1;
 
-	if (faccessat(root_fd, "replica", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	if (faccessat(root_fd, ROOT_MARK, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return (0);
 	if (root_make_parts(root_fd, root_backend(root_fd), &live_fd, e) != 0 || ledger_open(live_fd, -1, 0, &ledger, e) != 0)
 		goto done;
 	if (ledger->log->end.size > 0)
 		err_set(e, "it is a ledger already, and not a replica");
 	else
-		rc = io_publish(root_fd, "replica", mark.p, mark.len, 0640, true, e);
+		rc = io_publish(root_fd, ROOT_MARK, mark.p, mark.len, 0640, true, e);
 done:	ledger_free(ledger);
 	if (live_fd != -1)
 		close(live_fd);

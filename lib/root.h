@@ -6,7 +6,10 @@
 #include "buf.h"
 #include "err.h"
 
-#define ROOT_MARK_MAX 4096u /* bytes of the mark `replica' */
+/* The mark `replica': nothing, or where the log comes from, or that it is being adopted, by the event that follows. */
+#define ROOT_MARK "replica"
+#define ROOT_MARK_MAX 4096u /* bytes of it */
+#define ROOT_ADOPTING "adopting "
 
 /** root_backend(dirfd): the backend of a root under ${dirfd}, where nobody says: btrfs where it can be. */
 enum backend root_backend(int dirfd);
