@@ -88,6 +88,22 @@ test_expect_success 'queries and verification over all replicas' '
 	ecl-verify -q --roots "$base/fleet"
 '
 
+test_expect_success 'events like a given one, of the whole fleet, where replicas have vectors' '
+	for name in web db; do
+		ecl-init "$base/$name" >/dev/null || return 1
+	done
+	ecl-append -q -d "$base/web" -e service:nginx -s "{\"summary\":\"certificate of the web server has expired\"}" </dev/null
+	ecl-append -q -d "$base/db" -e disk:sda -s "{\"summary\":\"file system is full, no space left on device\"}" </dev/null
+	for name in web db; do
+		publish $name $name >/dev/null && id=$(ledger_id "$base/$name") && ecl-subscribe --into "$base/words" "$U" "ecl.*.$name.>" >/dev/null &&
+		ecl-index -q -d "$base/words/$id" || return 1
+	done
+	ecl-query --roots "$base/words" --similar "disk is full" -k 1 >out
+	test "$(jq -r "[.root, .element] | @tsv" out)" = "$(printf "%s\tdisk:sda" "$(ledger_id "$base/db")")"
+	ecl-query --roots "$base/words" --similar "TLS certificate" -k 1 | jq -r .root >out
+	ledger_id "$base/web" | test_cmp - out
+'
+
 test_expect_success 'only the subjects asked for' '
 	ecl-subscribe "$U" "ecl.*.long.>" >out
 	ecl-replay -d "$base/long" | test_cmp - out
