@@ -244,13 +244,19 @@ open_bare(struct layer *l, struct err *e)
 	return (l->ledger != NULL && l->ledger->log->end.size == 0 ? layer_no_events(l, e) : 0);
 }
 
+static bool
+is_replica(const struct layer *l)
+{
+	return (faccessat(l->root_fd, "replica", F_OK, 0) == 0);
+}
+
 static int
 open_root(struct layer *l, const struct stat *st, struct err *e)
 {
 	const char *path = l->path;
 
 	durable_init(&l->durable, l->root_fd);
-	l->replica = faccessat(l->root_fd, "replica", F_OK, 0) == 0;
+	l->replica = is_replica(l);
 	if ((l->flags & LAYER_WRITE) != 0 && check_writer(l, st, e) != 0)
 		return (-1);
 	if ((l->snap_fd = io_open_dir(l->root_fd, ".snapshots", e)) == -1 || layer_reopen_live(l, e) != 0) {
@@ -440,7 +446,15 @@ layer_wanted(struct layer *l)
 int
 layer_lock_blocks(struct layer *l, int wait_ms, struct err *e)
 {
-	return (take(l, &l->blocks_fd, "blocks.lock", wait_ms, e));
+	if (take(l, &l->blocks_fd, "blocks.lock", wait_ms, e) != 0)
+		return (-1);
+	/* Who had it before may have adopted the replica, or exchanged live. */
+	if (is_replica(l) != l->replica)
+		err_retry(e, "'%s' was adopted meanwhile: try again", l->path);
+	else if (!layer_exchanged(l) || layer_reopen_live(l, e) == 0)
+		return (0);
+	layer_unlock_blocks(l);
+	return (-1);
 }
 
 void

@@ -71,7 +71,11 @@ void layer_unlock(struct layer *l);
 /** layer_wanted(l): whether somebody else waits to be the writer while we are. */
 bool layer_wanted(struct layer *l);
 
-/** layer_lock_blocks(l, wait_ms, e), layer_unlock_blocks(l): ROOT/blocks.lock; taken before layer_lock(). */
+/**
+ * layer_lock_blocks(l, wait_ms, e), layer_unlock_blocks(l):
+ * ROOT/blocks.lock; taken before layer_lock().  Opens live anew where it was exchanged while others had the lock.  Return 0, or -1 (EXIT_RETRY where
+ * it is locked for longer than ${wait_ms}, or where ${l} is no more the replica that it was when it was opened).
+ */
 int layer_lock_blocks(struct layer *l, int wait_ms, struct err *e);
 void layer_unlock_blocks(struct layer *l);
 

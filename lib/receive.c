@@ -324,7 +324,7 @@ receive_locked(struct receiving *r, int in_fd, enum receive_outcome *ret_outcome
 	int rc = -1, sys;
 	struct err ignored = {0};
 
-	if (receive_sweep(r->l, e) != 0 || receive_guard_begin(&r->guard, r->l, e) != 0)
+	if (check_replica(r->l, e) != 0 || receive_sweep(r->l, e) != 0 || receive_guard_begin(&r->guard, r->l, e) != 0)
 		return (-1);
 	if (unpack(r, in_fd, e) == 0 && check(r, e) == 0 && look_around(r, ret_outcome, e) == 0)
 		rc = publish(r, *ret_outcome, e);
@@ -343,7 +343,7 @@ receive_block(struct layer *l, int in_fd, const struct receive_options *opt, enu
 	struct receiving r = {.l = l, .opt = opt, .staging_fd = -1, .block_fd = -1};
 	int rc = -1;
 
-	if (check_replica(l, e) != 0 || layer_lock_blocks(l, opt->wait_ms, e) != 0)
+	if (layer_lock_blocks(l, opt->wait_ms, e) != 0)
 		return (-1);
 	if (receive_locked(&r, in_fd, ret_outcome, e) == 0)
 		rc = hand_out(&r, ret_header, out, e);

@@ -84,7 +84,7 @@ roll_back(struct rollback *r, struct buf *out, struct err *e)
 	size_t before = out->len;
 	int rc;
 
-	if ((layer_exchanged(r->l) && layer_reopen_live(r->l, e) != 0) || check(r, e) != 0 || snap_tidy(r->l, r->opt->wait_ms, e) != 0)
+	if (check(r, e) != 0 || snap_tidy(r->l, r->opt->wait_ms, e) != 0)
 		return (-1);
 	rc = rollback_is_part(r->opt) ? rollback_parts(r, out, e) : rollback_live(r, out, e);
 	if (rc != 0 && out->len > before)

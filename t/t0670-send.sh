@@ -213,6 +213,33 @@ test_expect_success 'while a block is sent, it and its parent are held' '
 	test ! -s err
 '
 
+test_expect_success 'who waited for the lock while the replica was adopted changes nothing' '
+	W=$TRASH/other/w
+	ecl-init -q --replica "$W"
+	for n in 0 2; do ecl-snap -d "$A" --send block-$n | ecl-snap -q -d "$W" --receive --key "$V"; done
+	ecl-snap -d "$A" --send block-3 --parent block-2 >part
+	echo mine >"$W/live/new.2"
+	blocks=$(ls "$W/.snapshots")
+	exec 9<>"$W/blocks.lock"
+	flock 9
+	ecl-snap -d "$W" --receive --key "$V" <part 2>err.1 9>&- & one=$!
+	ecl-snap -d "$W" --prune --keep last=1 2>err.2 9>&- & other=$!
+	for waiter in $one $other; do
+		for i in $(seq 100); do
+			ls -l /proc/$waiter/fd | grep -q "blocks.lock" && break
+			sleep 0.05
+		done
+	done
+	rm "$W/replica" # as adoption ends
+	exec 9>&-
+	test_expect_code 75 wait $one
+	test_expect_code 75 wait $other
+	test_grep "adopted meanwhile" err.1
+	test_grep "adopted meanwhile" err.2
+	test "$(cat "$W/live/new.2")" = mine
+	nothing_left "$W" $blocks
+'
+
 test_expect_success 'the drill: the disk of A is gone, B goes on' '
 	for n in 0 2 3 4; do files_of "$(ecl-snap -d "$A" --path block-$n)" >files.$n; done
 	umount btrfs
