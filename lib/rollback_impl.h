@@ -110,7 +110,11 @@ int rollback_paths_stage(struct rollback *r, struct err *e);
 /** rollback_paths_exchange(r, e): put them in their places, on the disk.  Return 0, or -1 with all back where it was (or ${e} says what is not). */
 int rollback_paths_exchange(struct rollback *r, struct err *e);
 
-/** rollback_paths_restore(r, e): put back what was there before.  Where that fails, ${e}, which says why it is done, says that, too. */
+/**
+ * rollback_paths_restore(r, e):
+ * Put back what was there before.  What finds its place taken by somebody else is put beside it, as NAME.kept-PID; ${e}, which says why it is done,
+ * says that, too.
+ */
 void rollback_paths_restore(struct rollback *r, struct err *e);
 
 /** rollback_paths_prune(r): remove directories that paths left empty that went, where the block lacks them.  Whatever cannot be removed stays. */

@@ -389,26 +389,53 @@ err1:	rollback_paths_restore(r, e);
 	return (-1);
 }
 
+/* As it was.  Somebody else may have been at it meanwhile: what was removed is not missed, and nothing of theirs is overwritten. */
+static int
+put_back(struct rollback_path *p)
+{
+	char name[NAME_MAX + 1];
+
+	if (exchange_one(p, true) == 0)
+		return (0);
+	if (errno != ENOENT || !p->wanted)
+		return (-1);
+	return (p->there ? move(p->stage_fd, p->dir_fd, component(p, name), RENAME_NOREPLACE) : 0);
+}
+
+/* What was there and finds its place taken, beside it. */
+static void
+put_beside(const struct rollback_path *p, char kept[NAME_MAX + 1])
+{
+	char name[NAME_MAX + 1];
+
+	snprintf(kept, NAME_MAX + 1, "%.200s.kept-%ld", component(p, name), (long)getpid());
+	if (!p->there || renameat(p->stage_fd, name, p->dir_fd, kept) != 0)
+		kept[0] = '\0';
+}
+
 void
 rollback_paths_restore(struct rollback *r, struct err *e)
 {
 	struct rollback_paths *p = &r->paths;
 	const char *stays = NULL;
-	char why[sizeof(e->text)];
+	char why[sizeof(e->text)], kept[NAME_MAX + 1];
 	size_t i;
 
 	for (i = p->n; i-- > 0;) {
 		if (!p->path[i].done)
 			continue;
-		if (exchange_one(&p->path[i], true) == 0)
+		if (put_back(&p->path[i]) == 0) {
 			p->path[i].done = false;
-		else
-			stays = p->path[i].path;
+			continue;
+		}
+		stays = p->path[i].path;
+		put_beside(&p->path[i], kept);
 	}
 	if (stays == NULL || e == NULL)
 		return;
 	memcpy(why, e->text, sizeof(why));
-	snprintf(e->text, sizeof(e->text), "%.500s; and '%.200s' could not be put back as it was", why, stays);
+	snprintf(e->text, sizeof(e->text), "%.300s; and '%.120s' could not be put back as it was%s%.220s%s", why, stays,
+	    kept[0] != '\0' ? ": that is '" : "", kept, kept[0] != '\0' ? "', beside it" : "");
 }
 
 static int

@@ -136,6 +136,27 @@ for backend in btrfs copy; do
 	'
 done
 
+test_expect_success STRACE 'the log takes no event, and somebody else was at the files meanwhile: nothing is overwritten, nothing lost' '
+	begin btrfs
+	renew
+	# When the files were exchanged, and before they are put back.
+	(
+		until test "$(cat "$K/live/f")" = old; do sleep 0.02; done
+		rm "$K/live/f"
+		echo theirs >"$K/live/gone"
+	) 2>/dev/null &
+	fault_at write 1 error=ENOSPC:delay_enter=700000 ecl-rollback -q --yes --no-snap --path f --path gone block-0
+	wait $!
+	test $fault_exit = 2
+	test_grep "No space left" fault.err
+	test "$(cat "$K/live/f")" = new
+	test "$(cat "$K/live/gone")" = theirs
+	test_grep "that is .gone.kept-[0-9]*., beside it" fault.err
+	test "$(cat "$K"/live/gone.kept-*/3)" = new
+	test ! -e "$K"/live/f.kept-*
+	! ls -A "$K/live/.ecl" | grep "^.tmp-"
+'
+
 test_expect_success ROOT,BTRFS 'a full disk: done, or not done and said; and done when there is room again' '
 	mkdir full
 	fault_small "$TRASH/full" 128M
