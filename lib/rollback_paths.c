@@ -52,6 +52,8 @@ add_plain(struct buf *out, const char *path, const char *live, struct err *e)
 	}
 	if (out->len == start)
 		return (err_set(e, "'%s' is all of live: leave --path away", path));
+	if (out->len - start >= PATH_MAX)
+		return (err_set(e, "'%.60s...': a path of %zu bytes is too long: name a directory above it", path, out->len - start));
 	buf_addc(out, '\0');
 	if (!out->failed && strncmp(out->data + start, ".ecl", 4) == 0 &&
 	    (out->data[start + 4] == '\0' || out->data[start + 4] == '/'))

@@ -149,6 +149,7 @@ for backend in btrfs copy; do
 		refused 2 "" "all of live"
 		refused 2 /etc/passwd "not in live"
 		refused 2 "$(printf "n\\377")" "not UTF-8"
+		refused 2 "$(printf "long/%.0s" $(seq 820))f" "of 4101 bytes is too long"
 		test "$(cat outside/f)" = mine
 		list "$R/live" | test_cmp list1 -
 		ecl-replay | test_cmp log1 -
