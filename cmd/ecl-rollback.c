@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "blocks.h"
@@ -131,23 +130,15 @@ on_bytes(void *arg, uint64_t bytes)
 static int
 find_block(struct run *r, struct err *e)
 {
-	struct timespec now;
 	struct layer *l;
 	unsigned flags = r->opt.dry_run ? LAYER_ROOT : LAYER_WRITE | LAYER_TREE;
-	char fate[BLOCKS_FATE_SIZE];
 
 	if (catch_up_open(&r->cli, r->cli.root, flags | (r->cli.force ? LAYER_FORCE : 0), &r->layer, e) != 0)
 		return (-1);
 	l = r->layer;
-	clock_gettime(CLOCK_REALTIME, &now);
 	if (blocks_read(l->snap_fd, l->ledger->log, l->ledger->index, &r->blocks, e) != 0 ||
-	    when_block(r->cli.operands[0], l->ledger->log, &r->blocks.list,
-		(int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, &r->block, e) != 0)
+	    blocks_find(&r->blocks, r->cli.operands[0], l->ledger->log, cli_now_us(), "there is nothing to go back to", &r->block, e) != 0)
 		return (-1);
-	if (!r->blocks.present[r->block - r->blocks.list.block]) {
-		blocks_fate(&r->blocks, (size_t)(r->block - r->blocks.list.block), fate);
-		return (err_no(e, "the snapshot of '%s' %s: there is nothing to go back to", r->block->name, fate));
-	}
 	if (r->cause != NULL) {
 		json_escape(&r->cause_token, (struct span){r->cause, strlen(r->cause)});
 		if (r->cause_token.failed)

@@ -1,26 +1,18 @@
 /* ecl-snap: make blocks, say which there are, delete those that are not kept, and carry them to other hosts. */
 #include "config.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "answer.h"
+#include "answer_blocks.h"
 #include "answer_files.h"
-#include "blocks.h"
+#include "carrying.h"
 #include "catch_up.h"
-#include "cli.h"
-#include "key_file.h"
-#include "present.h"
 #include "pruning.h"
-#include "receive.h"
-#include "send.h"
-#include "snap.h"
+#include "snapping.h"
 #include "vkey.h"
-#include "when.h"
 
 #include "banned.h"
 
@@ -104,144 +96,136 @@ static const struct cli_option options[] = {
     {0, NULL, false},
 };
 
+/* What is to be done: one thing a run. */
+enum verb { MAKE, DIFF, LIST, PATH, PRUNE, SEND, RECEIVE };
+
+/* How the layer is opened for it. */
+static const unsigned flags[] = {
+    [MAKE] = LAYER_WRITE | LAYER_TREE,
+    [DIFF] = LAYER_ROOT,
+    [LIST] = LAYER_ROOT,
+    [PATH] = LAYER_ROOT,
+    [PRUNE] = LAYER_WRITE | LAYER_EITHER,
+    [SEND] = LAYER_ROOT,
+    [RECEIVE] = LAYER_WRITE | LAYER_REPLICA,
+};
+
 struct run {
 	struct cli cli;
-	bool full, if_changed, list;
-	const char *path; /* WHEN */
+	enum verb verb;
+	bool more;	  /* than one of them was asked for */
+	const char *when; /* of --diff (the other one is an operand, or live) and --path */
+	struct snapping snapping;
 	struct pruning pruning;
-	const char *diff; /* WHEN; the other one is an operand, or live */
-	const char *key;
-	struct note_signer *signer;
-	const char *send, *parent, *have;
-	bool receive, is_unsigned;
-	struct note_key *vkey; /* of --receive */
-	size_t vkeys;
+	struct carrying carrying;
 	struct layer *layer;
-	struct progress progress, log;
 	char snapshots[PATH_MAX + 16]; /* their directory */
 	struct blocks blocks;
 };
 
-/* Of --send.  Return 0, or the exit code where the command line is wrong. */
-static int
-check_send(const struct run *r)
+static const char *
+set_verb(struct run *r, enum verb verb)
 {
-	const struct cli *cli = &r->cli;
-
-	if (r->send == NULL)
-		return (r->parent != NULL || r->have != NULL ? cli_usage(cli, "--parent and --have go with --send") : 0);
-	if (r->have != NULL && (r->parent == NULL || strcmp(r->parent, "auto") != 0))
-		return (cli_usage(cli, "--have goes with --parent auto"));
-	if (isatty(STDOUT_FILENO))
-		return (cli_usage(cli, "standard output is a terminal, and a stream is not for eyes: '| ssh HOST ecl-snap --receive' takes it"));
-	return (r->have != NULL && strcmp(r->have, "-") == 0 && cli_stdin_is_terminal(cli) ? EXIT_ERROR : 0);
+	r->more = r->more || (r->verb != MAKE && r->verb != verb);
+	r->verb = verb;
+	return (r->cli.value);
 }
 
-/* The same of --receive. */
+/* Return 0, or the exit code of what is wrong, and was said. */
 static int
-check_receive(const struct run *r)
+take_option(struct run *r, int key)
+{
+	struct cli *cli = &r->cli;
+
+	switch (key) {
+	case OPT_DIFF:
+		r->when = set_verb(r, DIFF);
+		break;
+	case OPT_FULL:
+		r->snapping.full = true;
+		break;
+	case OPT_IF_CHANGED:
+		r->snapping.if_changed = true;
+		break;
+	case OPT_LIST:
+		set_verb(r, LIST);
+		break;
+	case OPT_PATH:
+		r->when = set_verb(r, PATH);
+		break;
+	case OPT_PRUNE:
+		set_verb(r, PRUNE);
+		r->pruning.wanted = true;
+		break;
+	case OPT_KEEP:
+		return (pruning_keep(&r->pruning, cli));
+	case OPT_LOCAL:
+		r->pruning.keep.local = true;
+		break;
+	case 'n':
+		r->pruning.dry_run = true;
+		break;
+	case OPT_SIGN:
+		r->snapping.key = cli->value;
+		break;
+	case OPT_SEND:
+		r->carrying.send = set_verb(r, SEND);
+		break;
+	case OPT_PARENT:
+		r->carrying.parent = cli->value;
+		break;
+	case OPT_HAVE:
+		r->carrying.have = cli->value;
+		break;
+	case OPT_RECEIVE:
+		set_verb(r, RECEIVE);
+		r->carrying.receive = true;
+		break;
+	case OPT_KEY:
+		return (vkey_option(cli, "--key", NOTE_ED25519, &r->carrying.vkey, &r->carrying.vkeys));
+	case OPT_UNSIGNED:
+		r->carrying.is_unsigned = true;
+		break;
+	}
+	return (0);
+}
+
+/* Whether they make sense together.  Return as take_option(). */
+static int
+check_options(const struct run *r)
 {
 	const struct cli *cli = &r->cli;
+	int code;
 
-	if (!r->receive)
-		return (r->is_unsigned || r->vkeys > 0 ? cli_usage(cli, "--key and --unsigned go with --receive") : 0);
-	if (r->is_unsigned == (r->vkeys > 0))
-		return (cli_usage(cli, r->is_unsigned ? "--unsigned does not go with --key"
-						      : "--receive needs '--key VKEY': whose word is taken? (or --unsigned: nobody's)"));
-	return (cli_stdin_is_terminal(cli) ? EXIT_ERROR : 0);
+	if (cli->noperands > (r->verb == DIFF))
+		return (cli_usage(cli, "no operand is expected: '%s'", cli->operands[cli->noperands - 1]));
+	if (r->more || (r->snapping.if_changed && r->verb != MAKE))
+		return (cli_usage(cli, "--diff, --if-changed, --list, --path, --prune, --send and --receive do not go together"));
+	if (r->snapping.key != NULL && r->verb != MAKE)
+		return (cli_usage(cli, "--sign goes with making a block, not with --diff, --list, --path, --prune, --send or --receive"));
+	if (r->snapping.full && r->verb != MAKE)
+		return (cli_usage(cli, "--full goes with making a block, not with --diff, --list, --path, --prune, --send or --receive"));
+	if (r->snapping.key != NULL && strcmp(r->snapping.key, "-") == 0)
+		(void)cli_stdin_is_terminal(cli);
+	code = pruning_check(&r->pruning, cli);
+	return (code != 0 ? code : carrying_check(&r->carrying, cli));
 }
 
 static int
 parse_options(struct run *r, char **argv)
 {
 	struct cli *cli = &r->cli;
-	int key;
+	int key, code = 0;
 
 	cli_init(cli, "ecl-snap", help, argv);
-	while ((key = cli_next(cli, options)) > 0) {
-		switch (key) {
-		case OPT_DIFF:
-			r->diff = cli->value;
-			break;
-		case OPT_FULL:
-			r->full = true;
-			break;
-		case OPT_IF_CHANGED:
-			r->if_changed = true;
-			break;
-		case OPT_LIST:
-			r->list = true;
-			break;
-		case OPT_PATH:
-			r->path = cli->value;
-			break;
-		case OPT_PRUNE:
-			r->pruning.wanted = true;
-			break;
-		case OPT_KEEP:
-			if ((cli->exit = pruning_keep(&r->pruning, cli)) != 0)
-				return (-1);
-			break;
-		case OPT_LOCAL:
-			r->pruning.keep.local = true;
-			break;
-		case 'n':
-			r->pruning.dry_run = true;
-			break;
-		case OPT_SIGN:
-			r->key = cli->value;
-			break;
-		case OPT_SEND:
-			r->send = cli->value;
-			break;
-		case OPT_PARENT:
-			r->parent = cli->value;
-			break;
-		case OPT_HAVE:
-			r->have = cli->value;
-			break;
-		case OPT_RECEIVE:
-			r->receive = true;
-			break;
-		case OPT_KEY:
-			if ((cli->exit = vkey_option(cli, "--key", NOTE_ED25519, &r->vkey, &r->vkeys)) != 0)
-				return (-1);
-			break;
-		case OPT_UNSIGNED:
-			r->is_unsigned = true;
-			break;
-		}
-	}
-	if (key == -1)
+	while (code == 0 && (key = cli_next(cli, options)) > 0)
+		code = take_option(r, key);
+	if (code == 0 && key == -1)
 		return (-1);
-	cli->exit = EXIT_ERROR;
-	if (cli->noperands > (r->diff != NULL))
-		return (cli_usage(cli, "no operand is expected: '%s'", cli->operands[cli->noperands - 1]), -1);
-	if (r->if_changed + r->list + (r->path != NULL) + (r->diff != NULL) + r->pruning.wanted + (r->send != NULL) + r->receive > 1)
-		return (cli_usage(cli, "--diff, --if-changed, --list, --path, --prune, --send and --receive do not go together"), -1);
-	if (r->key != NULL && (r->list || r->path != NULL || r->diff != NULL || r->pruning.wanted || r->send != NULL || r->receive))
-		return (cli_usage(cli, "--sign goes with making a block, not with --diff, --list, --path, --prune, --send or --receive"), -1);
-	if (r->full && (r->list || r->path != NULL || r->diff != NULL || r->pruning.wanted || r->send != NULL || r->receive))
-		return (cli_usage(cli, "--full goes with making a block, not with --diff, --list, --path, --prune, --send or --receive"), -1);
-	if (r->key != NULL && strcmp(r->key, "-") == 0)
-		(void)cli_stdin_is_terminal(cli);
-	return (pruning_check(&r->pruning, cli) || check_send(r) || check_receive(r) ? -1 : 0);
-}
-
-static int
-show_block(struct present *p, const struct block *b, struct span line)
-{
-	const struct block_header *h = &b->header;
-	struct cell cells[] = {
-	    {.name = "height", .kind = CELL_NUMBER, .n = h->height},
-	    {.name = "time", .kind = CELL_TIME, .n = (uint64_t)h->time_us},
-	    {.name = "size", .kind = CELL_NUMBER, .n = h->size},
-	    {.name = "elements", .kind = CELL_NUMBER, .n = h->elements},
-	    {.name = "entries", .kind = CELL_NUMBER, .n = h->entries},
-	    {.name = "block", .kind = CELL_NAME, .text = {b->name, strlen(b->name)}},
-	};
-
-	return (present_answer(p, &line, cells, sizeof(cells) / sizeof(cells[0])));
+	if (code == 0)
+		code = check_options(r);
+	cli->exit = code;
+	return (code == 0 ? 0 : -1);
 }
 
 static int
@@ -261,20 +245,6 @@ list(struct run *r, struct present *p, struct err *e)
 	return (answer_blocks(&r->blocks, r->snapshots, p, e) == 0 ? code : -1);
 }
 
-/* The block that ${when} names, whose snapshot is there. */
-static int
-find_present(struct run *r, const char *when, const struct block **ret, struct err *e)
-{
-	char fate[BLOCKS_FATE_SIZE];
-
-	if (when_block(when, r->layer->ledger->log, &r->blocks.list, cli_now_us(), ret, e) != 0)
-		return (-1);
-	if (r->blocks.present[*ret - r->blocks.list.block])
-		return (0);
-	blocks_fate(&r->blocks, (size_t)(*ret - r->blocks.list.block), fate);
-	return (err_no(e, "the snapshot of '%s' %s: only its header is left, in the log", (*ret)->name, fate));
-}
-
 static int
 print_path(struct run *r, struct err *e)
 {
@@ -282,7 +252,7 @@ print_path(struct run *r, struct err *e)
 	const struct block *b;
 	bool failed;
 
-	if (find_present(r, r->path, &b, e) != 0)
+	if (blocks_find(&r->blocks, r->when, r->layer->ledger->log, cli_now_us(), "only its header is left, in the log", &b, e) != 0)
 		return (-1);
 	buf_addf(&path, "%s/%s", r->snapshots, b->name);
 	if (r->cli.json) {
@@ -305,252 +275,72 @@ on_bytes(void *arg, uint64_t bytes)
 	progress_step(arg, bytes);
 }
 
-/* What the other side has. */
-static int
-read_have(const struct run *r, struct send_have *have, struct err *e)
-{
-	bool is_stdin = strcmp(r->have, "-") == 0;
-	int fd, rc;
-
-	if ((fd = is_stdin ? STDIN_FILENO : open(r->have, O_RDONLY | O_CLOEXEC)) == -1)
-		return (err_sys(e, "cannot open '%s'", r->have));
-	rc = send_have_read(fd, is_stdin ? "standard input" : r->have, have, e);
-	if (!is_stdin)
-		close(fd);
-	return (rc);
-}
-
-/* The parent of ${b}; NULL: none, it is sent whole.  Return 0 or -1. */
-static int
-find_parent(struct run *r, const struct block *b, const struct block **ret, struct err *e)
-{
-	struct send_have have = {BUF_INIT};
-	int rc = 0;
-
-	*ret = NULL;
-	if (r->parent == NULL)
-		return (0);
-	if (strcmp(r->parent, "auto") != 0)
-		return (find_present(r, r->parent, ret, e));
-	if (r->have == NULL || (rc = read_have(r, &have, e)) == 0) {
-		*ret = send_parent(&r->blocks, b, r->have != NULL ? &have : NULL);
-		if (*ret == NULL)
-			cli_info(&r->cli, "no block below '%s' is there on both sides: it is sent whole", b->name);
-		else if (r->cli.verbose)
-			cli_info(&r->cli, "'%s' is sent as the difference to '%s'", b->name, (*ret)->name);
-	}
-	send_have_release(&have);
-	return (rc);
-}
-
-static int
-send(struct run *r, struct err *e)
-{
-	struct send_watch watch = {on_bytes, &r->progress};
-	const struct block *b, *parent;
-	int rc;
-
-	if (find_present(r, r->send, &b, e) != 0 || find_parent(r, b, &parent, e) != 0)
-		return (-1);
-	if (parent == b)
-		return (err_set(e, "'%s' cannot be its own parent", b->name));
-	progress_init(&r->progress, &r->cli, "sending", "bytes", 0);
-	rc = send_block(r->layer->snap_fd, b->name, parent != NULL ? parent->name : NULL, STDOUT_FILENO, watch, e);
-	progress_end(&r->progress);
-	return (rc);
-}
-
 static int
 diff(struct run *r, struct present *p, struct err *e)
 {
+	struct progress progress;
 	int rc;
 
-	progress_init(&r->progress, &r->cli, "reading files", "bytes", 0);
-	r->layer->watch = (struct files_watch){on_bytes, &r->progress};
-	p->progress = &r->progress;
-	rc = answer_files(r->layer, &r->blocks, r->diff, r->cli.noperands == 1 ? r->cli.operands[0] : NULL, p, e);
-	progress_end(&r->progress);
+	progress_init(&progress, &r->cli, "reading files", "bytes", 0);
+	r->layer->watch = (struct files_watch){on_bytes, &progress};
+	p->progress = &progress;
+	rc = answer_files(r->layer, &r->blocks, r->when, r->cli.noperands == 1 ? r->cli.operands[0] : NULL, p, e);
+	progress_end(&progress);
+	p->progress = NULL;
 	return (rc);
 }
 
-static void
-on_verified(void *arg, uint64_t bytes, uint64_t total)
-{
-	struct progress *p = arg;
-
-	if (p->total == 0) {
-		progress_clear(p);
-		progress_init(p, p->cli, "verifying", "bytes", total);
-	}
-	progress_step(p, bytes);
-}
-
+/* What is asked of the blocks that there are. */
 static int
-receive(struct run *r, struct present *p, struct err *e)
+look(struct run *r, struct present *p, struct err *e)
 {
-	struct receive_options opt = {.wait_ms = r->cli.wait_ms, .key = r->vkey, .keys = r->vkeys, .step = on_bytes, .verify = on_verified, .arg = &r->progress};
-	struct block b = {.good = true};
-	enum receive_outcome outcome;
-	int rc;
+	struct layer *l = r->layer;
+	char root[PATH_MAX];
 
-	progress_init(&r->progress, &r->cli, "receiving", "bytes", 0);
-	rc = receive_block(r->layer, STDIN_FILENO, &opt, &outcome, &b.header, &b.line, e);
-	progress_end(&r->progress);
-	if (rc == 0) {
-		block_name(&b.header, b.name);
-		b.line.len--; /* its LF */
-		if (outcome != RECEIVE_NEWEST)
-			cli_info(&r->cli, outcome == RECEIVE_KNOWN ? "'%s' is here already" : "'%s' is not the newest block: live stays as it is", b.name);
-		if (!r->cli.quiet && show_block(p, &b, (struct span){b.line.data, b.line.len}) == -1)
-			rc = err_mem(e);
+	if (realpath(l->path, root) == NULL)
+		return (err_sys(e, "cannot find the path of '%s'", l->path));
+	snprintf(r->snapshots, sizeof(r->snapshots), "%s/.snapshots", root);
+	if (blocks_read(l->snap_fd, l->ledger->log, l->ledger->index, &r->blocks, e) != 0)
+		return (-1);
+	switch (r->verb) {
+	case DIFF:
+		return (diff(r, p, e));
+	case LIST:
+		return (list(r, p, e));
+	case SEND:
+		return (carrying_send(&r->carrying, &r->cli, l, &r->blocks, e));
+	default:
+		return (print_path(r, e));
 	}
-	buf_release(&b.line);
-	return (rc);
 }
 
-static void
-report_torn(struct run *r)
-{
-	if (r->layer->torn > 0)
-		cli_warn(&r->cli,
-		    "a torn tail of %ju bytes was cut off; it is kept as 'live/.ecl/torn-%ju'",
-		    (uintmax_t)r->layer->torn, (uintmax_t)r->layer->torn_seq);
-}
-
-static void
-on_embedded(void *arg, uint64_t done, uint64_t total)
-{
-	struct progress *p = arg;
-
-	p->total = total;
-	progress_step(p, done);
-}
-
-/* What the header's vector is made of; a block can do without. */
-static void
-embed(struct run *r)
-{
-	struct vectors_update u = {.step = on_embedded, .arg = &r->progress};
-	struct err e = {0, 0, ""};
-
-	progress_init(&r->progress, &r->cli, "embedding", "events", 0);
-	if (layer_vectors(r->layer, &u, &e) != 0)
-		cli_warn(&r->cli, "the vectors are not up to date: %s", e.text);
-	progress_end(&r->progress);
-}
-
-/* The key, whose name is the origin. */
-static int
-read_signer(struct run *r, struct err *e)
-{
-	struct buf origin = BUF_INIT;
-	bool others;
-	int rc;
-
-	cli_no_core();
-	if ((rc = ledger_origin(r->layer->ledger, &origin, e)) == 0)
-		rc = key_file_signer(r->key, (struct span){origin.data, origin.len}, NOTE_ED25519, &r->signer, &others, e);
-	if (rc == 0 && others)
-		cli_warn(&r->cli, "others can read or change the key '%s': 'chmod 600' it", r->key);
-	buf_release(&origin);
-	return (rc);
-}
-
-static void
-on_event(void *arg, uint64_t done, uint64_t total)
-{
-	struct run *r = arg;
-
-	r->log.total = total;
-	progress_step(&r->log, done);
-	if (done < total)
-		return;
-	progress_clear(&r->log);
-	progress_init(&r->progress, &r->cli, "reading files", "bytes", 0);
-}
-
-/* With --if-changed: whether there is nothing to do, before anything else is done.  What is to be signed may be the log alone. */
-static int
-unneeded(struct run *r, struct present *p, struct err *e)
-{
-	struct block b = {.good = true};
-	int n = 0;
-
-	if (r->if_changed && !r->full && r->key == NULL)
-		n = snap_unneeded(r->layer, r->cli.wait_ms, &b.header, &b.line, e);
-	if (n == 1 && p->format == PRESENT_TABLE) {
-		block_name(&b.header, b.name);
-		cli_info(&r->cli, "nothing has changed since '%s'", b.name);
-	}
-	buf_release(&b.line);
-	return (n);
-}
-
-static int
-make(struct run *r, struct present *p, struct err *e)
-{
-	struct snap_options opt = {.wait_ms = r->cli.wait_ms,
-	    .sign = {r->signer, r->cli.force, on_event, r},
-	    .full = r->full,
-	    .if_changed = r->if_changed};
-	struct block b = {.good = true};
-	int made;
-
-	progress_init(&r->log, &r->cli, "checking the log", "events", 0);
-	progress_init(&r->progress, &r->cli, "reading files", "bytes", 0);
-	r->layer->watch = (struct files_watch){on_bytes, &r->progress};
-	made = snap_make(r->layer, &opt, &b.header, &b.line, e);
-	progress_end(&r->progress);
-	report_torn(r);
-	if (made >= 0) {
-		block_name(&b.header, b.name);
-		b.line.len--; /* its LF */
-		if (made == 0 && p->format == PRESENT_TABLE)
-			cli_info(&r->cli, "nothing has changed since '%s'", b.name);
-		if (made == 1 && !r->cli.quiet &&
-		    show_block(p, &b, (struct span){b.line.data, b.line.len}) == -1)
-			err_mem(e);
-	}
-	buf_release(&b.line);
-	return (e->exit == 0 ? 0 : -1);
-}
-
-/* Return 0, EXIT_NO, or -1 with ${e}. */
+/* Return 0, EXIT_NO, EXIT_ERROR where that was said, or -1 with ${e}. */
 static int
 run(struct run *r, struct present *p, struct err *e)
 {
-	bool prune = r->pruning.wanted && !r->pruning.dry_run;
-	bool make_one = !r->list && r->path == NULL && r->diff == NULL && !r->pruning.wanted && r->send == NULL && !r->receive;
-	unsigned flags = make_one ? LAYER_WRITE | LAYER_TREE : prune ? LAYER_WRITE | LAYER_EITHER : r->receive ? LAYER_WRITE | LAYER_REPLICA : LAYER_ROOT;
-	char root[PATH_MAX];
-	int n, rc;
+	unsigned how = r->pruning.dry_run ? LAYER_ROOT : flags[r->verb];
+	int rc;
 
-	if (catch_up_open(&r->cli, r->cli.root, flags | (r->cli.force ? LAYER_FORCE : 0), &r->layer, e) != 0)
+	if (catch_up_open(&r->cli, r->cli.root, how | (r->cli.force ? LAYER_FORCE : 0), &r->layer, e) != 0)
 		return (-1);
-	if (r->receive)
-		return (receive(r, p, e));
-	if (r->pruning.wanted) {
+	switch (r->verb) {
+	case MAKE:
+		rc = snapping_run(&r->snapping, &r->cli, r->layer, p, e);
+		break;
+	case PRUNE:
 		rc = pruning_run(&r->pruning, &r->cli, r->layer, p, e);
-		report_torn(r);
-		return (rc);
+		break;
+	case RECEIVE:
+		rc = carrying_receive(&r->carrying, &r->cli, r->layer, p, e);
+		break;
+	default:
+		rc = look(r, p, e);
+		break;
 	}
-	if (make_one) {
-		if (r->key != NULL && read_signer(r, e) != 0)
-			return (-1);
-		if ((n = unneeded(r, p, e)) != 0) {
-			report_torn(r);
-			return (n == 1 ? 0 : -1);
-		}
-		embed(r);
-		return (make(r, p, e));
-	}
-	if (realpath(r->layer->path, root) == NULL)
-		return (err_sys(e, "cannot find the path of '%s'", r->layer->path));
-	snprintf(r->snapshots, sizeof(r->snapshots), "%s/.snapshots", root);
-	if (blocks_read(r->layer->snap_fd, r->layer->ledger->log, r->layer->ledger->index,
-		&r->blocks, e) != 0)
-		return (-1);
-	return (r->list ? list(r, p, e) : r->send != NULL ? send(r, e) : r->diff != NULL ? diff(r, p, e) : print_path(r, e));
+	if (r->layer->torn > 0)
+		cli_warn(&r->cli, "a torn tail of %ju bytes was cut off; it is kept as 'live/.ecl/torn-%ju'", (uintmax_t)r->layer->torn,
+		    (uintmax_t)r->layer->torn_seq);
+	return (rc);
 }
 
 int
@@ -564,7 +354,7 @@ main(int argc, char **argv)
 	(void)argc;
 	if (parse_options(&r, argv) == -1) {
 		pruning_release(&r.pruning);
-		vkey_release(r.vkey, r.vkeys);
+		carrying_release(&r.carrying);
 		return (r.cli.exit);
 	}
 	present_init(&p, &r.cli, cli_want_table(&r.cli) ? PRESENT_TABLE : PRESENT_JSON, stdout);
@@ -575,9 +365,8 @@ main(int argc, char **argv)
 		code = cli_error(&r.cli, &e);
 	present_release(&p);
 	blocks_release(&r.blocks);
-	note_signer_free(r.signer);
 	pruning_release(&r.pruning);
-	vkey_release(r.vkey, r.vkeys);
+	carrying_release(&r.carrying);
 	layer_free(r.layer);
 	return (cli_close_stdout(&r.cli, code));
 }

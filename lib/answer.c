@@ -10,7 +10,6 @@
 #include "event.h"
 #include "json.h"
 #include "layer_vector.h"
-#include "signers.h"
 #include "vector_text.h"
 
 #include "banned.h"
@@ -296,72 +295,6 @@ answer_counts(struct query *q, enum query_key key, struct present *p, struct err
 
 	rc = query_count(q, key, p->format == PRESENT_TABLE, give_count, &counts, e);
 	buf_release(&counts.token);
-	return (finished(rc, e));
-}
-
-/* The header as it stands, with four members more; of a damaged one what is known. */
-static int
-give_block(struct present *p, const struct blocks *blocks, size_t i, const char *snapshots)
-{
-	const struct block *b = &blocks->list.block[i];
-	const struct block_header *h = &b->header;
-	const struct block_told *told = &blocks->told[i];
-	bool present = blocks->present[i];
-	char time[TIME_SIZE];
-	struct buf line = BUF_INIT, path = BUF_INIT, signed_json = BUF_INIT, signers = BUF_INIT;
-	struct span text;
-	int rc;
-
-	if (present && b->good)
-		signers_read(snapshots, b, &signed_json, &signers);
-	else
-		buf_adds(&signed_json, "null");
-
-	struct cell cells[] = {
-	    NUMBER("height", b->height),
-	    TIME("time", b->good ? (uint64_t)h->time_us : PRESENT_NONE),
-	    NUMBER("size", b->good ? h->size : PRESENT_NONE),
-	    NUMBER("elements", b->good ? h->elements : PRESENT_NONE),
-	    NUMBER("entries", b->good ? h->entries : PRESENT_NONE),
-	    NAME("signed", ((struct span){signers.data, signers.len})),
-	    NAME("block", ((struct span){b->name, strlen(b->name)})),
-	    FLAG("present", present),
-	    TIME("pruned", told->pruned ? (uint64_t)told->pruned_us : PRESENT_NONE),
-	};
-
-	if (b->good)
-		buf_add(&line, b->line.data, b->line.len - 1);
-	else
-		buf_addf(&line, "{\"height\":%" PRIu64, b->height);
-	buf_adds(&line, ",\"path\":");
-	buf_addf(&path, "%s/%s", snapshots, b->name);
-	if (present)
-		cli_json_string((struct span){path.data, path.len}, &line);
-	else
-		buf_adds(&line, "null");
-	buf_addf(&line, ",\"present\":%s,\"pruned\":", present ? "true" : "false");
-	event_time_format(told->pruned_us, time);
-	buf_addf(&line, told->pruned ? "\"%s\"" : "null", time);
-	buf_adds(&line, ",\"signed\":");
-	buf_addspan(&line, (struct span){signed_json.data, signed_json.len});
-	buf_addc(&line, '}');
-	text = (struct span){line.data, line.len};
-	rc = line.failed || path.failed || signed_json.failed || signers.failed ? -1 : present_answer(p, &text, cells, COUNT(cells));
-	buf_release(&signed_json);
-	buf_release(&signers);
-	buf_release(&line);
-	buf_release(&path);
-	return (rc);
-}
-
-int
-answer_blocks(const struct blocks *blocks, const char *snapshots, struct present *p, struct err *e)
-{
-	size_t i;
-	int rc = 0;
-
-	for (i = 0; rc == 0 && i < blocks->list.n; i++)
-		rc = give_block(p, blocks, i, snapshots);
 	return (finished(rc, e));
 }
 

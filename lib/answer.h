@@ -47,9 +47,6 @@ int answer_diff(struct query *q, uint64_t from, struct present *p, struct err *e
 int answer_counts(struct query *q, enum query_key key, struct present *p, struct err *e);
 extern const char *const answer_keys[];
 
-/** answer_blocks(blocks, snapshots, p, e): the headers with path, present and pruned; ${snapshots} is the path of their directory. */
-int answer_blocks(const struct blocks *blocks, const char *snapshots, struct present *p, struct err *e);
-
 /** answer_layer(q, p, e): seq, time, state hash and Merkle root as of q->size.  Needs INDEX_TREE. */
 int answer_layer(struct query *q, struct present *p, struct err *e);
 

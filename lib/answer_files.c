@@ -2,7 +2,6 @@
 #include "config.h"
 
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "answer_files.h"
@@ -12,7 +11,6 @@
 #include "io.h"
 #include "json.h"
 #include "subvol.h"
-#include "when.h"
 
 #include "banned.h"
 
@@ -52,13 +50,9 @@ static int
 open_side(struct layer *l, const struct blocks *blocks, const char *when, struct files_side *ret, struct err *e)
 {
 	const struct block *b;
-	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (when_block(when, l->ledger->log, &blocks->list, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, &b, e) != 0)
+	if (blocks_find(blocks, when, l->ledger->log, cli_now_us(), "its files are not there to be compared", &b, e) != 0)
 		return (-1);
-	if (!blocks->present[b - blocks->list.block])
-		return (err_no(e, "the snapshot of '%s' is gone: its files are not there to be compared", b->name));
 	if ((ret->fd = block_open(l->snap_fd, b->name, e)) == -1)
 		return (-1);
 	ret->block = &b->header;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "answer.h"
+#include "answer_blocks.h"
 #include "ask.h"
 #include "catch_up.h"
 #include "received.h"

@@ -8,6 +8,7 @@
 #include "blocks.h"
 #include "event.h"
 #include "filter.h"
+#include "when.h"
 
 #include "banned.h"
 
@@ -270,4 +271,19 @@ blocks_fate(const struct blocks *b, size_t i, char out[BLOCKS_FATE_SIZE])
 		snprintf(out, BLOCKS_FATE_SIZE, "was pruned at %s", time);
 	} else
 		snprintf(out, BLOCKS_FATE_SIZE, "is gone");
+}
+
+int
+blocks_find(const struct blocks *b, const char *when, struct log *log, int64_t now_us, const char *without, const struct block **ret, struct err *e)
+{
+	char fate[BLOCKS_FATE_SIZE];
+	size_t i;
+
+	if (when_block(when, log, &b->list, now_us, ret, e) != 0)
+		return (-1);
+	i = (size_t)(*ret - b->list.block);
+	if (b->present[i])
+		return (0);
+	blocks_fate(b, i, fate);
+	return (err_no(e, "the snapshot of '%s' %s: %s", (*ret)->name, fate, without));
 }

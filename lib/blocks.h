@@ -35,4 +35,11 @@ void blocks_release(struct blocks *b);
 /** blocks_fate(b, i, out): what became of block ${i}, which is not present, for a message: "was pruned at 2026-11-21T10:00:00.123456Z", or "is gone". */
 void blocks_fate(const struct blocks *b, size_t i, char out[BLOCKS_FATE_SIZE]);
 
+/**
+ * blocks_find(b, when, log, now_us, without, ret, e):
+ * The block that ${when} names, or the last one at or before it (when_block()), whose snapshot is there.  Return 0, or -1 (EXIT_NO where it is not there: the
+ * message ends in ${without}, what cannot be done without it).
+ */
+int blocks_find(const struct blocks *b, const char *when, struct log *log, int64_t now_us, const char *without, const struct block **ret, struct err *e);
+
 #endif

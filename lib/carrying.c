@@ -1,0 +1,158 @@
+/* Blocks to and from other hosts, as users meet them. */
+#include "config.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "answer_blocks.h"
+#include "carrying.h"
+#include "receive.h"
+#include "send.h"
+#include "vkey.h"
+
+#include "banned.h"
+
+static int
+check_send(const struct carrying *c, const struct cli *cli)
+{
+	if (c->send == NULL)
+		return (c->parent != NULL || c->have != NULL ? cli_usage(cli, "--parent and --have go with --send") : 0);
+	if (c->have != NULL && (c->parent == NULL || strcmp(c->parent, "auto") != 0))
+		return (cli_usage(cli, "--have goes with --parent auto"));
+	if (isatty(STDOUT_FILENO))
+		return (cli_usage(cli, "standard output is a terminal, and a stream is not for eyes: '| ssh HOST ecl-snap --receive' takes it"));
+	return (c->have != NULL && strcmp(c->have, "-") == 0 && cli_stdin_is_terminal(cli) ? EXIT_ERROR : 0);
+}
+
+static int
+check_receive(const struct carrying *c, const struct cli *cli)
+{
+	if (!c->receive)
+		return (c->is_unsigned || c->vkeys > 0 ? cli_usage(cli, "--key and --unsigned go with --receive") : 0);
+	if (c->is_unsigned == (c->vkeys > 0))
+		return (cli_usage(cli, c->is_unsigned ? "--unsigned does not go with --key"
+						      : "--receive needs '--key VKEY': whose word is taken? (or --unsigned: nobody's)"));
+	return (cli_stdin_is_terminal(cli) ? EXIT_ERROR : 0);
+}
+
+int
+carrying_check(const struct carrying *c, const struct cli *cli)
+{
+	int code = check_send(c, cli);
+
+	return (code != 0 ? code : check_receive(c, cli));
+}
+
+static void
+on_bytes(void *arg, uint64_t bytes)
+{
+	progress_step(arg, bytes);
+}
+
+/* What the other side has. */
+static int
+read_have(const char *file, struct send_have *have, struct err *e)
+{
+	bool is_stdin = strcmp(file, "-") == 0;
+	int fd, rc;
+
+	if ((fd = is_stdin ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC)) == -1)
+		return (err_sys(e, "cannot open '%s'", file));
+	rc = send_have_read(fd, is_stdin ? "standard input" : file, have, e);
+	if (!is_stdin)
+		close(fd);
+	return (rc);
+}
+
+/* The block that ${when} names. */
+static int
+find(struct layer *l, const struct blocks *blocks, const char *when, const struct block **ret, struct err *e)
+{
+	return (blocks_find(blocks, when, l->ledger->log, cli_now_us(), "only its header is left, in the log", ret, e));
+}
+
+/* The parent of ${b}; NULL: none, it is sent whole.  Return 0 or -1. */
+static int
+find_parent(const struct carrying *c, const struct cli *cli, struct layer *l, const struct blocks *blocks, const struct block *b,
+    const struct block **ret, struct err *e)
+{
+	struct send_have have = {BUF_INIT};
+	int rc = 0;
+
+	*ret = NULL;
+	if (c->parent == NULL)
+		return (0);
+	if (strcmp(c->parent, "auto") != 0)
+		return (find(l, blocks, c->parent, ret, e));
+	if (c->have == NULL || (rc = read_have(c->have, &have, e)) == 0) {
+		*ret = send_parent(blocks, b, c->have != NULL ? &have : NULL);
+		if (*ret == NULL)
+			cli_info(cli, "no block below '%s' is there on both sides: it is sent whole", b->name);
+		else if (cli->verbose)
+			cli_info(cli, "'%s' is sent as the difference to '%s'", b->name, (*ret)->name);
+	}
+	send_have_release(&have);
+	return (rc);
+}
+
+int
+carrying_send(const struct carrying *c, struct cli *cli, struct layer *l, const struct blocks *blocks, struct err *e)
+{
+	struct progress progress;
+	struct send_watch watch = {on_bytes, &progress};
+	const struct block *b, *parent;
+	int rc;
+
+	if (find(l, blocks, c->send, &b, e) != 0 || find_parent(c, cli, l, blocks, b, &parent, e) != 0)
+		return (-1);
+	if (parent == b)
+		return (err_set(e, "'%s' cannot be its own parent", b->name));
+	progress_init(&progress, cli, "sending", "bytes", 0);
+	rc = send_block(l->snap_fd, b->name, parent != NULL ? parent->name : NULL, STDOUT_FILENO, watch, e);
+	progress_end(&progress);
+	return (rc);
+}
+
+static void
+on_verified(void *arg, uint64_t bytes, uint64_t total)
+{
+	struct progress *p = arg;
+
+	if (p->total == 0) {
+		progress_clear(p);
+		progress_init(p, p->cli, "verifying", "bytes", total);
+	}
+	progress_step(p, bytes);
+}
+
+int
+carrying_receive(const struct carrying *c, struct cli *cli, struct layer *l, struct present *p, struct err *e)
+{
+	struct progress progress;
+	struct receive_options opt = {.wait_ms = cli->wait_ms, .key = c->vkey, .keys = c->vkeys, .step = on_bytes, .verify = on_verified, .arg = &progress};
+	struct block_header h;
+	struct buf line = BUF_INIT;
+	char name[BLOCK_NAME_SIZE];
+	enum receive_outcome outcome;
+	int rc;
+
+	progress_init(&progress, cli, "receiving", "bytes", 0);
+	rc = receive_block(l, STDIN_FILENO, &opt, &outcome, &h, &line, e);
+	progress_end(&progress);
+	if (rc == 0) {
+		block_name(&h, name);
+		if (outcome != RECEIVE_NEWEST)
+			cli_info(cli, outcome == RECEIVE_KNOWN ? "'%s' is here already" : "'%s' is not the newest block: live stays as it is", name);
+		if (!cli->quiet)
+			rc = answer_header(&h, (struct span){line.data, line.len - 1}, p, e);
+	}
+	buf_release(&line);
+	return (rc);
+}
+
+void
+carrying_release(struct carrying *c)
+{
+	vkey_release(c->vkey, c->vkeys);
+}
