@@ -6,6 +6,7 @@
 #include <sys/vfs.h>
 
 #include <fcntl.h>
+#include <linux/btrfs.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
@@ -113,4 +114,27 @@ extents_digest(int fd, uint8_t out[SHA256_SIZE])
 	}
 	sha256_final(&c, out);
 	return (0);
+}
+
+uint32_t
+extents_count(int fd, uint64_t from)
+{
+	struct fiemap m;
+
+	memset(&m, 0, sizeof(m));
+	m.fm_start = from;
+	m.fm_length = FIEMAP_MAX_OFFSET - from;
+	return (ioctl(fd, FS_IOC_FIEMAP, &m) == 0 ? m.fm_mapped_extents : 0);
+}
+
+int
+extents_join(int fd, uint64_t from, uint32_t large)
+{
+	struct btrfs_ioctl_defrag_range_args range;
+
+	memset(&range, 0, sizeof(range));
+	range.start = from;
+	range.len = UINT64_MAX - from;
+	range.extent_thresh = large;
+	return (ioctl(fd, BTRFS_IOC_DEFRAG_RANGE, &range) >= 0 ? 0 : -1);
 }

@@ -29,4 +29,15 @@ uint64_t extents_same(int a, int b, uint64_t from, uint64_t to);
  */
 int extents_digest(int fd, uint8_t out[SHA256_SIZE]);
 
+/** extents_count(fd, from): in how many pieces the bytes from offset ${from} on stand; 0 where it is not known.  O(that), without a look at who else has them. */
+uint32_t extents_count(int fd, uint64_t from);
+
+/**
+ * extents_join(fd, from, large):
+ * Let btrfs write anew, in one piece, what stands from offset ${from} on in neighbouring pieces smaller than ${large} bytes.  ${fd} is open for writing.  The
+ * bytes stay the same, for every reader at every moment, and where they stood until what is new is on the disk, which happens at the next sync or
+ * snapshot: nothing is lost where that fails.  Return 0, or -1 with errno where the file system cannot.  O(bytes written).
+ */
+int extents_join(int fd, uint64_t from, uint32_t large);
+
 #endif

@@ -471,6 +471,8 @@ begin(struct making *m, int wait_ms, int *ret_changed, struct err *e)
 	if (m->has_last && (*ret_changed = snap_log_changed(m->l, m->last.size, e)) == -1)
 		goto out;
 	(void)layer_publish(m->l, NULL); /* a block without it is as good, only slower to read */
+	if (m->backend == BACKEND_BTRFS)
+		snap_join(m->l);
 	rc = take_first(m, m->l->live_fd, e);
 out:	layer_unlock(m->l);
 	return (rc == 0 && m->draft != NULL ? subvol_sync(m->l->snap_fd, m->first, e) : rc);

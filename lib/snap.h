@@ -44,6 +44,13 @@ int snap_unneeded(struct layer *l, int wait_ms, struct block_header *ret_header,
 /** snap_log_changed(l, size, e): whether the log holds anything but ecl:block events behind the first ${size}.  Return 1, 0 or -1. */
 int snap_log_changed(struct layer *l, uint64_t size, struct err *e);
 
+/**
+ * snap_join(l):
+ * With lock held, before a snapshot of a live on btrfs: where the ends of the last segment and of the index's columns stand in many small pieces, have them joined, which
+ * keeps the next blocks as cheap as the first one.  No byte changes; where it cannot be done, they stay as they are.  O(8 MiB) at most.
+ */
+void snap_join(const struct layer *l);
+
 /** snap_hand_out(h, ret, out, e): append the line of a header to ${out}, and parse it there into ${ret}.  Return 0 or -1. */
 int snap_hand_out(struct block_header *h, struct block_header *ret, struct buf *out, struct err *e);
 

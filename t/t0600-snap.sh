@@ -240,6 +240,24 @@ test_expect_success BTRFS 'btrfs: it holds what was written just before, synced 
 	check_blocks "$R"
 '
 
+test_expect_success BTRFS 'btrfs: what many small appends left in pieces is joined, and stays what it was' '
+	R=$(ecl_backend_root btrfs)
+	ecl-init --embedder none "$R" >/dev/null
+	for i in $(seq 60); do ecl-append -q -d "$R" -e pieces:1 -s "\"$i$(head -c 3500 /dev/zero | tr "\0" x)\""; done
+	pieces() { filefrag "$R"/live/.ecl/log/*.ndjson | sed "s/.*: \([0-9]*\) extent.*/\1/"; }
+	ecl-replay -d "$R" >before
+	test "$(pieces)" -gt 40
+	ecl-snap -q -d "$R"
+	test "$(pieces)" -lt 10
+	ecl-append -q -d "$R" -e pieces:1 -s 61
+	ecl-replay -d "$R" --count 61 | test_cmp before -
+	# What stands in pieces anew is few, and is left alone.
+	had=$(pieces)
+	ecl-snap -q -d "$R"
+	test "$(pieces)" -ge "$had"
+	ecl-verify -q -d "$R"
+'
+
 test_expect_success 'a damaged block does not stand in the way; one that the log does not know is named' '
 	R=$(ecl_backend_root copy)
 	ecl-init --backend copy "$R" >/dev/null
