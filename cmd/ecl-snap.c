@@ -242,7 +242,7 @@ list(struct run *r, struct present *p, struct err *e)
 		cli_warn(&r->cli, "block '%s' is damaged: %s; run 'ecl-verify'", b->name, b->fault);
 		code = EXIT_NO;
 	}
-	return (answer_blocks(&r->blocks, r->snapshots, p, e) == 0 ? code : -1);
+	return (answer_blocks(&r->blocks, r->layer->snap_fd, r->snapshots, p, e) == 0 ? code : -1);
 }
 
 static int

@@ -13,7 +13,7 @@
 
 /* The header as it stands, with four members more; of a damaged one what is known. */
 static int
-give_block(struct present *p, const struct blocks *blocks, size_t i, const char *snapshots)
+give_block(struct present *p, const struct blocks *blocks, size_t i, int snap_fd, const char *snapshots)
 {
 	const struct block *b = &blocks->list.block[i];
 	const struct block_header *h = &b->header;
@@ -25,7 +25,7 @@ give_block(struct present *p, const struct blocks *blocks, size_t i, const char 
 	int rc;
 
 	if (present && b->good)
-		signers_read(snapshots, b, &signed_json, &signers);
+		signers_read(snap_fd, b, &signed_json, &signers);
 	else
 		buf_adds(&signed_json, "null");
 
@@ -46,14 +46,19 @@ give_block(struct present *p, const struct blocks *blocks, size_t i, const char 
 	else
 		buf_addf(&line, "{\"height\":%" PRIu64, b->height);
 	buf_adds(&line, ",\"path\":");
-	buf_addf(&path, "%s/%s", snapshots, b->name);
+	buf_adds(&path, snapshots);
+	buf_addc(&path, '/');
+	buf_adds(&path, b->name);
 	if (present)
 		cli_json_string((struct span){path.data, path.len}, &line);
 	else
 		buf_adds(&line, "null");
-	buf_addf(&line, ",\"present\":%s,\"pruned\":", present ? "true" : "false");
+	buf_adds(&line, present ? ",\"present\":true,\"pruned\":" : ",\"present\":false,\"pruned\":");
 	event_time_format(told->pruned_us, time);
-	buf_addf(&line, told->pruned ? "\"%s\"" : "null", time);
+	if (told->pruned)
+		buf_addf(&line, "\"%s\"", time);
+	else
+		buf_adds(&line, "null");
 	buf_adds(&line, ",\"signed\":");
 	buf_addspan(&line, (struct span){signed_json.data, signed_json.len});
 	buf_addc(&line, '}');
@@ -68,13 +73,13 @@ give_block(struct present *p, const struct blocks *blocks, size_t i, const char 
 }
 
 int
-answer_blocks(const struct blocks *blocks, const char *snapshots, struct present *p, struct err *e)
+answer_blocks(const struct blocks *blocks, int snap_fd, const char *snapshots, struct present *p, struct err *e)
 {
 	size_t i;
 	int rc = 0;
 
 	for (i = 0; rc == 0 && i < blocks->list.n; i++)
-		rc = give_block(p, blocks, i, snapshots);
+		rc = give_block(p, blocks, i, snap_fd, snapshots);
 	return (rc == -1 ? err_mem(e) : 0);
 }
 

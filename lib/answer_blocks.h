@@ -6,8 +6,8 @@
 #include "err.h"
 #include "present.h"
 
-/** answer_blocks(blocks, snapshots, p, e): the headers with path, present, pruned and who signed; ${snapshots} is the path of their directory.  Return 0 or -1. */
-int answer_blocks(const struct blocks *blocks, const char *snapshots, struct present *p, struct err *e);
+/** answer_blocks(blocks, snap_fd, snapshots, p, e): the headers with path, present, pruned and who signed; ${snap_fd} is their directory, ${snapshots} its path.  Return 0 or -1. */
+int answer_blocks(const struct blocks *blocks, int snap_fd, const char *snapshots, struct present *p, struct err *e);
 
 /** answer_header(h, line, p, e): a header alone, which is that ${line} without its LF.  Return 0 or -1. */
 int answer_header(const struct block_header *h, struct span line, struct present *p, struct err *e);

@@ -195,7 +195,7 @@ answer_all_blocks(struct place *p, struct err *e)
 			cli_warn(p->ask->cli, "block '%s' is damaged: %s; run 'ecl-verify'",
 			    list->block[i].name, list->block[i].fault);
 	}
-	return (answer_blocks(&p->blocks, snapshots, p->ask->present, e));
+	return (answer_blocks(&p->blocks, p->layer->snap_fd, snapshots, p->ask->present, e));
 }
 
 static void

@@ -73,7 +73,9 @@ format_value(const struct block_header *h, const struct member *m, struct buf *o
 		break;
 	case KIND_TIME:
 		event_time_format(h->time_us, time);
-		buf_addf(out, "\"%s\"", time);
+		buf_addc(out, '"');
+		buf_adds(out, time);
+		buf_addc(out, '"');
 		break;
 	case KIND_BACKEND:
 		buf_addf(out, "\"%s\"", backend_name(h->backend));
@@ -97,7 +99,9 @@ format_members(const struct block_header *h, const unsigned *order, unsigned n, 
 		if (is_absent(h, m))
 			continue;
 		buf_addc(out, before);
-		buf_addf(out, "\"%s\":", m->name);
+		buf_addc(out, '"');
+		buf_adds(out, m->name);
+		buf_adds(out, "\":");
 		format_value(h, m, out);
 		before = ',';
 	}

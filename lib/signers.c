@@ -1,10 +1,8 @@
 /* Who signed a block, by what its note says. */
 #include "config.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "checkpoint.h"
 #include "cli.h"
@@ -25,28 +23,23 @@ is_over(const struct note *n, struct span header)
 
 /* Return 1 with the note's bytes, 0 where there is none, or -1. */
 static int
-read_note(const char *snapshots, const char *name, struct buf *out)
+read_note(int snap_fd, const char *name, struct buf *out)
 {
 	char path[BLOCK_NAME_SIZE + 64];
-	int dir, rc;
 
-	if ((dir = open(snapshots, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
-		return (-1);
 	snprintf(path, sizeof(path), "%s/.ecl/%s", name, CHECKPOINT_NOTE);
-	rc = checkpoint_read(dir, path, out, NULL);
-	close(dir);
-	return (rc);
+	return (checkpoint_read(snap_fd, path, out, NULL));
 }
 
 void
-signers_read(const char *snapshots, const struct block *b, struct buf *json, struct buf *text)
+signers_read(int snap_fd, const struct block *b, struct buf *json, struct buf *text)
 {
 	struct buf bytes = BUF_INIT, signer = BUF_INIT;
 	struct note n;
 	size_t at = 0, i;
 	int rc;
 
-	if ((rc = read_note(snapshots, b->name, &bytes)) == -1) {
+	if ((rc = read_note(snap_fd, b->name, &bytes)) == -1) {
 		buf_adds(json, "null");
 		buf_release(&bytes);
 		return;

@@ -6,11 +6,11 @@
 #include "buf.h"
 
 /**
- * signers_read(snapshots, b, json, text):
- * Append who signed the header of block ${b}, which stands under the path ${snapshots}: to ${json} an array of strings `name+id`, or null where the
+ * signers_read(snap_fd, b, json, text):
+ * Append who signed the header of block ${b}, which stands under ${snap_fd}: to ${json} an array of strings `name+id`, or null where the
  * note cannot be read; to ${text} the same, with a comma between.  A note over another header counts as none.  Nothing is checked: whose
  * signatures they are takes a key, and ecl-verify.
  */
-void signers_read(const char *snapshots, const struct block *b, struct buf *json, struct buf *text);
+void signers_read(int snap_fd, const struct block *b, struct buf *json, struct buf *text);
 
 #endif
