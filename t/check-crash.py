@@ -1,9 +1,15 @@
 #!/usr/bin/env python3
 """Hold a root against what is known to be on its disk, by DESIGN 2 to 4 alone: nothing here asks ecl.
 
-  check-crash.py found ROOT FULL DIR POSITION   as a power cut at POSITION of t/fault-disk.py's journal in DIR left it; FULL
+  check-crash.py found ROOT FULL DIR POSITION [WHO]   as a power cut at POSITION of t/fault-disk.py's journal in DIR left it; FULL
                                                 is the log that there would have been.  Prints `EVENTS TORN', the whole
-                                                lines in the log and the bytes behind them; 0 events = no ledger yet
+                                                lines in the log and the bytes behind them; 0 events = no ledger yet.  What
+                                                was acknowledged is in DIR/acked.WHO*
+  check-crash.py step ROOT STEPS KIND DIR BEGIN add to STEPS what stands in ROOT after a step of that kind, which began at that
+                                                position of t/fault-disk.py in DIR.  Prints the present one
+  check-crash.py stood ROOT FULL DIR POSITION WHO STEPS    the same, and the files, the rollbacks in the log and the names of the blocks are those before or those after
+                                                a step, whole.  Of a step of the kind `paths' each file of live may be the old or the
+                                                new one until it is recorded
   check-crash.py after ROOT FULL EVENTS         after the next events were recorded: the log goes on behind those EVENTS, with
                                                 one genesis, nothing is torn, and ROOT/durable says where the log ends
   check-crash.py reboot ROOT                    make ROOT/durable that of another boot
@@ -11,8 +17,10 @@
 """
 import glob
 import hashlib
+import json
 import os
 import re
+import struct
 import sys
 
 HEADER = re.compile(rb'\n\{"height":(\d+),[^\n]*"root":"([0-9a-f]{64})"[^\n]*(?=\n)')  # no ^: that is slow in a log
@@ -88,9 +96,14 @@ def check_block(root, m):
     assert read(os.path.join(root, ".snapshots", name, ".ecl/block")) == header, "'%s' has another header" % name
 
 
-def acked_before(directory, position):
+def pruned(log):
+    """The hashes of the blocks that the log says are gone."""
+    return {m.group(1) for m in re.finditer(rb'"element":"ecl:block","action":"prune","state":\{[^\n]*"hash":"([0-9a-f]{64})"[^\n]*"uid"', log)}
+
+
+def acked_before(directory, position, who):
     """What each writer's programs had printed by then, in whole lines."""
-    for path in glob.glob(os.path.join(directory, "acked.*")):
+    for path in glob.glob(os.path.join(directory, "acked.%s*" % who)):
         length = 0
         with open(path.replace("acked.", "stamps.")) as f:
             for line in f:
@@ -100,7 +113,7 @@ def acked_before(directory, position):
         yield data[:data.rfind(b"\n") + 1]
 
 
-def found(root, full, directory, position):
+def found(root, full, directory, position, who=""):
     log, segments, torn = read_log(root)
     full = read(full)
     if not full.startswith(log):
@@ -109,13 +122,14 @@ def found(root, full, directory, position):
         bad = log[good:]
         assert b"\0" in bad[:bad.index(b"\n")], "event %d is not what was recorded: %r" % (log[:good].count(b"\n"), bad[:100])
         torn, log = bad + torn, log[:good]
-    events = log.count(b"\n")
-    for acked in acked_before(directory, int(position)):
+    events, gone = log.count(b"\n"), pruned(log)
+    for acked in acked_before(directory, int(position), who):
         last = acked.rfind(b'\n{"seq":') + 1
         if acked.startswith(b'{"seq":'):
             assert seq_of(acked[last:]) < events, "event %d was acknowledged, and the log has %d" % (seq_of(acked[last:]), events)
         for m in HEADER.finditer(b"\n" + acked):
-            check_block(root, m)
+            if m.group()[-66:-2] not in gone:
+                check_block(root, m)
     durable = read_durable(root)
     if durable is not None:
         check_durable(durable, segments)
@@ -148,6 +162,53 @@ def reboot(root):
         f.write(data)
 
 
+def standing(root):
+    """What a step changes: the files of live, the rollbacks that its log has, the names of the blocks."""
+    files, live = {}, os.path.join(root, "live")
+    for top, dirs, names in os.walk(live):
+        dirs[:] = [d for d in dirs if (top, d) != (live, ".ecl")]
+        for name in names:
+            path = os.path.join(top, name)
+            files[os.path.relpath(path, live)] = read(path).decode()
+    rollbacks = read_log(root)[0].count(b'"element":"ecl:layer","action":"rollback"')
+    blocks = [name for name in sorted(os.listdir(os.path.join(root, ".snapshots"))) if name.startswith("block-")]
+    return {"files": files, "rollbacks": rollbacks, "blocks": blocks}
+
+
+def step(root, steps, kind, directory, begin):
+    with open(os.path.join(directory, "control"), "rb") as f:
+        end = struct.unpack("<Q", f.read(8))[0]
+    with open(steps, "a") as f:
+        json.dump({"kind": kind, "begin": int(begin), "end": end, **standing(root)}, f)
+        f.write("\n")
+    print(end)
+
+
+def stood(root, full, directory, position, who, steps):
+    found(root, full, directory, position, who)
+    with open(steps) as f:
+        steps = [json.loads(line) for line in f]
+    old = [s for s in steps if s["end"] <= int(position)][-1]
+    new = [s for s in steps if s["begin"] < int(position)][-1]
+    now, kind = standing(root), new["kind"]
+    where = "in '%s' after '%s'" % (kind, old["kind"])
+    assert now["rollbacks"] in (old["rollbacks"], new["rollbacks"]), "%d rollbacks %s" % (now["rollbacks"], where)
+    recorded = old["rollbacks"] != new["rollbacks"] and now["rollbacks"] == new["rollbacks"]
+    if recorded:
+        old = dict(new, blocks=old["blocks"])
+    elif kind == "rollback":
+        new = dict(old, blocks=new["blocks"])
+    if kind == "paths":
+        for path in sorted({*old["files"], *new["files"], *now["files"]}):
+            assert now["files"].get(path) in (old["files"].get(path), new["files"].get(path)), "'%s' is neither the old nor the new one %s" % (path, where)
+    else:
+        assert now["files"] in (old["files"], new["files"]), "the files are half the old ones, half the new ones %s: %r" % (where, now["files"])
+    had, has, here = set(old["blocks"]), set(new["blocks"]), set(now["blocks"])
+    assert here >= had & has, "blocks are missing %s: %s" % (where, sorted(had & has - here))
+    assert here <= had | has, "nobody made these blocks %s: %s" % (where, sorted(here - had - has))
+    print(kind, "new" if now["files"] == new["files"] and here == has else "old", file=sys.stderr)
+
+
 def acked(root, *files):
     log, _, torn = read_log(root)
     assert torn == b"", "a torn tail of %d bytes" % len(torn)
@@ -169,6 +230,6 @@ def acked(root, *files):
 
 
 try:
-    {f.__name__: f for f in (found, after, reboot, acked)}[sys.argv[1]](*sys.argv[2:])
+    {f.__name__: f for f in (found, step, stood, after, reboot, acked)}[sys.argv[1]](*sys.argv[2:])
 except AssertionError as e:
     sys.exit("check-crash: %s" % e)

@@ -5,7 +5,7 @@
   fault-disk.py eio DIR N|all|off           fail the next N writes, all, or none any more
   fault-disk.py failed DIR                  print how many writes have failed
   fault-disk.py stamp DIR NAME              copy standard input to DIR/acked.NAME; DIR/stamps.NAME says when each piece came
-  fault-disk.py points DIR N SEED           print N moments at which to cut the power, as `KIND POSITION' lines
+  fault-disk.py points DIR N SEED [FROM]    print N moments at which to cut the power, from position FROM on, as `KIND POSITION' lines
   fault-disk.py image DIR KIND POSITION SEED OUT   make the disk that such a moment leaves
 
 `serve' speaks the kernel's FUSE protocol on /dev/fuse, for one file.  It writes a word to the FIFO READY when it can be
@@ -195,16 +195,16 @@ def spread(what, n, rnd):
     return [what[min(len(what) - 1, int((i + rnd.random()) * len(what) / n))] for i in range(n)]
 
 
-def points(directory, n, seed):
-    journal, n, rnd = Journal(directory), int(n), random.Random(int(seed))
+def points(directory, n, seed, first="1"):
+    journal, n, rnd, first = Journal(directory), int(n), random.Random(int(seed)), int(first)
     stamps = set()
     for path in glob.glob(os.path.join(directory, "stamps.*")):
         with open(path) as f:
             stamps |= {int(line.split()[0]) for line in f}
     each = n // 3
-    cuts = [("acked", p) for p in spread(sorted(stamps), each, rnd)]  # just when something was acknowledged
-    cuts += [("flush", p) for p in spread(journal.flushes, each, rnd)]
-    cuts += [("part", p) for p in spread(range(1, len(journal.records) + 1), n - len(cuts), rnd)]
+    cuts = [("acked", p) for p in spread(sorted(p for p in stamps if p >= first), each, rnd)]  # just when something was acknowledged
+    cuts += [("flush", p) for p in spread([p for p in journal.flushes if p >= first], each, rnd)]
+    cuts += [("part", p) for p in spread(range(first, len(journal.records) + 1), n - len(cuts), rnd)]
     for kind, position in sorted(cuts, key=lambda c: c[1]):
         print(kind, position)
 
