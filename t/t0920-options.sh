@@ -88,7 +88,7 @@ for p in $programs; do
 done
 
 # Scripts of several to a man page.
-for p in apply-files collect hook-dpkg import-dpkg-log import-git import-journal run watch; do
+for p in apply-files collect hook-dpkg import-dpkg-log import-git import-journal plot run watch; do
 	completion_knows $p
 done
 
