@@ -98,7 +98,7 @@ test_expect_success ROOT 'without privileges: on copies' '
 	for p in "$top_builddir"/cmd/ecl-*; do
 		case ${p##*/} in *.*) ;; *) cp "$p" user/bin/ ;; esac
 	done
-	cp "$top_srcdir"/scripts/ecl-collect-* "$demo" user/top/scripts/
+	cp "$top_srcdir"/scripts/ecl-collect "$top_srcdir"/scripts/ecl-collect-* "$top_srcdir"/scripts/collect.sh "$demo" user/top/scripts/
 	cp -r "$top_srcdir/scripts/model" user/top/scripts/
 	chmod -R go+rX user
 	setpriv --reuid=65534 --regid=65534 --clear-groups env TMPDIR="$TRASH/user" user/top/scripts/demo --built "$TRASH/user/bin" >out 2>err
