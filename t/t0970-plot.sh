@@ -107,6 +107,9 @@ test_expect_success 'PNG, of the size asked for; a picture without an event says
 	ecl-plot -o states.png states - <states && test "$(png states.png)" = 960x480 &&
 	test_expect_code 1 ecl-plot events - </dev/null >none.svg && see none.svg && grep -x "text no events" seen &&
 	test_expect_code 1 ecl-plot path - </dev/null >none.svg && see none.svg && grep -x "text no blocks" seen &&
+	for year in 1000 8999; do printf "{\"time\":\"$year-12-31T23:59:59Z\",\"element\":\"a:b\",\"state\":[1e400]}\n"; done >far &&
+	ecl-plot events - <far >far.svg && see far.svg && grep -x "boxes 2" seen && ecl-plot --size 120x120 states - <far >far.svg &&
+	test_expect_code 2 ecl-plot events - <<<"{\"time\":\"9999-12-31T23:59:59Z\"}" >out &&
 	sed 1q events | ecl-plot events - >one.svg && see one.svg && grep -x "boxes 1" seen
 '
 
