@@ -16,32 +16,39 @@ for i in range(n):
 	print(json.dumps(event))
 END
 
-# ask.py SEQ K [PREFIX]: what is to be answered for the vector of event SEQ of the log `all': seq and score of the K best.
+# ask.py K SEQ...: what is to be answered for the vectors of these events of the log `all', in want.SEQ for all elements, in
+# want.SEQ.a for those that begin with a, and so for b: seq and score of the K best.
 cat >ask.py <<'END'
 import base64, json, math, struct, sys
-seq, k, prefix = int(sys.argv[1]), int(sys.argv[2]), (sys.argv[3:] + [''])[0]
+k, seqs = int(sys.argv[1]), [int(seq) for seq in sys.argv[2:]]
 events = [json.loads(line) for line in open('all')]
 vectors = {}
 for e in events:
 	if 'vector' in e:
 		data = base64.b64decode(e['vector'])
-		vectors[e['seq']] = struct.unpack(f'<{len(data) // 4}f', data)
-def cosine(a, b):
-	n = math.sqrt(math.fsum(x * x for x in a)) * math.sqrt(math.fsum(x * x for x in b))
-	return math.fsum(x * y for x, y in zip(a, b)) / n if n else 0.0
-q = vectors[seq]
-best = sorted(((cosine(q, v), s) for s, v in vectors.items() if s != seq and events[s]['element'].startswith(prefix)), reverse=True)[:k]
-for score, s in best:
-	print(s, f'{score:.4f}')
+		v = struct.unpack(f'<{len(data) // 4}f', data)
+		vectors[e['seq']] = v, math.sqrt(math.fsum(x * x for x in v))
+for seq in seqs:
+	q, q_norm = vectors[seq]
+	scores = []
+	for s, (v, v_norm) in vectors.items():
+		n = q_norm * v_norm
+		if s != seq:
+			scores.append((math.fsum(x * y for x, y in zip(q, v)) / n if n else 0.0, s))
+	scores.sort(reverse=True)
+	for prefix in '', 'a', 'b':
+		with open(f'want.{seq}.{prefix}'.rstrip('.'), 'w') as f:
+			for score, s in [found for found in scores if events[found[1]]['element'].startswith(prefix)][:k]:
+				print(s, f'{score:.4f}', file=f)
 END
 
-# check SEQ K [PREFIX]
+# check SEQ K [PREFIX]: behind ask.py.
 check()
 {
-	python3 ask.py "$@" >want
 	ecl-query -d g --json --similar "$1" --space given -k "$2" ${3:+"$3*"} >out
 	jq -r "[.seq, .score] | @tsv" out | awk '{ printf "%d %.4f\n", $1, $2 }' >have
-	test_cmp want have
+	test_line_count = "$2" have
+	test_cmp "want.$1${3:+.$3}" have
 }
 
 for dims in 1 2 20 300 4096; do
@@ -56,6 +63,7 @@ for dims in 1 2 20 300 4096; do
 		k=20
 		# All cosines of one number are 1, 0 or -1: the newest of them.
 		seqs=$(jq -r "select(.vector and (.vector | test(\"^A*=*\$\") | not)) | .seq" all | sed -n "1p;50p;\$p")
+		python3 ask.py $k $seqs
 		for seq in $seqs; do
 			check $seq $k
 			check $seq $k b
@@ -67,6 +75,7 @@ for dims in 1 2 20 300 4096; do
 		done
 		sed "s/\"a:/\"aa:/; s/\"b:/\"bb:/" in | head -n 100 | ecl-append -q -d g
 		ecl-replay -d g >all
+		python3 ask.py $k $seqs
 		for seq in $seqs; do check $seq $k; done
 	'
 done

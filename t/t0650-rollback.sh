@@ -283,8 +283,8 @@ for backend in btrfs copy; do
 			rm -f acked
 			kill_points points ioctl,renameat,renameat2,fsync,fdatasync,syncfs,mkdirat,unlinkat,write,pwrite64 \
 				ecl-rollback -d "$K" -q --yes block-0
-			# Each exchange and sync; of the rest one of three (t0652 has others).
-			awk "/^renameat2|^syncfs/ || ++n % 3 == 1" points >chosen
+			# t0652 has others.
+			some_points 5 <points >chosen
 			i=0 hit=0 rolled=1
 			while read -r call n; do
 				i=$((i + 1)) at="at $call $i"

@@ -90,7 +90,7 @@ everywhere()
 	fault_exit=0
 	look "$kind" "$fault" || return 1
 	where=$((where + 1))
-	awk -v parts="$parts" -v from=$where '/^renameat2|^syncfs/ || ++n % parts == from % parts' points >chosen
+	some_points "$parts" $where <points >chosen
 	while read -r call n; do
 		i=$((i + 1))
 		renew && fault_at "$call" "$n" "$fault" ecl-rollback -q --yes "$@" block-0 || return 1
