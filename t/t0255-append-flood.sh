@@ -37,7 +37,7 @@ test_expect_success 'an input' '
 
 test_expect_success 'a flood records what the same lines record in a trickle' '
 	fresh
-	split -n l/40 in part.
+	split -n l/20 in part.
 	for f in part.*; do ecl-append -q "$f"; done
 	ecl-replay --from 1 | said >trickle
 	fresh
@@ -104,7 +104,7 @@ test_expect_success 'also right behind a publication of the index, which has not
 	fresh
 	for i in 1 2 3; do ecl-append -q -e "interface:old$i" -s $i; done
 	yes "{\"element\":\"service:a\",\"action\":\"poll\"}" | head -n 262200 >polls
-	for i in 1 2 3 4 5 6 7 8; do
+	for i in $(seq $((ECL_TEST_LONG ? 8 : 3))); do
 		{ cat polls; echo "{\"complete\":\"interface:*\"}"; } | ecl-append -q --sync none
 		test_expect_code 1 ecl-query "interface:*" || return 1
 		for k in 1 2 3; do ecl-append -q -e "interface:old$k" -s "\"$i\""; done
@@ -151,8 +151,7 @@ test_expect_success 'during a flood that does not end others get in: writers, a 
 
 test_expect_success 'SIGTERM at any moment tears no line' '
 	fresh
-	for i in 0 1 2 3 4 5 6 7 8 9; do
-		before=$(ecl-query --stat | jq .events)
+	for i in 0 1 2 4 6 9; do
 		yes "{\"element\":\"a:1\",\"action\":\"poll\",\"meta\":\"$i\"}" | ecl-append -q &
 		pid=$!
 		n=0
@@ -188,7 +187,7 @@ test_expect_success 'on a terminal it shows how far it is, and does not wipe tha
 
 test_expect_success 'the index is published on the way, and is right' '
 	fresh
-	for i in 1 2 3 4 5 6; do cat in; done | sed "s/\"n\": /\"n\": 1/" | ecl-append -q --sync none
+	for i in 1 2 3 4 5; do cat in; done | ecl-append -q --sync none
 	test "$(ecl-query --stat | jq .index_lag)" -le 1000
 	ecl-index --check -q
 	python3 "$top_srcdir/t/perf/make-events.py" 300000 300000 | ecl-append -q
