@@ -54,17 +54,18 @@ for backend in copy btrfs; do
 			awk "{ n[\$1]++ } /^mkdir/ { begun = 1 } begun && !/^exit/ { print \$1, n[\$1] }" >calls
 		test_line_count -gt 40 calls
 		some_points 4 '$which' <calls >chosen
-		n=0
+		n=0 hit=0
 		while read -r call when; do
 			n=$((n + 1))
 			root=$base/init.$n
 			export ECL_ROOT=$root
 			rc=0
 			traced -o trace -e trace=$call -e inject=$call:signal=KILL:when=$when ecl-init --backend '$backend' "$root" >acked 2>err || rc=$?
-			test $rc != 0 || echo "not killed at $call $when"
+			if test $rc = 0; then echo "not killed at $call $when"; else hit=$((hit + 1)); fi
 			finished || { echo "killed at $call $when:"; tail -n 3 trace; return 1; }
 		done <chosen
-		echo "$n calls"
+		echo "$hit of $n calls"
+		test $hit -gt $((n / 2))
 	'
 done
 

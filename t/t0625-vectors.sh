@@ -161,7 +161,7 @@ test_expect_success 'nor does one whose rows are damaged, and no vector is made 
 
 test_expect_success 'a file cut, garbled, emptied or gone: ecl-index mends it, or says how' '
 	new_ledger D
-	events 5000 | ecl-append -q
+	events 2000 | ecl-append -q
 	ecl-index -q
 	printf "{\"element\":\"g\",\"state\":%d,\"vector\":[1,2,%d]}\n" 1 1 2 2 3 3 | ecl-append -q
 	ecl-index -q
@@ -207,7 +207,7 @@ test_expect_success 'what is made anew is said' '
 
 test_expect_success STRACE 'killed anywhere: the next run finishes it, and nothing is left over' '
 	new_ledger K
-	events 3000 | ecl-append -q
+	events 2000 | ecl-append -q
 	rm -rf "$INDEX"
 	cp -a K K0
 	export ECL_ROOT=$PWD/K
@@ -351,7 +351,7 @@ test_expect_success 'rebuilt under the eyes of readers: they never see a gap' '
 		done
 	} >layers &
 	other=$!
-	for i in 1 2 3 4; do
+	for i in 1 2; do
 		ecl-index --rebuild -q || break
 	done
 	rm seen
@@ -427,7 +427,7 @@ done
 
 test_expect_success 'segments: sealed, checked, and mended where they are damaged' '
 	new_ledger I
-	events 66000 | ecl-append -q
+	events 51000 | ecl-append -q
 	ecl-index >out
 	if test "$(jq .segments out)" = 0; then
 		echo "# without FAISS there are none"
