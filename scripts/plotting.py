@@ -213,7 +213,7 @@ class Canvas:
 
 	def paint_legend(self):
 		for symbol, color, text, x, y in self.entries:
-			at = self.height - self.bottom + 2 * LINE + 14 + y
+			at = self.height - LINE - self.entries[-1][4] + y
 			if isinstance(symbol, int):
 				self.say(f"set label '' at {self.px(x + 6, at)} point pt {symbol} ps 1 lc rgb {color} front")
 			else:
