@@ -4,7 +4,7 @@ test_description='the power is cut in the middle of a block, a pruning, a rollba
 . "$top_srcdir/t/block-lib.sh"
 
 fault_need
-images=${ECL_TEST_IMAGES:-15}
+images=${ECL_TEST_IMAGES:-12}
 test -z "$ECL_TEST_LONG" || images=240
 seed=${ECL_TEST_SEED:-1}
 disk=$TRASH/ram/disk
