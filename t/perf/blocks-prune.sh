@@ -52,7 +52,7 @@ prune_root()
 
 try_list() { noted ecl-snap --list -d "$root"; }
 try_blocks() { noted ecl-query --blocks -d "$root"; }
-try_names() { noted ecl-query --names blocks block-0005 -d "$root"; }
+try_names() { noted ecl-query --names blocks -d "$root" block-0005; }
 try_subvolumes() { noted btrfs subvolume list -o "$root/.snapshots"; }
 
 job_thousand()
