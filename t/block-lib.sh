@@ -111,12 +111,12 @@ kill_points()
 	sed -n 's/^[0-9]* *\([a-z0-9_]*\)(.*/\1/p' "$TRASH/.calls" | awk '{ print $1, ++n[$1] }' >"$out"
 }
 
-# some_points PARTS [FROM]: of the points on standard input each exchange and sync, the first of each kind, and one of
-# PARTS of the others, which ones by FROM; all of them with ECL_TEST_LONG=1.
+# some_points PARTS [FROM]: of the points on standard input each exchange and sync, and one of PARTS of the others, which
+# ones by FROM, so that several loops have them all; every one with ECL_TEST_LONG=1.
 some_points()
 {
 	awk -v parts="$1" -v from="${2:-1}" -v all="$ECL_TEST_LONG" \
-		'all != "" || /^renameat2|^syncfs/ || !seen[$1]++ || ++n % parts == from % parts'
+		'all != "" || /^renameat2|^syncfs/ || ++n % parts == from % parts'
 }
 
 # fault_at SYSCALL N FAULT CMD...: run CMD with a fault, signal=KILL or error=EIO, when it enters its Nth such call.

@@ -53,7 +53,7 @@ for backend in copy btrfs; do
 		sed "s/^[0-9]* *//" trace | sed -n "s/^\([a-z_0-9]*\)(.*/\1/p" |
 			awk "{ n[\$1]++ } /^mkdir/ { begun = 1 } begun && !/^exit/ { print \$1, n[\$1] }" >calls
 		test_line_count -gt 40 calls
-		some_points 4 '$which' <calls >chosen
+		some_points 3 '$which' <calls >chosen
 		n=0 hit=0
 		while read -r call when; do
 			n=$((n + 1))

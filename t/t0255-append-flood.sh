@@ -28,7 +28,7 @@ events_are()
 }
 
 # What an event says, without what differs from run to run.
-said() { jq -c '[.seq, .element, .action, .state, .parent]'; }
+said() { sed 's/,"time":"[^"]*"//; s/,"prev":"[0-9a-f]*","hash":"[0-9a-f]*"}$/}/'; }
 
 test_expect_success 'an input' '
 	python3 "$top_srcdir/t/perf/make-events.py" 60000 3000 >in

@@ -21,7 +21,7 @@ test_expect_success 'the shim: the Nth call fails, and says that it did' '
 '
 
 test_expect_success 'programs, from the first allocation on' '
-	"$python" "$top_srcdir/t/no-memory.py" "$shim" "$TRASH/work" 16 >out || {
+	"$python" "$top_srcdir/t/no-memory.py" "$shim" "$TRASH/work" $((ECL_TEST_LONG ? 32 : 10)) >out || {
 		cat out
 		exit 1
 	}
