@@ -12,7 +12,8 @@ lasts=$((ECL_TEST_LONG ? 4 : 2))
 export ECL_ROOT=$TRASH/L
 INDEX=$TRASH/L/live/.ecl/index
 {
-	ecl-init "$ECL_ROOT" >/dev/null &&
+	# The vectors under readers are in t0625.
+	ecl-init --embedder none "$ECL_ROOT" >/dev/null &&
 	python3 "$top_srcdir/t/perf/make-events.py" $N 400 >"$TRASH/events" &&
 	python3 "$top_srcdir/t/perf/make-events.py" 60000 500 7 >"$TRASH/more" &&
 	ecl-append -q "$TRASH/events"
