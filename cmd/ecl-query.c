@@ -299,15 +299,8 @@ check_takes(struct run *r)
 	    {r->ask.exact, TAKES_SIMILAR, "'--exact'"},
 	    {r->ask.space != NULL, TAKES_SIMILAR, "'--space'"},
 	};
-	bool ended = r->cli.noperands > 0 && strcmp(r->cli.operands[-1], "--") == 0;
 	size_t i;
 
-	/* A GLOB could begin so, but it will have been meant as an option, and the answer would be to another question. */
-	for (i = 0; i < r->cli.noperands; i++) {
-		if (r->cli.operands[i][0] == '-' && !ended)
-			return (cli_usage(
-			    &r->cli, "options stand before GLOBs: '%s'", r->cli.operands[i]));
-	}
 	for (i = 0; i < sizeof(check) / sizeof(check[0]); i++) {
 		/* Without a question, all others go. */
 		if (check[i].given && (r->question->takes & check[i].takes) == 0 && r->question->key == 0)

@@ -279,7 +279,8 @@ int
 cli_next(struct cli *cli, const struct cli_option *options)
 {
 	const char *arg;
-	bool own;
+	bool own, ended = false;
+	size_t i;
 	int key;
 
 	for (;;) {
@@ -290,6 +291,7 @@ cli_next(struct cli *cli, const struct cli_option *options)
 				break;
 			if (strcmp(arg, "--") == 0) {
 				cli->argv++;
+				ended = true;
 				break;
 			}
 		}
@@ -308,6 +310,10 @@ cli_next(struct cli *cli, const struct cli_option *options)
 	cli->operands = cli->argv;
 	for (cli->noperands = 0; cli->operands[cli->noperands] != NULL;)
 		cli->noperands++;
+	/* An operand could begin so, but it will have been meant as an option. */
+	for (i = 0; i < cli->noperands && !ended; i++)
+		if (cli->operands[i][0] == '-' && cli->operands[i][1] != '\0')
+			return (wrong(cli, "options stand before operands: '%s'", cli->operands[i]));
 	return (0);
 }
 

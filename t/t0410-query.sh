@@ -362,7 +362,7 @@ test_expect_success 'options that do not go together' '
 	test_expect_code 2 ecl-query --limit x &&
 	test_expect_code 2 ecl-query --diff &&
 	test_expect_code 2 ecl-query service:s01 --at 3 2>err &&
-	test_grep "^ecl-query: options stand before GLOBs: .--at.$" err &&
+	test_grep "^ecl-query: options stand before operands: .--at.$" err &&
 	test_expect_code 1 ecl-query -- service:none --at
 '
 
