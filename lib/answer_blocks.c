@@ -18,7 +18,8 @@ give_block(struct present *p, const struct blocks *blocks, size_t i, int snap_fd
 	const struct block *b = &blocks->list.block[i];
 	const struct block_header *h = &b->header;
 	const struct block_told *told = &blocks->told[i];
-	bool present = blocks->present[i];
+	bool present = blocks->present[i], table = p->format == PRESENT_TABLE;
+	const char *is = present ? "here" : told->pruned ? "pruned" : "gone";
 	char time[TIME_SIZE];
 	struct buf line = BUF_INIT, path = BUF_INIT, signed_json = BUF_INIT, signers = BUF_INIT;
 	struct span text;
@@ -28,6 +29,8 @@ give_block(struct present *p, const struct blocks *blocks, size_t i, int snap_fd
 		signers_read(snap_fd, b, &signed_json, &signers);
 	else
 		buf_adds(&signed_json, "null");
+	if (present && (!b->good || signers.len > 0))
+		is = b->good ? "signed" : "damaged";
 
 	struct cell cells[] = {
 	    {.name = "height", .kind = CELL_NUMBER, .n = b->height},
@@ -40,6 +43,9 @@ give_block(struct present *p, const struct blocks *blocks, size_t i, int snap_fd
 	    {.name = "present", .kind = CELL_FLAG, .n = present},
 	    {.name = "pruned", .kind = CELL_TIME, .n = told->pruned ? (uint64_t)told->pruned_us : PRESENT_NONE},
 	};
+	/* Those that fit on 80 columns. */
+	struct cell shown[] = {cells[6], cells[1], cells[2], cells[3], cells[4],
+	    {.name = "snapshot", .kind = CELL_NAME, .text = {is, strlen(is)}}};
 
 	if (b->good)
 		buf_add(&line, b->line.data, b->line.len - 1);
@@ -63,8 +69,11 @@ give_block(struct present *p, const struct blocks *blocks, size_t i, int snap_fd
 	buf_addspan(&line, (struct span){signed_json.data, signed_json.len});
 	buf_addc(&line, '}');
 	text = (struct span){line.data, line.len};
-	rc = line.failed || path.failed || signed_json.failed || signers.failed ? -1
-											: present_answer(p, &text, cells, sizeof(cells) / sizeof(cells[0]));
+	if (line.failed || path.failed || signed_json.failed || signers.failed)
+		rc = -1;
+	else
+		rc = present_answer(p, &text, table ? shown : cells,
+		    table ? sizeof(shown) / sizeof(shown[0]) : sizeof(cells) / sizeof(cells[0]));
 	buf_release(&signed_json);
 	buf_release(&signers);
 	buf_release(&line);

@@ -82,6 +82,8 @@ for backend in btrfs copy; do
 		test_expect_code 2 ecl-snap -d "$R" --path 1970-01-01T00:00:00Z
 		ecl-snap -d "$R" --list --table >table
 		test_line_count = $(($(wc -l <list) + 1)) table
+		test_grep "^block  *time  *size  *elements  *entries  *snapshot$" table
+		awk "NR > 1 && \$NF != \"here\" || length > 80 { exit 1 }" table
 	'
 
 	test_expect_success "$pre" "$backend: a block whose snapshot is gone is still in the log" '
@@ -89,6 +91,8 @@ for backend in btrfs copy; do
 		ecl-snap -d "$R" --list >gone
 		test_line_count = $(wc -l <list) gone
 		test "$(jq -c "select(.height == 1) | [.path, .present]" gone)" = "[null,false]"
+		ecl-snap -d "$R" --list --table >table
+		test_grep "^block-000001-.* gone$" table
 		test_expect_code 1 ecl-snap -d "$R" --path block-1 2>err
 		test_grep "gone" err
 		ecl-snap -d "$R" >out3
