@@ -1,7 +1,9 @@
 /* Receiving: the stream, unpacked by btrfs(8) where its names lead nowhere else. */
 #include "config.h"
 
+#include <linux/capability.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -143,6 +145,16 @@ unpack(struct receive_guard *g, int in, int staging_fd, char *first, ssize_t n, 
 	return (0);
 }
 
+/* Whether the kernel lets us: the command would name a directory that has nothing to do with it. */
+static bool
+may_receive(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	return (syscall(SYS_capget, &head, caps) == 0 && (caps[0].effective & (1U << CAP_SYS_ADMIN)) != 0);
+}
+
 int
 receive_stream(struct receive_guard *g, int in_fd, int staging_fd, const struct receive_options *opt, struct err *e)
 {
@@ -154,6 +166,10 @@ receive_stream(struct receive_guard *g, int in_fd, int staging_fd, const struct 
 		return (err_mem(e));
 	if ((n = read_magic(in_fd, p, e)) == -1)
 		goto out;
+	if (!may_receive()) {
+		err_set(e, "cannot receive a block: that takes the capability CAP_SYS_ADMIN: run as root");
+		goto out;
+	}
 	if ((messages = memfd_create("messages", MFD_CLOEXEC)) == -1) {
 		err_sys(e, "cannot make a file in memory");
 		goto out;

@@ -191,6 +191,11 @@ test_expect_success NONROOT 'without the capability, it is named' '
 	test_expect_code 2 as_user ecl-snap -d "$TRASH/btrfs/none" --send now 2>err >out
 	test_grep CAP_SYS_ADMIN err
 	test ! -s out
+	install -d -o 65534 -g 65534 "$TRASH/btrfs/none.r"
+	as_user ecl-init -q --replica "$TRASH/btrfs/none.r"
+	ecl-snap -d "$TRASH/btrfs/none" --send now >none.stream
+	test_expect_code 2 as_user ecl-snap -d "$TRASH/btrfs/none.r" --receive --unsigned <none.stream 2>err
+	test_grep "CAP_SYS_ADMIN" err
 '
 
 test_expect_success 'while a block is sent, it and its parent are held' '
