@@ -199,7 +199,10 @@ test_expect_success 'ecl-collect: all that are named, the worst exit code, and t
 	test_expect_code 1 ecl-collect part two >out &&
 	test_expect_code 2 ecl-collect one no-such-kind >out 2>err &&
 	test_line_count = 0 out &&
-	test_grep "no collector .ecl-collect-no-such-kind" err
+	test_grep "no collector .ecl-collect-no-such-kind.$" err &&
+	mkdir etc && test_when_finished "rmdir etc" &&
+	test_expect_code 2 ecl-collect --content etc 2>err &&
+	test_grep "no collector .ecl-collect-etc.: a path has a slash in it, as .\./etc.$" err
 '
 
 test_expect_success 'ecl-collect: paths are files, with their text where that is wanted' '
