@@ -43,7 +43,11 @@ give(struct present *out, const struct prune_item *item)
 	    {.name = "action", .kind = CELL_NAME, .text = item->prune ? SPAN("prune") : SPAN("keep")},
 	    {.name = "reason", .kind = CELL_NAME, .text = {item->reason.data, item->reason.len}},
 	};
+	/* On 80 columns the reason needs the room, and the name has the height. */
+	struct cell shown[] = {cells[0], cells[2], cells[3], cells[4]};
 
+	if (out->format == PRESENT_TABLE)
+		return (present_answer(out, NULL, shown, sizeof(shown) / sizeof(shown[0])));
 	return (present_answer(out, NULL, cells, sizeof(cells) / sizeof(cells[0])));
 }
 

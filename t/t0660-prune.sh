@@ -93,6 +93,7 @@ for backend in btrfs copy; do
 		test "$(tail -n 1 plan | jq -r .reason)" = "newest, last 1"
 		ecl-snap --prune --keep last=2 -n --table >table
 		test_grep "block-000000-.*prune   no rule keeps it" table
+		test_grep "^block  *time  *action  *reason$" table
 		ecl-replay >after
 		test_cmp log after
 		test "$(heights)" = "0 1 2 3 4 5"
