@@ -142,7 +142,7 @@ update_index(struct run *r, uint64_t size, struct err *e)
 		left = size - index_size(r->ix);
 		if (index_advance(r->ix, left < STEP ? left : STEP, e) == -1)
 			return (-1);
-		if (index_lag(r->ix) >= PUBLISH && index_publish(r->ix, -1, e) != 0)
+		if (index_lag(r->ix) >= PUBLISH && index_publish(r->ix, -1, true, e) != 0)
 			return (-1);
 		progress_step(&r->progress, index_size(r->ix));
 	}

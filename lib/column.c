@@ -304,7 +304,7 @@ column_read_ahead(struct column *c, uint64_t row, uint64_t n)
 }
 
 static int
-write_at(struct column *c, uint64_t file_no, const char *suffix, const void *p, size_t len, uint64_t at, struct err *e)
+write_at(struct column *c, uint64_t file_no, const char *suffix, const void *p, size_t len, uint64_t at, bool sync, struct err *e)
 {
 	char path[COLUMN_PATH];
 	int fd;
@@ -317,7 +317,7 @@ write_at(struct column *c, uint64_t file_no, const char *suffix, const void *p, 
 		return (err_sys(e, "cannot remove '%s'", path));
 	if ((fd = io_open_file(c->dirfd, path, O_WRONLY | O_CREAT, 0640, e)) == -1)
 		return (-1);
-	if (io_pwrite(fd, p, len, at) != 0 || io_fdatasync(fd) != 0) {
+	if (io_pwrite(fd, p, len, at) != 0 || (sync && io_fdatasync(fd) != 0)) {
 		err_sys(e, "cannot write '%s'", path);
 		close(fd);
 		return (-1);
@@ -329,7 +329,7 @@ write_at(struct column *c, uint64_t file_no, const char *suffix, const void *p, 
 
 /* Append what goes into one file; ${*crc} is that of the partial chunk before and behind. */
 static int
-append_file(struct column *c, uint64_t at, const uint8_t *data, size_t len, uint32_t *crc, struct err *e)
+append_file(struct column *c, uint64_t at, const uint8_t *data, size_t len, bool sync, uint32_t *crc, struct err *e)
 {
 	uint64_t first_sum = at / COLUMN_CHUNK;
 	uint8_t sums[CHUNKS_PER_FILE * 4];
@@ -348,13 +348,13 @@ append_file(struct column *c, uint64_t at, const uint8_t *data, size_t len, uint
 			*crc = 0;
 		}
 	}
-	if (write_at(c, at / COLUMN_FILE, "", data, len, at % COLUMN_FILE, e) != 0)
+	if (write_at(c, at / COLUMN_FILE, "", data, len, at % COLUMN_FILE, sync, e) != 0)
 		return (-1);
-	return (write_at(c, at / COLUMN_FILE, ".sum", sums, n, first_sum % CHUNKS_PER_FILE * 4, e));
+	return (write_at(c, at / COLUMN_FILE, ".sum", sums, n, first_sum % CHUNKS_PER_FILE * 4, sync, e));
 }
 
 int
-column_append(struct column *c, const uint8_t *data, uint64_t n, struct err *e)
+column_append(struct column *c, const uint8_t *data, uint64_t n, bool sync, struct err *e)
 {
 	uint64_t at = c->rows * c->width, end = at + n * c->width, piece;
 	uint32_t crc = c->tail_crc;
@@ -364,7 +364,7 @@ column_append(struct column *c, const uint8_t *data, uint64_t n, struct err *e)
 		piece = COLUMN_FILE - at % COLUMN_FILE;
 		if (piece > end - at)
 			piece = end - at;
-		if (append_file(c, at, data, (size_t)piece, &crc, e) != 0)
+		if (append_file(c, at, data, (size_t)piece, sync, &crc, e) != 0)
 			return (-1);
 	}
 	/* What was the partial chunk is longer now. */

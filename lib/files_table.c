@@ -19,7 +19,7 @@
 
 #include "banned.h"
 
-#define MAGIC "eclfiles"
+#define MAGIC "eclfile3"
 #define HEAD (8 + 16 + 16 + 8 + 8 + SHA256_SIZE + FILES_ID_SIZE + BLOCK_NAME_SIZE + 8)
 #define CHANGE_HEAD 5
 #define CHANGE_BODY (24 + 2 * SHA256_SIZE)
@@ -70,7 +70,7 @@ parse(struct files_table *t, uint8_t base_id[FILES_ID_SIZE])
 	    le32_get(p + t->text.len - 4) != crc32c(0, p, t->text.len - 4))
 		return (-1);
 	memcpy(b->live, p + 8, 16);
-	memcpy(b->block, p + 24, 16);
+	memcpy(b->hashed, p + 24, 16);
 	b->generation = le64_get(p + 40);
 	b->entries = le64_get(p + 48);
 	memcpy(b->root, p + 56, SHA256_SIZE);
@@ -173,7 +173,7 @@ format(const struct files_left *left, struct buf *out)
 
 	buf_adds(out, MAGIC);
 	buf_add(out, b->live, 16);
-	buf_add(out, b->block, 16);
+	buf_add(out, b->hashed, 16);
 	le64_put(n, b->generation);
 	le64_put(n + 8, b->entries);
 	buf_add(out, n, 16);

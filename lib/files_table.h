@@ -7,8 +7,9 @@
 
 /*
  * `.ecl/index/files` of a block on btrfs, derived like all of the index, all numbers little-endian:
- *	magic "eclfiles"
- *	live, block: the UUIDs of the subvolume that the files were in, and of the block itself, 16 bytes each
+ *	magic "eclfile3"
+ *	live, hashed: the UUIDs of the subvolume that the files were in, and of its snapshot that was hashed, and
+ *		that the block is a snapshot of, 16 bytes each
  *	generation u64: of the snapshot; what a later transaction touched is not as it is here
  *	files u64, root (32 bytes): `entries' and `files' of the block's header
  *	id of the base (16 bytes): the files are those of `files.base' (files_base.h), which many blocks share, but for the changes
@@ -23,7 +24,7 @@
 #define FILES_TABLE "files"
 
 struct files_binding {
-	uint8_t live[16], block[16];
+	uint8_t live[16], hashed[16];
 	uint64_t generation;
 	uint64_t entries;
 	uint8_t root[SHA256_SIZE];

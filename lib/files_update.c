@@ -43,18 +43,17 @@ files_update_release(struct files_update *u)
 	buf_release(&u->left.base);
 }
 
-/* Whether what block ${name} remembers is of that very block. */
+/* Whether what block ${name} remembers is of that very block; and what that is. */
 static bool
-is_of(const struct files_binding *b, int snap_fd, const char *name, const struct block_header *h)
+is_of(const struct files_binding *b, int snap_fd, const char *name, const struct block_header *h, struct subvol_identity *block)
 {
-	struct subvol_identity block;
 	int fd, rc;
 
 	if ((fd = io_open_dir(snap_fd, name, NULL)) == -1)
 		return (false);
-	rc = subvol_identify(fd, &block);
+	rc = subvol_identify(fd, block);
 	close(fd);
-	return (rc == 0 && memcmp(b->block, block.uuid, sizeof(block.uuid)) == 0 && b->generation <= block.made && b->entries == h->entries && memcmp(b->root, h->files, SHA256_SIZE) == 0);
+	return (rc == 0 && memcmp(b->hashed, block->parent, sizeof(block->parent)) == 0 && b->generation <= block->made && b->entries == h->entries && memcmp(b->root, h->files, SHA256_SIZE) == 0);
 }
 
 bool
@@ -63,7 +62,7 @@ files_update_recall(struct files_update *u, int snap_fd, const struct block_head
 	char name[BLOCK_NAME_SIZE];
 
 	block_name(h, name);
-	u->has_old = files_table_open(snap_fd, name, &u->old) == 0 && is_of(&u->old.bound, snap_fd, name, h);
+	u->has_old = files_table_open(snap_fd, name, &u->old) == 0 && is_of(&u->old.bound, snap_fd, name, h, &u->block);
 	if (!u->has_old)
 		files_table_release(&u->old);
 	return (u->has_old);
@@ -76,7 +75,7 @@ files_update_load(struct files_update *u, int snap_fd, const struct block_header
 
 	if (!files_update_recall(u, snap_fd, h))
 		return (false);
-	if (memcmp(b->live, live->uuid, sizeof(live->uuid)) == 0 || memcmp(b->block, live->parent, sizeof(live->parent)) == 0)
+	if (memcmp(b->live, live->uuid, sizeof(live->uuid)) == 0 || memcmp(u->block.uuid, live->parent, sizeof(live->parent)) == 0)
 		return (true);
 	files_table_release(&u->old);
 	u->has_old = false;
@@ -268,13 +267,13 @@ files_update_run(struct files_update *u, int snapshot_fd, uint64_t *ret_entries,
 }
 
 int
-files_update_store(struct files_update *u, int block_fd, const char *name, struct err *e)
+files_update_store(struct files_update *u, int hashed_fd, const char *name, struct err *e)
 {
 	struct subvol_identity id;
 
-	if (!u->remembers || subvol_identify(block_fd, &id) != 0)
+	if (!u->remembers || subvol_identify(hashed_fd, &id) != 0)
 		return (0);
-	memcpy(u->left.bound.block, id.uuid, sizeof(id.uuid));
+	memcpy(u->left.bound.hashed, id.uuid, sizeof(id.uuid));
 	snprintf(u->left.origin, sizeof(u->left.origin), "%s", u->left.base.len > 0 ? name : u->old.origin);
-	return (files_table_store(block_fd, &u->left, e));
+	return (files_table_store(hashed_fd, &u->left, e));
 }

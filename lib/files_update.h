@@ -9,6 +9,7 @@
 
 struct files_update {
 	struct files_table old; /* of an earlier block */
+	struct subvol_identity block;
 	bool has_old;
 	struct files_walk walk;
 	struct files_left left; /* for the next block; its records point into old and walk */
@@ -37,8 +38,8 @@ bool files_update_recall(struct files_update *u, int snap_fd, const struct block
  */
 int files_update_run(struct files_update *u, int snapshot_fd, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE], struct err *e);
 
-/** files_update_store(u, block_fd, name, e): leave what is known of the files in their block, writable still, whose name will be ${name}.  Return 0 or -1. */
-int files_update_store(struct files_update *u, int block_fd, const char *name, struct err *e);
+/** files_update_store(u, hashed_fd, name, e): leave what is known of the files where they are, writable by now: the block ${name} will be a snapshot of it.  Return 0 or -1. */
+int files_update_store(struct files_update *u, int hashed_fd, const char *name, struct err *e);
 
 /**
  * files_update_search(u, snapshot_fd, e):

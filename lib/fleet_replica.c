@@ -174,7 +174,7 @@ fleet_replica_close(struct layer *l)
 		return;
 	/* Where it fails, who reads next reads more of the log. */
 	if (index_lag(l->ledger->index) > PUBLISH_LAG)
-		(void)layer_publish(l, &e);
+		(void)layer_publish(l, true, &e);
 	layer_free(l);
 }
 

@@ -202,12 +202,15 @@ int index_range(struct index *ix, uint64_t from, uint64_t to, uint8_t out[SHA256
 int index_level(struct index *ix, unsigned level, uint64_t first, size_t n, uint8_t *out, struct err *e);
 
 /**
- * index_publish(ix, lock_fd, e):
+ * index_publish(ix, lock_fd, sync, e):
  * Write what the files lack and publish a new `head`.  ${lock_fd} is ROOT/index.lock: where somebody else holds it, do nothing.
+ * Each file is synced before what names it, so that a crash leaves a whole index; ${sync} false is for who has the file system commit all of
+ * it at once in a moment, as a snapshot of btrfs does.  A crash between leaves the old `head`, or in the worst case one whose files have not what their
+ * checksums say, or an empty one: no worse than any damage, which is noticed and made good from the log, and takes time only.
  * Memory of the tail is released.  Only what is in the log, which must be durable: while events are fed that are not
  * written yet, do nothing.  Return 0 or -1 (a failure costs nothing but time: the old `head` stays).
  */
-int index_publish(struct index *ix, int lock_fd, struct err *e);
+int index_publish(struct index *ix, int lock_fd, bool sync, struct err *e);
 
 /**
  * index_publish_begin(ix, lock_fd, ret, e), index_publish_run(p), index_publish_end(ix, p, e):

@@ -399,6 +399,7 @@ void merge_end(struct merge *m);
 /* What is on its way into the files.  It has all that it needs for itself, so that another thread may write it. */
 struct publication {
 	int dir_fd, lock_fd;
+	bool sync; /* what is written */
 	uint32_t seed;
 	uint64_t from, size;  /* events: where it begins, and where it ends */
 	uint64_t elements, offset;
@@ -418,7 +419,7 @@ struct publication {
 	struct err e;
 };
 
-/** publication_run(p): write and sync all, and publish the new manifest; p->rc tells how it went. */
+/** publication_run(p): write and (p->sync) sync all, and publish the new manifest; p->rc tells how it went. */
 void publication_run(struct publication *p);
 
 /** publication_free(p): and remove the run where it did not go well.  The tail must have been taken back, if it is wanted. */

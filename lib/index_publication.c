@@ -44,7 +44,7 @@ write_run(struct publication *p)
 		run_writer_abort(&w);
 		goto out;
 	}
-	if ((rc = run_writer_end(&w, &p->e)) != 0)
+	if ((rc = run_writer_end(&w, p->sync, &p->e)) != 0)
 		goto out;
 	if ((rc = run_open(p->dir_fd, p->number, p->seed, &p->run, &p->e)) != 0)
 		unlinkat(p->dir_fd, w.name, 0);
@@ -72,7 +72,7 @@ append_rows(struct publication *p)
 			id = rows + i * ROW_SIZE + ROW_ID;
 			le32_put(id, p->ids[le32_get(id)]);
 		}
-		rc = column_append(&p->rows, rows, some, &p->e);
+		rc = column_append(&p->rows, rows, some, p->sync, &p->e);
 	}
 	free(rows);
 	return (rc);
@@ -84,10 +84,10 @@ append_columns(struct publication *p)
 	const struct tail *t = &p->tail;
 	unsigned k;
 
-	if (append_rows(p) != 0 || column_append(&p->births, (const uint8_t *)t->births.data, t->births.len / 8, &p->e) != 0)
+	if (append_rows(p) != 0 || column_append(&p->births, (const uint8_t *)t->births.data, t->births.len / 8, p->sync, &p->e) != 0)
 		return (-1);
 	for (k = 0; k < TREE_LEVELS; k++)
-		if (column_append(&p->tree[k], (const uint8_t *)t->tree[k].data, t->tree[k].len / SHA256_SIZE, &p->e) != 0)
+		if (column_append(&p->tree[k], (const uint8_t *)t->tree[k].data, t->tree[k].len / SHA256_SIZE, p->sync, &p->e) != 0)
 			return (-1);
 	return (0);
 }
@@ -128,7 +128,7 @@ write_all(struct publication *p)
 		return (rc);
 	if (append_columns(p) != 0 || make_head(p) != 0)
 		return (-1);
-	return (io_publish(p->dir_fd, "head", p->head.data, p->head.len, 0640, true, &p->e));
+	return (io_publish(p->dir_fd, "head", p->head.data, p->head.len, 0640, p->sync, &p->e));
 }
 
 void

@@ -88,7 +88,7 @@ take_runs(struct publication *p, const struct index *ix, bool all, struct err *e
 
 /* A publication of all that the index covers: its tail goes there.  Return 0, -1 or INDEX_AGAIN. */
 static int
-prepare(struct index *ix, bool all, struct publication **ret, struct err *e)
+prepare(struct index *ix, bool all, bool sync, struct publication **ret, struct err *e)
 {
 	struct publication *p;
 	struct err why;
@@ -100,6 +100,7 @@ prepare(struct index *ix, bool all, struct publication **ret, struct err *e)
 	if ((p = calloc(1, sizeof(*p))) == NULL)
 		return (err_mem(e));
 	p->rc = -1;
+	p->sync = sync;
 	p->seed = ix->seed;
 	if ((p->dir_fd = fcntl(ix->dir_fd, F_DUPFD_CLOEXEC, 3)) == -1) {
 		free(p);
@@ -306,7 +307,7 @@ follow_head(struct index *ix, struct err *e)
 
 /* As index_publish_begin(), with the lock held.  Return 1, 0, or -1. */
 static int
-begin_locked(struct index *ix, bool all, struct publication **ret, struct err *e)
+begin_locked(struct index *ix, bool all, bool sync, struct publication **ret, struct err *e)
 {
 	int rc;
 
@@ -316,7 +317,7 @@ begin_locked(struct index *ix, bool all, struct publication **ret, struct err *e
 	do {
 		if (ix->size == 0 || (ix->size == ix->published && (!all || ix->runs <= 1)))
 			return (0);
-		rc = prepare(ix, all, ret, e);
+		rc = prepare(ix, all, sync, ret, e);
 	} while (rc == INDEX_AGAIN);
 	return (rc == 0 ? 1 : -1);
 }
@@ -337,7 +338,7 @@ index_publish_begin(struct index *ix, int lock_fd, struct publication **ret, str
 		return (0);
 	if (lock_fd != -1 && io_lock(lock_fd, true, 0) != 0)
 		return (errno == EWOULDBLOCK ? 0 : err_sys(e, "cannot lock 'index.lock'"));
-	if ((rc = begin_locked(ix, false, ret, e)) == 1)
+	if ((rc = begin_locked(ix, false, true, ret, e)) == 1)
 		(*ret)->lock_fd = lock_fd;
 	else if (lock_fd != -1)
 		flock(lock_fd, LOCK_UN);
@@ -392,13 +393,13 @@ index_publish_end(struct index *ix, struct publication *p, struct err *e)
 
 /* With the lock held: one after the other, until it is done. */
 static int
-publish_locked(struct index *ix, bool all, struct err *e)
+publish_locked(struct index *ix, bool all, bool sync, struct err *e)
 {
 	struct publication *p;
 	int rc;
 
 	do {
-		if ((rc = begin_locked(ix, all, &p, e)) != 1)
+		if ((rc = begin_locked(ix, all, sync, &p, e)) != 1)
 			return (rc);
 		p->lock_fd = -1;
 		publication_run(p);
@@ -408,7 +409,7 @@ publish_locked(struct index *ix, bool all, struct err *e)
 }
 
 int
-index_publish(struct index *ix, int lock_fd, struct err *e)
+index_publish(struct index *ix, int lock_fd, bool sync, struct err *e)
 {
 	int rc;
 
@@ -416,7 +417,7 @@ index_publish(struct index *ix, int lock_fd, struct err *e)
 		return (0);
 	if (lock_fd != -1 && io_lock(lock_fd, true, 0) != 0)
 		return (errno == EWOULDBLOCK ? 0 : err_sys(e, "cannot lock 'index.lock'"));
-	rc = publish_locked(ix, false, e);
+	rc = publish_locked(ix, false, sync, e);
 	if (lock_fd != -1)
 		flock(lock_fd, LOCK_UN);
 	return (rc);
@@ -443,7 +444,7 @@ index_compact(struct index *ix, int lock_fd, struct err *e)
 		return (0);
 	if (lock_or_retry(lock_fd, e) != 0)
 		return (-1);
-	if ((rc = publish_locked(ix, true, e)) == 0)
+	if ((rc = publish_locked(ix, true, true, e)) == 0)
 		rc = index_sweep(ix, ix->dir_fd, SWEEP_LEFT_OVER, e);
 	if (rc == 0)
 		rc = index_remove_aside(ix, e);

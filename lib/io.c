@@ -270,6 +270,17 @@ io_fdatasync(int fd)
 }
 
 int
+io_write_out(int fd)
+{
+	int n;
+
+	do
+		n = sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+	while (n == -1 && errno == EINTR);
+	return (n);
+}
+
+int
 io_rename_new(int dirfd, const char *from, const char *to)
 {
 	if (syscall(SYS_renameat2, dirfd, from, dirfd, to, RENAME_NOREPLACE) == 0)

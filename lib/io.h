@@ -48,6 +48,12 @@ int io_slurp(int dirfd, const char *name, size_t max, struct buf *out, struct er
 int io_fsync(int fd);
 int io_fdatasync(int fd);
 
+/**
+ * io_write_out(fd):
+ * Have what is dirty of a file written, wait for that, and say whether it went well.  It is not on the disk then: that takes a commit of the file system, or a sync.  Return 0, or -1 with errno.
+ */
+int io_write_out(int fd);
+
 /** io_rename_new(dirfd, from, to): rename within a directory, where there is no ${to} yet.  Return 0, or -1 with errno (EEXIST: there is). */
 int io_rename_new(int dirfd, const char *from, const char *to);
 

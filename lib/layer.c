@@ -474,11 +474,11 @@ layer_index_lock(struct layer *l, int *ret_fd, struct err *e)
 }
 
 int
-layer_publish(struct layer *l, struct err *e)
+layer_publish(struct layer *l, bool sync, struct err *e)
 {
 	int fd;
 
-	return (layer_index_lock(l, &fd, e) == 0 ? index_publish(l->ledger->index, fd, e) : -1);
+	return (layer_index_lock(l, &fd, e) == 0 ? index_publish(l->ledger->index, fd, sync, e) : -1);
 }
 
 int

@@ -106,8 +106,8 @@ int layer_index_lock(struct layer *l, int *ret_fd, struct err *e);
  */
 int layer_vectors(struct layer *l, struct vectors_update *u, struct err *e);
 
-/** layer_publish(l, e): publish the ledger's index under index.lock (skipped where it is busy). */
-int layer_publish(struct layer *l, struct err *e);
+/** layer_publish(l, sync, e): index_publish() of the ledger's index under index.lock (skipped where it is busy). */
+int layer_publish(struct layer *l, bool sync, struct err *e);
 
 /** layer_publish_begin(l, ret, e): index_publish_begin() of the ledger's index, under index.lock. */
 int layer_publish_begin(struct layer *l, struct publication **ret, struct err *e);

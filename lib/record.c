@@ -103,7 +103,7 @@ record_publish(struct record *r, uint64_t lag)
 	end_publication(r);
 	if (!r->begun || r->dry_run || index_lag(r->layer->ledger->index) <= lag)
 		return;
-	if (layer_publish(r->layer, &e) != 0)
+	if (layer_publish(r->layer, true, &e) != 0)
 		r->unpublished(r->arg, &e);
 	else if (r->recorded <= EMBED_MAX)
 		embed(r);

@@ -59,7 +59,8 @@ graft_ledger(struct exchange *x, struct err *e)
 	bool held;
 	int rc;
 
-	(void)layer_publish(x->l, NULL);
+	/* What is cloned is synced; what it is cloned from becomes a block. */
+	(void)layer_publish(x->l, x->r->backend != BACKEND_BTRFS, NULL);
 	held = x->l->index_fd != -1 && io_lock(x->l->index_fd, true, 1000) == 0;
 	rc = subvol_clone_tree(x->l->ecl_fd, x->tree_fd, ".ecl", e);
 	if (held)

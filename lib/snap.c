@@ -10,106 +10,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "batch.h"
-#include "files_update.h"
 #include "io.h"
-#include "layer_vector.h"
-#include "snap.h"
-#include "subvol.h"
-#include "subvol_changed.h"
+#include "snap_impl.h"
 
 #include "banned.h"
-
-/* A block in the making. */
-struct making {
-	struct layer *l;
-	enum backend backend;
-	char first[32];	 /* the snapshot that is hashed, under .snapshots */
-	char second[40]; /* the writable one of it, that gets the header; the same on copy */
-	bool has_last;
-	struct block_header last; /* the block before */
-	struct buf last_text;
-	struct block_header header;
-	struct summary summary;
-	struct subvol_identity source; /* btrfs only: of what the snapshot is of */
-	struct files_update files;
-	struct subvol_draft *draft; /* a copy of live that is not yet up to date; or NULL */
-	bool full; /* nothing remembered is asked */
-	struct buf line;
-	struct buf vector; /* what the header's points to */
-	bool sign;
-	struct signing signing;
-	struct buf checkpoint, note; /* signed, or empty */
-};
-
-int
-snap_last(struct layer *l, struct buf *text, struct block_header *ret, struct err *e)
-{
-	struct json_fault f;
-	struct element el;
-	struct event ev;
-	uint64_t seq;
-	int rc;
-
-	if ((rc = index_lookup(l->ledger->index, SPAN(SNAP_ELEMENT), &el, e)) != 1)
-		return (rc);
-	for (seq = el.last; seq != EVENT_NONE; seq = ev.parent) {
-		if (index_event(l->ledger->index, seq, text, &ev, e) != 0)
-			return (-1);
-		if (!span_is(ev.action, SNAP_ACTION))
-			continue;
-		if (ev.state.p == NULL || block_from_canonical(ev.state, ret, &f) != 0)
-			return (err_set(
-			    e, "event %ju records a block, but not its header", (uintmax_t)seq));
-		return (1);
-	}
-	return (0);
-}
-
-static int
-add_event(struct batch *b, struct span action, struct span cause, const struct block_header *h, struct buf *state, struct err *e)
-{
-	struct event ev = {0};
-
-	buf_reset(state);
-	block_canonical(h, state);
-	if (state->failed)
-		return (err_mem(e));
-	ev.element = SPAN(SNAP_ELEMENT);
-	ev.action = action;
-	ev.state = (struct span){state->data, state->len};
-	ev.cause = cause;
-	return (batch_add(b, &ev, e));
-}
-
-int
-snap_record_all(struct layer *l, struct span action, struct span cause, const struct block_header *const *h, size_t n, struct err *e)
-{
-	struct batch_rules rules;
-	struct batch b = {0};
-	struct buf state = BUF_INIT;
-	enum log_outcome outcome;
-	size_t i;
-	int rc = 0;
-
-	batch_rules_init(&rules);
-	batch_begin(&b, l->ledger, &rules);
-	for (i = 0; rc == 0 && i < n; i++)
-		rc = add_event(&b, action, cause, h[i], &state, e);
-	if (rc == 0)
-		rc = batch_commit(&b, &l->durable, true, &outcome, e);
-	else
-		batch_abandon(&b, NULL);
-	batch_release(&b);
-	buf_release(&state);
-	return (rc);
-}
-
-int
-snap_record(struct layer *l, const struct block_header *h, struct err *e)
-{
-	return (snap_record_all(l, SPAN(SNAP_ACTION), (struct span){NULL, 0}, &h, 1, e));
-}
 
 int
 snap_lock(struct layer *l, int wait_ms, struct err *e)
@@ -177,8 +81,6 @@ prepare(struct making *m, int source_fd, struct err *e)
 	if (subvol_backend(source_fd, &m->backend, e) != 0 ||
 	    subvol_check_whole(m->backend, source_fd, e) != 0)
 		return (-1);
-	snprintf(m->second, sizeof(m->second), "%s%s", m->first,
-	    m->backend == BACKEND_BTRFS ? "-block" : "");
 	return (0);
 }
 
@@ -277,100 +179,15 @@ err1:	close(fd);
 err0:	return (rc);
 }
 
-/* One file of a block's `.ecl`, synced. */
-static int
-write_own(int ecl, const char *name, const struct buf *bytes, struct err *e)
-{
-	int fd, rc = 0;
-
-	if ((fd = io_open_file(ecl, name, O_WRONLY | O_CREAT | O_EXCL, 0640, e)) == -1)
-		return (-1);
-	if (io_write(fd, bytes->data, bytes->len) != 0 || io_fdatasync(fd) != 0)
-		rc = err_sys(e, "cannot write '.ecl/%s' of a block", name);
-	close(fd);
-	return (rc);
-}
-
-/* Put the header into the second snapshot, and what is signed, on the disk before it is set read-only. */
-static int
-write_header(struct making *m, int dir, struct err *e)
-{
-	const struct {
-		const char *name;
-		const struct buf *bytes;
-	} own[] = {{"block", &m->line}, {CHECKPOINT_FILE, &m->checkpoint}, {CHECKPOINT_NOTE, &m->note}};
-	int ecl, rc = -1;
-	size_t i;
-
-	if ((ecl = io_open_dir(dir, ".ecl", e)) == -1)
-		return (-1);
-	for (i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
-		if (unlinkat(ecl, own[i].name, 0) != 0 && errno != ENOENT) {
-			err_sys(e, "cannot remove a foreign '.ecl/%s'", own[i].name);
-			goto out;
-		}
-		if (own[i].bytes->len > 0 && write_own(ecl, own[i].name, own[i].bytes, e) != 0)
-			goto out;
-	}
-	rc = io_fsync(ecl) == 0 ? 0 : err_sys(e, "cannot sync the '.ecl' of a block");
-out:	close(ecl);
-	return (rc);
-}
-
-/* The second snapshot, its header, its name: from here on there is a block. */
-static int
-seal(struct making *m, struct err *e)
-{
-	char name[BLOCK_NAME_SIZE];
-	int snap_fd = m->l->snap_fd, fd, rc = -1;
-
-	if (m->backend == BACKEND_BTRFS) {
-		if ((fd = io_open_dir(snap_fd, m->first, e)) == -1)
-			return (-1);
-		rc = subvol_snapshot(m->backend, fd, snap_fd, m->second, false, e);
-		close(fd);
-		if (rc != 0)
-			return (-1);
-		rc = -1;
-	}
-	if ((fd = io_open_dir(snap_fd, m->second, e)) == -1)
-		return (-1);
-	block_name(&m->header, name);
-	/* Without it, the next block reads every file again: slower, and no worse. */
-	if (m->backend == BACKEND_BTRFS)
-		(void)files_update_store(&m->files, fd, name, NULL);
-	if (write_header(m, fd, e) != 0 || subvol_set_read_only(m->backend, fd, true, e) != 0)
-		goto out;
-	if (io_rename_new(snap_fd, m->second, name) != 0) {
-		err_sys(e, "cannot rename '%s' to '%s'", m->second, name);
-		goto out;
-	}
-	if (io_fsync(snap_fd) != 0)
-		err_sys(e, "'%s' was made, but may not be on the disk", name);
-	else
-		rc = 0;
-out:	close(fd);
-	return (rc);
-}
-
-static void
-discard_quietly(int dirfd, const char *name)
-{
-	struct stat st;
-
-	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		(void)snap_discard(dirfd, name, NULL);
-}
-
 /* What is left of an attempt.  What cannot be removed is the next one's business. */
 static void
 clean(struct making *m)
 {
+	struct stat st;
 	int sys = errno;
 
-	discard_quietly(m->l->snap_fd, m->second);
-	if (strcmp(m->first, m->second) != 0)
-		discard_quietly(m->l->snap_fd, m->first);
+	if (fstatat(m->l->snap_fd, m->first, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		(void)snap_discard(m->l->snap_fd, m->first, NULL);
 	errno = sys;
 }
 
@@ -420,7 +237,7 @@ complete(
 {
 	uint64_t size;
 
-	if (seal(m, e) != 0) {
+	if (snap_seal(m, e) != 0) {
 		clean(m);
 		return (-1);
 	}
@@ -470,7 +287,8 @@ begin(struct making *m, int wait_ms, int *ret_changed, struct err *e)
 	*ret_changed = 1;
 	if (m->has_last && (*ret_changed = snap_log_changed(m->l, m->last.size, e)) == -1)
 		goto out;
-	(void)layer_publish(m->l, NULL); /* a block without it is as good, only slower to read */
+	/* A block without it is as good, only slower to read.  On btrfs the snapshot that follows puts all of it on the disk at once. */
+	(void)layer_publish(m->l, m->backend != BACKEND_BTRFS, NULL);
 	if (m->backend == BACKEND_BTRFS)
 		snap_join(m->l);
 	rc = take_first(m, m->l->live_fd, e);

@@ -5,6 +5,7 @@
 #include "key_file.h"
 #include "snap.h"
 #include "snapping.h"
+#include "subvol.h"
 
 #include "banned.h"
 
@@ -31,7 +32,9 @@ embed(struct run *r)
 {
 	struct vectors_update u = {.step = on_embedded, .arg = &r->progress};
 	struct err e = {0, 0, ""};
+	enum backend b;
 
+	u.unsynced = subvol_backend(r->layer->live_fd, &b, NULL) == 0 && b == BACKEND_BTRFS;
 	progress_init(&r->progress, r->cli, "embedding", "events", 0);
 	if (layer_vectors(r->layer, &u, &e) != 0)
 		cli_warn(r->cli, "the vectors are not up to date: %s", e.text);

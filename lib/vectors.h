@@ -121,6 +121,7 @@ struct vectors_update {
 	unsigned flags;	   /* for embedder_open() */
 	unsigned threads;  /* as for vectorize() */
 	bool anew;	   /* whatever is there */
+	bool unsynced;	   /* a little is published as by index_publish() without a sync, for the same reason */
 	void (*step)(void *arg, uint64_t done, uint64_t total); /* told now and then of how many events are embedded; NULL: nobody asks */
 	void *arg;
 
@@ -133,7 +134,7 @@ struct vectors_update {
 /**
  * vectors_catch_up(u, e):
  * Bring both spaces up to date, first the given ones.  Each 262,144 events are published for themselves: what they need is synced, then the
- * manifest.  What is damaged, foreign, or of another embedder than u->token is made anew, in files of new names.  The embedder is opened
+ * manifest, but for u->unsynced.  What is damaged, foreign, or of another embedder than u->token is made anew, in files of new names.  The embedder is opened
  * where rows are missing, and only then.  Return 0; or -1, with what was published before still there.
  */
 int vectors_catch_up(struct vectors_update *u, struct err *e);

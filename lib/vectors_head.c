@@ -211,7 +211,7 @@ vectors_head_load(int dir_fd, const char *space, struct vectors_head *ret, struc
 }
 
 int
-vectors_head_publish(const struct vectors_head *h, int dir_fd, struct err *e)
+vectors_head_publish(const struct vectors_head *h, int dir_fd, bool sync, struct err *e)
 {
 	struct buf text = BUF_INIT;
 	char name[VECTORS_NAME];
@@ -219,7 +219,7 @@ vectors_head_publish(const struct vectors_head *h, int dir_fd, struct err *e)
 
 	vectors_head_format(h, &text);
 	vectors_head_file(h->space, name);
-	rc = text.failed ? err_mem(e) : io_publish(dir_fd, name, text.data, text.len, 0640, true, e);
+	rc = text.failed ? err_mem(e) : io_publish(dir_fd, name, text.data, text.len, 0640, sync, e);
 	buf_release(&text);
 	return (rc);
 }

@@ -47,8 +47,8 @@ void vectors_head_release(struct vectors_head *h);
 /** vectors_head_load(dir_fd, space, ret, e): Return 1, 0 where there is none, or -1 with why it cannot be used. */
 int vectors_head_load(int dir_fd, const char *space, struct vectors_head *ret, struct err *e);
 
-/** vectors_head_publish(h, dir_fd, e): its text in place of the one before; what it names is on the disk.  Return 0 or -1. */
-int vectors_head_publish(const struct vectors_head *h, int dir_fd, struct err *e);
+/** vectors_head_publish(h, dir_fd, sync, e): its text in place of the one before; what it names is on the disk, or a crash may leave a damaged space (${sync} false).  Return 0 or -1. */
+int vectors_head_publish(const struct vectors_head *h, int dir_fd, bool sync, struct err *e);
 
 /** vectors_head_made_by(h, token, e): whether by that embedder (decoded).  Return 1, 0, or -1 (memory). */
 int vectors_head_made_by(const struct vectors_head *h, const char *token, struct err *e);

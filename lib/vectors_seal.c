@@ -132,7 +132,7 @@ add_segment(struct seal *s, const struct vectors_segment *seg, struct err *e)
 	free(s->head.segment);
 	s->head.segment = list;
 	s->head.segments = n;
-	return (vectors_head_publish(&s->head, s->dir_fd, e));
+	return (vectors_head_publish(&s->head, s->dir_fd, true, e));
 }
 
 static int

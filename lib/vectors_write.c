@@ -31,6 +31,7 @@ struct writer {
 	int dir_fd;
 	struct vectors_head head; /* what will be published */
 	bool published;		  /* a manifest names the files */
+	bool sync;
 	struct vectors_columns column;
 	struct buf new_rows, new_codes, new_seqs; /* not in the columns yet */
 	struct buf uncoded; /* the rows behind the last block of codes */
@@ -132,6 +133,8 @@ writer_begin(struct writer *w, struct vectors_update *u, int dir_fd, const char 
 	w->total = w->from < u->size ? u->size - w->from : 0;
 	if (u->max != 0 && w->total > u->max)
 		w->total = u->max;
+	/* What took long to make is not to be made again. */
+	w->sync = !u->unsynced || w->total > PUBLISH;
 	return (w->total > 0);
 }
 
@@ -161,9 +164,9 @@ flush(struct writer *w, struct err *e)
 	make_codes(w);
 	if (w->new_rows.failed || w->uncoded.failed || w->new_codes.failed || w->new_seqs.failed)
 		return (err_mem(e));
-	if (column_append(&c->row, (const uint8_t *)w->new_rows.data, w->new_rows.len / c->row.width, e) != 0 ||
-	    column_append(&c->code, (const uint8_t *)w->new_codes.data, w->new_codes.len / c->code.width, e) != 0 ||
-	    column_append(&c->seq, (const uint8_t *)w->new_seqs.data, w->new_seqs.len / c->seq.width, e) != 0)
+	if (column_append(&c->row, (const uint8_t *)w->new_rows.data, w->new_rows.len / c->row.width, w->sync, e) != 0 ||
+	    column_append(&c->code, (const uint8_t *)w->new_codes.data, w->new_codes.len / c->code.width, w->sync, e) != 0 ||
+	    column_append(&c->seq, (const uint8_t *)w->new_seqs.data, w->new_seqs.len / c->seq.width, w->sync, e) != 0)
 		return (-1);
 	buf_reset(&w->new_rows);
 	buf_reset(&w->new_codes);
@@ -181,7 +184,7 @@ publish(struct writer *w, uint64_t size, struct err *e)
 	w->head.rows = (struct vectors_column){w->column.row.rows, w->column.row.tail_crc};
 	w->head.codes = (struct vectors_column){w->column.code.rows, w->column.code.tail_crc};
 	w->head.seqs = (struct vectors_column){w->column.seq.rows, w->column.seq.tail_crc};
-	if (vectors_head_publish(&w->head, w->dir_fd, e) != 0)
+	if (vectors_head_publish(&w->head, w->dir_fd, w->sync, e) != 0)
 		return (-1);
 	w->published = true;
 	return (0);

@@ -381,7 +381,7 @@ publish(struct opened *o)
 {
 	struct err e;
 
-	return (index_publish(o->ix, -1, &e) == 0 || WRONG("index_publish: %s", e.text));
+	return (index_publish(o->ix, -1, true, &e) == 0 || WRONG("index_publish: %s", e.text));
 }
 
 static inline bool

@@ -42,7 +42,7 @@ append(struct column *c, uint64_t n)
 {
 	uint8_t *p = rows_bytes(c->width, c->rows, n);
 	struct err e;
-	bool yes = column_append(c, p, n, &e) == 0;
+	bool yes = column_append(c, p, n, true, &e) == 0;
 
 	free(p);
 	return (yes);
@@ -172,7 +172,7 @@ test_damage(void)
 	/* A publisher that died behind us left rows that nobody named. */
 	column_init(&other, dirfd_, "d", 32, SEED, c.rows, c.tail_crc);
 	bytes = calloc(3 * per, 32);
-	ok(column_append(&other, bytes, 3 * per, &e) == 0, "another publisher");
+	ok(column_append(&other, bytes, 3 * per, true, &e) == 0, "another publisher");
 	free(bytes);
 	column_release(&other);
 	reopen(&c);
@@ -222,7 +222,7 @@ test_failure(void)
 	ok(append(&c, 1048576) && same(&c, 1048580) && same(&c, 0), "what is in the way goes");
 	column_release(&c);
 	column_init(&c, -1, "f", 8, SEED, 0, 0);
-	ok(column_append(&c, p, 10, &e) == -1 && c.rows == 0, "no directory, no rows");
+	ok(column_append(&c, p, 10, true, &e) == -1 && c.rows == 0, "no directory, no rows");
 	column_release(&c);
 	free(p);
 }

@@ -175,7 +175,7 @@ test_empty(void)
 		memcmp(s.heads, nothing, SHA256_SIZE) == 0 && memcmp(s.state, nothing, SHA256_SIZE) == 0,
 	    "its summary");
 	summary_release(&s);
-	ok(index_publish(l->index, -1, &e) == 0 && faccessat(m.ecl_fd, "index", F_OK, 0) != 0, "there is nothing to publish");
+	ok(index_publish(l->index, -1, true, &e) == 0 && faccessat(m.ecl_fd, "index", F_OK, 0) != 0, "there is nothing to publish");
 	model_grow(&m, 5);
 	ok(ledger_refresh(l, &e) == 0 && index_size(l->index) == 5, "it grows");
 	ledger_free(l);
@@ -230,7 +230,7 @@ main(void)
 	fd = open(m.dir, O_RDONLY | O_DIRECTORY);
 	ok(ledger_open(fd, -1, INDEX_TREE, &l, &e) == 0, "a log without an index");
 	test_all(l, &m, "in memory");
-	ok(index_publish(l->index, -1, &e) == 0, "published");
+	ok(index_publish(l->index, -1, true, &e) == 0, "published");
 	test_all(l, &m, "just published");
 	model_grow(&m, 300);
 	ok(ledger_refresh(l, &e) == 0, "and it grows");

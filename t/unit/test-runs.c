@@ -52,7 +52,7 @@ write_run(uint64_t number, uint64_t n, uint64_t expected)
 		if (run_writer_add(&w, &rec, &e) != 0)
 			return (false);
 	}
-	return (run_writer_end(&w, &e) == 0);
+	return (run_writer_end(&w, true, &e) == 0);
 }
 
 static bool
