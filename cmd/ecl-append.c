@@ -440,7 +440,7 @@ fail_early(struct run *r, const struct err *e)
 	/* Who feeds a pipe must not die of it before the reason is read. */
 	if (r->element == NULL && r->cli.noperands == 0 && !isatty(STDIN_FILENO))
 		source_drain(&in);
-	code = cli_error(&r->cli, e);
+	code = cli_error_full(&r->cli, e);
 	release(r);
 	return (code);
 }
@@ -482,7 +482,7 @@ main(int argc, char **argv)
 	progress_end(&r.progress);
 	record_publish(&r.record, PUBLISH_LAG);
 	if (code != 0)
-		cli_error(&r.cli, &e);
+		cli_error_full(&r.cli, &e);
 	else if (r.record.refused > 0)
 		code = EXIT_NO;
 	if (r.table && r.element == NULL && (code == 0 || r.record.recorded > 0))

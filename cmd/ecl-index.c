@@ -447,7 +447,7 @@ main(int argc, char **argv)
 	} else {
 		if (r.progress.cli != NULL)
 			progress_end(&r.progress);
-		code = cli_error(&r.cli, &e);
+		code = cli_error_full(&r.cli, &e);
 	}
 	index_free(r.ix);
 	log_free(r.log);

@@ -263,11 +263,16 @@ static void
 tell_result(struct run *r)
 {
 	bool part = r->opt.elements > 0 || r->opt.paths > 0;
+	struct buf words = BUF_INIT;
 
 	if (r->result.asked)
 		tell_holders(r);
-	if (r->result.undo[0] != '\0')
-		cli_info(&r->cli, part ? "to undo this, do the same with %s" : "to undo this: ecl-rollback %s", r->result.undo);
+	if (r->result.undo[0] == '\0')
+		return;
+	if (!part)
+		cli_root_words(&r->cli, &words);
+	cli_info(&r->cli, part ? "to undo this, do the same with %s%s" : "to undo this: ecl-rollback%s %s", buf_cstr(&words), r->result.undo);
+	buf_release(&words);
 }
 
 static int
@@ -318,7 +323,7 @@ run(struct run *r, struct err *e)
 	if (find_block(r, e) != 0)
 		return (cli_error(&r->cli, e));
 	if (!r->yes && !r->opt.dry_run && (n = ask(r, e)) != 0)
-		return (n == 1 ? EXIT_NO : cli_error(&r->cli, e));
+		return (n == 1 ? EXIT_NO : cli_error_full(&r->cli, e));
 	progress_init(&r->progress, &r->cli, "reading files", "bytes", 0);
 	r->layer->watch = (struct files_watch){on_bytes, &r->progress};
 	rc = rollback_to(r->layer, r->block, &r->opt, &r->result, &r->lines, e);
@@ -329,7 +334,7 @@ run(struct run *r, struct err *e)
 		    (uintmax_t)r->layer->torn, (uintmax_t)r->layer->torn_seq);
 	/* What was recorded is told, also where something failed after it. */
 	if (rc != 0)
-		cli_error(&r->cli, e);
+		cli_error_full(&r->cli, e);
 	code = rc == 0 ? 0 : e->exit;
 	if (rc == 0)
 		tell_absent(r, &r->result);

@@ -362,7 +362,7 @@ main(int argc, char **argv)
 	if (present_end(&p) != 0 && code != -1)
 		code = err_mem(&e);
 	if (code == -1)
-		code = cli_error(&r.cli, &e);
+		code = r.verb == SEND ? cli_error(&r.cli, &e) : cli_error_full(&r.cli, &e); /* its output is another disk's */
 	present_release(&p);
 	blocks_release(&r.blocks);
 	pruning_release(&r.pruning);

@@ -330,6 +330,21 @@ cli_error(const struct cli *cli, const struct err *e)
 }
 
 int
+cli_error_full(const struct cli *cli, const struct err *e)
+{
+	struct err more = *e;
+	struct buf words = BUF_INIT;
+	size_t len = strlen(more.text);
+
+	if (!err_is_full(e))
+		return (cli_error(cli, e));
+	cli_root_words(cli, &words);
+	snprintf(more.text + len, sizeof(more.text) - len, "; 'ecl-snap%s --prune --keep RULES' makes room, also now", buf_cstr(&words));
+	buf_release(&words);
+	return (cli_error(cli, &more));
+}
+
+int
 cli_usage(const struct cli *cli, const char *fmt, ...)
 {
 	va_list ap;

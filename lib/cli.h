@@ -82,6 +82,12 @@ int cli_next(struct cli *cli, const struct cli_option *options);
 /** cli_error(cli, e): say what went wrong (with --json also as a line of JSON).  Return the exit code. */
 int cli_error(const struct cli *cli, const struct err *e);
 
+/** cli_error_full(cli, e): cli_error() of a program that writes to the root: where the disk is full, it also says what makes room. */
+int cli_error_full(const struct cli *cli, const struct err *e);
+
+/** cli_root_words(cli, out): append what a command that is shown must have to mean this root: ` -d ROOT', for a shell, where --root was given, else nothing. */
+void cli_root_words(const struct cli *cli, struct buf *out);
+
 /** cli_usage(cli, fmt, ...): say what is wrong with the command line, and where help is.  Return EXIT_ERROR. */
 int cli_usage(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -260,3 +260,27 @@ cli_json_string(struct span text, struct buf *out)
 	}
 	buf_addc(out, '"');
 }
+
+/* ---- commands ---- */
+
+void
+cli_root_words(const struct cli *cli, struct buf *out)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789%+,-./:=@_";
+	const char *p = cli->root;
+
+	if (!cli->root_given)
+		return;
+	buf_adds(out, " -d ");
+	if (*p != '\0' && p[strspn(p, plain)] == '\0') {
+		buf_adds(out, p);
+		return;
+	}
+	buf_addc(out, '\'');
+	for (; *p != '\0'; p++)
+		if (*p == '\'')
+			buf_adds(out, "'\\''");
+		else
+			buf_addc(out, *p);
+	buf_addc(out, '\'');
+}

@@ -104,3 +104,9 @@ err_is_mem(const struct err *e)
 {
 	return (e->sys == ENOMEM);
 }
+
+bool
+err_is_full(const struct err *e)
+{
+	return (e->sys == ENOSPC || e->sys == EDQUOT);
+}

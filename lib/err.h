@@ -48,4 +48,10 @@ int err_mem(struct err *e);
  */
 bool err_is_mem(const struct err *e);
 
+/**
+ * err_is_full(e):
+ * Whether the disk, or what may be used of it, is full.
+ */
+bool err_is_full(const struct err *e);
+
 #endif

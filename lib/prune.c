@@ -7,6 +7,7 @@
 #include "blocks.h"
 #include "io.h"
 #include "prune.h"
+#include "reserve.h"
 #include "snap.h"
 
 #include "banned.h"
@@ -158,21 +159,59 @@ delete(struct layer *l, const struct prune_options *opt, struct prune_plan *p, s
 	return (0);
 }
 
+/* What runs before left, the plan, its record. */
+static int
+begin(struct layer *l, const struct prune_options *opt, struct prune_plan *ret, struct err *e)
+{
+	struct prune_plan p;
+
+	if ((l->replica ? snap_sweep(l, e) : snap_tidy(l, opt->wait_ms, e)) != 0 || prune_plan(l, &opt->keep, &p, e) != 0)
+		return (-1);
+	if (p.prunes > 0 && record(l, opt, &p, e) != 0) {
+		prune_plan_release(&p);
+		return (-1);
+	}
+	*ret = p;
+	return (0);
+}
+
+/* The same on a disk that may be full: what is to make room must not fail for want of it. */
+static int
+begin_anyway(struct layer *l, const struct prune_options *opt, struct prune_plan *ret, bool *ret_used, struct err *e)
+{
+	struct err why = {0, 0, ""};
+
+	*ret_used = false;
+	if (begin(l, opt, ret, &why) == 0)
+		return (0);
+	if (err_is_full(&why) && (*ret_used = reserve_release(l->root_fd)) && begin(l, opt, ret, &why) == 0)
+		return (0);
+	if (e != NULL)
+		*e = why;
+	if (err_is_full(&why))
+		err_set(e, "no room to record what would be pruned, and no reserve is left: make some by hand, where no block has it: %.500s", why.text);
+	return (-1);
+}
+
 int
 prune_run(struct layer *l, const struct prune_options *opt, struct prune_plan *ret, struct err *e)
 {
 	struct prune_plan p;
+	bool used;
 	int rc = -1;
 
 	if (layer_lock_blocks(l, opt->wait_ms, e) != 0)
 		return (-1);
-	if ((l->replica ? snap_sweep(l, e) : snap_tidy(l, opt->wait_ms, e)) == 0 && prune_plan(l, &opt->keep, &p, e) == 0) {
-		rc = p.prunes == 0 || (record(l, opt, &p, e) == 0 && delete(l, opt, &p, e) == 0) ? 0 : -1;
+	if (begin_anyway(l, opt, &p, &used, e) == 0) {
+		rc = p.prunes == 0 ? 0 : delete(l, opt, &p, e);
+		if (used)
+			p.bare = !reserve_make_late(l->root_fd);
 		if (rc == 0)
 			*ret = p;
 		else
 			prune_plan_release(&p);
-	}
+	} else if (used)
+		(void)reserve_make(l->root_fd);
 	layer_unlock_blocks(l);
 	return (rc);
 }

@@ -19,6 +19,7 @@ struct prune_plan {
 	struct block_list list;
 	struct prune_item *item; /* one a block, list.n of them */
 	size_t prunes;		 /* so many are to go */
+	bool bare; /* the disk was full, the reserve was used to record what went, and there is no room to make it again */
 };
 
 struct prune_options {
@@ -41,7 +42,7 @@ int prune_plan(struct layer *l, const struct retention *keep, struct prune_plan 
  * prune_run(l, opt, ret, e):
  * Prune.  ${l} was opened with LAYER_WRITE | LAYER_EITHER and is not locked.  All blocks that are to go are recorded in one batch, durably, then deleted one by one (snap.h: what that means to who
  * dies, or reads).  Return 0 with ${ret}, where those that could not be deleted are not `gone' and have a reason, or -1 with ${ret} untouched: nothing was pruned, or, where
- * ${e} says so, its end may not be on the disk.  Of a replica nothing is recorded: its log is that of its original, and it need not have all blocks.
+ * ${e} says so, its end may not be on the disk.  Where the disk is too full to record anything, the reserve makes room for that, and is made again afterwards.  Of a replica nothing is recorded: its log is that of its original, and it need not have all blocks.
  */
 int prune_run(struct layer *l, const struct prune_options *opt, struct prune_plan *ret, struct err *e);
 

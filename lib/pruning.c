@@ -65,6 +65,8 @@ report(const struct cli *cli, const struct prune_plan *plan, bool replica)
 			cli_warn(cli, "'%s' %s: %.*s; the next run tries again", item->block->name,
 			    replica ? "was not deleted" : "is recorded as pruned, but not deleted", (int)item->reason.len, item->reason.data);
 	}
+	if (plan->bare)
+		cli_warn(cli, "the disk is still full: the next --prune has no reserve to record anything with, unless something makes room");
 	if (cli->verbose || cli_want_table(cli))
 		cli_info(cli, "blocks pruned: %zu, kept: %zu", gone, plan->list.n - gone);
 	return (gone == plan->prunes ? 0 : EXIT_ERROR);

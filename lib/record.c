@@ -204,11 +204,15 @@ end(struct record *r)
 static void
 explain(const struct batch *b, enum log_outcome outcome, struct err *e)
 {
+	const char *what = outcome == LOG_IN_DOUBT ? "in doubt (the next run of ecl-append reads the disk and tells)" : "not recorded";
+	uint64_t first = b->before.size;
 	size_t len = strlen(e->text);
 
-	snprintf(e->text + len, sizeof(e->text) - len, "; events %" PRIu64 " to %" PRIu64 " %s, those before are recorded", b->before.size,
-	    b->before.size + b->events - 1,
-	    outcome == LOG_IN_DOUBT ? "are in doubt (the next run of ecl-append reads the disk and tells)" : "are not recorded");
+	if (b->events == 1)
+		snprintf(e->text + len, sizeof(e->text) - len, "; event %" PRIu64 " is %s, those before are recorded", first, what);
+	else
+		snprintf(e->text + len, sizeof(e->text) - len, "; events %" PRIu64 " to %" PRIu64 " are %s, those before are recorded", first,
+		    first + b->events - 1, what);
 }
 
 /* Wait for the batch that is on its way, and make it part of the ledger. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "io.h"
+#include "reserve.h"
 #include "snap_impl.h"
 
 #include "banned.h"
@@ -44,9 +45,10 @@ snap_discard(int dirfd, const char *name, struct err *e)
 		return (-1);
 	if (strncmp(name, ".tmp-", 5) != 0) {
 		snprintf(garbage, sizeof(garbage), ".tmp-%.64s", name + (name[0] == '.'));
-		if (renameat(dirfd, name, dirfd, garbage) != 0)
+		if (renameat(dirfd, name, dirfd, garbage) == 0)
+			name = garbage;
+		else if (b != BACKEND_BTRFS || (errno != ENOSPC && errno != EDQUOT)) /* a full btrfs has room for a deletion, not for a name */
 			return (err_sys(e, "cannot rename '%s' to '%s'", name, garbage));
-		name = garbage;
 	}
 	return (subvol_delete(b, dirfd, name, e));
 }
@@ -328,6 +330,8 @@ snap_make_held(struct layer *l, const struct snap_options *opt, struct block_hea
 	m.full = opt->full;
 	if (!m.sign || signing_init(&m.signing, l, &opt->sign, e) == 0)
 		rc = make(&m, opt, ret_header, out, e);
+	if (rc == 1)
+		(void)reserve_make(l->root_fd); /* of use when there are blocks to prune */
 	making_release(&m);
 	return (rc);
 }

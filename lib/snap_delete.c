@@ -98,10 +98,12 @@ snap_delete(struct layer *l, const char *name, struct err *why)
 	if ((rc = snap_in_use(l, name, &fd, why)) != 0)
 		return (rc);
 	snprintf(garbage, sizeof(garbage), ".tmp-%s", name);
-	if (renameat(l->snap_fd, name, l->snap_fd, garbage) != 0)
+	if (renameat(l->snap_fd, name, l->snap_fd, garbage) == 0)
+		rc = snap_discard(l->snap_fd, garbage, why) == 0 ? 0 : put_back(l, garbage, name, why);
+	else if (errno == ENOSPC || errno == EDQUOT)
+		rc = snap_discard(l->snap_fd, name, why); /* which may do without another name */
+	else
 		rc = err_sys(why, "cannot rename '%s' to '%s'", name, garbage);
-	else if (snap_discard(l->snap_fd, garbage, why) != 0)
-		rc = put_back(l, garbage, name, why);
 	close(fd);
 	return (rc);
 }

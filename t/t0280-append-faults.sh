@@ -30,7 +30,8 @@ under_fault()
 	first= last= became=recorded
 	test $rc != 0 || return 0
 	test $rc = 2 || { echo "exit $rc: $(cat said)"; return 1; }
-	line=$(sed -n 's/.*; events \([0-9]*\) to \([0-9]*\) are \(not recorded\|in doubt\).*, those before are recorded$/\1 \2 \3/p' said)
+	line=$(sed -n -e 's/.*; event \([0-9]*\) is \(not recorded\|in doubt\).*, those before are recorded\($\|; .ecl-snap \).*/\1 \1 \2/p' \
+		-e 's/.*; events \([0-9]*\) to \([0-9]*\) are \(not recorded\|in doubt\).*, those before are recorded\($\|; .ecl-snap \).*/\1 \2 \3/p' said)
 	read -r first last became <<<"$line"
 	test -n "$became" || { echo "does not say what became of the events: $(cat said)"; return 1; }
 	# Nothing that was acknowledged is called otherwise, and the message leaves no gap.

@@ -107,9 +107,16 @@ for backend in btrfs copy; do
 
 	test_expect_success "$pre" "$backend: to the present: one event, and a block" '
 		n=$(ecl-replay -d "$R" | wc -l)
-		ecl-rollback -d "$R" --yes now >done
+		ecl-rollback -d "$R" --yes now >done 2>err
 		test_line_count = 1 done
-		test "$(ecl-replay -d "$R" | wc -l)" = $((n + 2))
+		sed -n "s/^ecl-rollback: to undo this: //p" err >undo
+		test "$(cat undo)" = "ecl-rollback -d $R $(basename "$(ecl-snap -d "$R" --path now)")"
+		ln -sfn "$R" "two words"
+		ecl-rollback -d "two words" --yes now 2>err >out
+		eval "set -- $(sed -n "s/^ecl-rollback: to undo this: //p" err)"
+		test "$*" = "ecl-rollback -d two words $(basename "$(ecl-snap -d "$R" --path now)")"
+		test "$3" = "two words"
+		test "$(ecl-replay -d "$R" | wc -l)" = $((n + 4))
 		check_blocks "$R"
 	'
 
