@@ -241,7 +241,7 @@ find_in_block(struct rollback_path *p, const struct rollback *r, struct err *e)
 	return (rc == -1 ? -1 : 0);
 }
 
-/* Two paths below one directory that live lacks bring it together. */
+/* Two paths below one directory that live lacks bring it together; one that the block lacks brings nothing. */
 static void
 share(struct rollback_paths *all, size_t i)
 {
@@ -249,7 +249,7 @@ share(struct rollback_paths *all, size_t i)
 	size_t len = p->at + strcspn(p->path + p->at, "/");
 
 	for (p->with = 0; p->with < i; p->with++) {
-		if (all->path[p->with].at == p->at && strncmp(all->path[p->with].path, p->path, len) == 0 &&
+		if (p->wanted && all->path[p->with].wanted && all->path[p->with].at == p->at && strncmp(all->path[p->with].path, p->path, len) == 0 &&
 		    all->path[p->with].path[len] == '/')
 			return;
 	}
@@ -466,7 +466,7 @@ rollback_paths_prune(struct rollback *r)
 
 	for (i = 0; i < r->paths.n; i++) {
 		p = &r->paths.path[i];
-		if (p->wanted || snprintf(dir, sizeof(dir), "%s", p->path) >= (int)sizeof(dir))
+		if (p->wanted || !p->there || snprintf(dir, sizeof(dir), "%s", p->path) >= (int)sizeof(dir))
 			continue;
 		while ((slash = strrchr(dir, '/')) != NULL && (size_t)(slash - dir) > p->block_at) {
 			*slash = '\0';

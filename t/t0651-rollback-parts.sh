@@ -126,6 +126,15 @@ for backend in btrfs copy; do
 		check_blocks "$R"
 	'
 
+	test_expect_success "$pre" "$backend: a neighbour that neither has takes nothing away from what comes back" '
+		ecl-rollback -q --yes --no-snap --path only/deep/a --path only/deep/f --path only/r --path only/s block-0
+		is_back only/deep/f only/s
+		mkdir "$R/live/only/theirs"
+		ecl-rollback -q --yes --no-snap --path only/theirs/none block-0
+		test -d "$R/live/only/theirs"
+		rm -r "$R/live/only"
+	'
+
 	test_expect_success "$pre" "$backend: no path leads out of live, or into the ledger" '
 		mkdir -p outside
 		echo mine >outside/f
