@@ -127,6 +127,40 @@ test_expect_success 'what is no event is refused before anything is done' '
 	test ! -e in/never
 '
 
+test_expect_success 'what no file can be called, or be, is refused before anything is done, or reported' '
+	for name in "/a\\u0000b" "/a\\ud800b" "/\\udcff"; do
+		{ event "file:/never" "$(file x)" && event "file:$name" "$(file x)"; } >plan &&
+		test_expect_code 2 ecl-apply-files --root in <plan 2>err && test_grep "line 2 is not an event" err && test ! -e in/never || return 1
+	done &&
+	for state in "\"type\":\"c\",\"device\":\"x,y\"" "\"type\":\"b\",\"device\":\"99999999999,1\"" "\"type\":\"l\",\"target\":\"\\ud800\"" \
+	    "\"type\":\"l\",\"target\":\"\\u0000\"" "\"type\":[\"f\"]"; do
+		event "file:/never" "{$state,\"mode\":\"0600\",$own}" >plan && event "file:/zzz" "$(file z)" >>plan && rm -f in/zzz &&
+		test_expect_code 1 ecl-apply-files --root in <plan 2>err && test_line_count = 1 err && test_grep "^ecl-apply-files: ./never.: its" err &&
+		test ! -e in/never && test "$(cat in/zzz)" = z || return 1
+	done
+'
+
+test_expect_success 'names are UTF-8, whatever the locale' '
+	mkdir -p loc && { ! command -v localedef || localedef -i de_DE -f ISO-8859-1 loc/de_DE.ISO-8859-1 || :; } &&
+	mkdir utf8 && event "file:/é" "$(file x)" | LOCPATH=$TRASH/loc LC_ALL=de_DE.ISO-8859-1 ecl-apply-files -q --root utf8 &&
+	test "$(cat utf8/é)" = x
+'
+
+if strace -o /dev/null true 2>/dev/null; then
+	test_set_prereq STRACE
+fi
+
+test_expect_success ROOT,STRACE 'a directory that is exchanged for a file while it is made gives nobody that file' '
+	mkdir race && echo secret >race/theirs && chmod 600 race/theirs &&
+	event "file:/d" "{\"type\":\"d\",\"mode\":\"0777\",\"uid\":12345,\"gid\":12345}" >plan &&
+	{ strace -f -o trace -e trace=mkdirat,mkdir -e inject=mkdirat,mkdir:delay_exit=2000000 ecl-apply-files --root race <plan >did 2>err & } &&
+	for ms in $(seq 100); do test ! -d race/d || break; sleep 0.02; done &&
+	rmdir race/d && ln race/theirs race/d &&
+	test_expect_code 1 wait $! &&
+	test_grep "put another file in its place" err &&
+	test "$(stat -c "%a %u" race/theirs)" = "600 0"
+'
+
 test_expect_success NONROOT 'somebody else cannot be given a file: reported, nothing changed' '
 	mkdir theirs && chmod 777 theirs && cp "$top_srcdir/scripts/ecl-apply-files" . && chmod 755 . &&
 	state=$(file x) && event "file:$TRASH/theirs/f" "$(sed "s/\"uid\":[0-9]*/\"uid\":12345/" <<<"$state")" >plan && chmod 644 plan &&
