@@ -87,11 +87,45 @@ nearest_offer(struct nearest *b, double score, uint64_t seq)
 	return (0);
 }
 
+/* Whether each is better than the one before: then it is a heap, too. */
+static bool
+ascends(const struct nearest *b)
+{
+	size_t i;
+
+	for (i = 1; i < b->n && is_worse(&b->hit[i - 1], &b->hit[i]); i++)
+		;
+	return (i >= b->n);
+}
+
+/* The best of both, which ascend, without the log k of each.  Return 0, or -1 where memory ran out. */
+static int
+merge_in_order(struct nearest *b, const struct nearest *more)
+{
+	size_t n = b->n + more->n < b->k ? b->n + more->n : b->k, i = b->n, k = more->n, at;
+	struct nearest_hit *hit;
+
+	if ((hit = malloc(n * sizeof(*hit))) == NULL)
+		return (-1);
+	for (at = n; at > 0;) {
+		if (k == 0 || (i > 0 && is_worse(&more->hit[k - 1], &b->hit[i - 1])))
+			hit[--at] = b->hit[--i];
+		else
+			hit[--at] = more->hit[--k];
+	}
+	free(b->hit);
+	b->hit = hit;
+	b->n = b->cap = n;
+	return (0);
+}
+
 int
 nearest_merge(struct nearest *b, const struct nearest *more)
 {
 	size_t i;
 
+	if (more->n > 0 && ascends(b) && ascends(more))
+		return (merge_in_order(b, more));
 	for (i = 0; i < more->n; i++) {
 		if (nearest_offer(b, more->hit[i].score, more->hit[i].seq) != 0)
 			return (-1);
@@ -110,8 +144,18 @@ best_first(const void *a, const void *b)
 void
 nearest_sort(struct nearest *b)
 {
-	if (b->n > 1)
+	struct nearest_hit hit;
+	size_t i;
+
+	if (b->n > 1 && !ascends(b)) {
 		qsort(b->hit, b->n, sizeof(*b->hit), best_first);
+		return;
+	}
+	for (i = 0; i < b->n / 2; i++) {
+		hit = b->hit[i];
+		b->hit[i] = b->hit[b->n - 1 - i];
+		b->hit[b->n - 1 - i] = hit;
+	}
 }
 
 /* ---- a scan ---- */
@@ -278,7 +322,7 @@ run(void *job)
 	p->failed = p->scan->s->code != NULL && nearest_pool_init(&p->pool, p->best.k) != 0;
 	scan_blocks(p);
 	if (p->pool.hit != NULL) {
-		p->failed = p->failed || nearest_pool_offer(&p->pool, &p->best) != 0;
+		p->failed = p->failed || nearest_pool_take(&p->pool, &p->best) != 0;
 		nearest_pool_release(&p->pool);
 	}
 }

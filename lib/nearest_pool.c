@@ -32,15 +32,13 @@ nearest_pool_release(struct nearest_pool *p)
 	*p = (struct nearest_pool){0};
 }
 
-/* Keep the best. */
-static void
-sort_out(struct nearest_pool *p)
+/* How many there are of each distance.  Return the farthest. */
+static unsigned
+count(struct nearest_pool *p)
 {
-	size_t left = p->k, equal, n = 0, i;
 	unsigned d, far = 0;
+	size_t i;
 
-	if (p->n <= p->k)
-		return;
 	for (i = 0; i < p->n; i++) {
 		d = (unsigned)-p->hit[i].score;
 		far = d > far ? d : far;
@@ -48,6 +46,19 @@ sort_out(struct nearest_pool *p)
 	memset(p->count, 0, (far + 1) * sizeof(*p->count));
 	for (i = 0; i < p->n; i++)
 		p->count[(unsigned)-p->hit[i].score]++;
+	return (far);
+}
+
+/* Keep the best. */
+static void
+sort_out(struct nearest_pool *p)
+{
+	size_t left = p->k, equal, n = 0, i;
+	unsigned d;
+
+	if (p->n <= p->k)
+		return;
+	count(p);
 	for (d = 0; p->count[d] < left; d++)
 		left -= p->count[d];
 	p->bar = (uint16_t)d;
@@ -76,14 +87,22 @@ nearest_pool_add(struct nearest_pool *p, const uint16_t *distance, uint32_t near
 }
 
 int
-nearest_pool_offer(struct nearest_pool *p, struct nearest *best)
+nearest_pool_take(struct nearest_pool *p, struct nearest *best)
 {
+	uint32_t *at = p->count, far, d, sum = 0;
 	size_t i;
 
 	sort_out(p);
-	for (i = 0; i < p->n; i++) {
-		if (nearest_offer(best, p->hit[i].score, p->hit[i].seq) != 0)
-			return (-1);
-	}
+	if (p->n == 0)
+		return (0);
+	if ((best->hit = malloc(p->n * sizeof(*best->hit))) == NULL)
+		return (-1);
+	best->n = best->cap = p->n;
+	far = count(p);
+	/* Where those of each distance begin: the farthest first. */
+	for (d = far + 1; d-- > 0; sum += at[d], at[d] = sum - at[d])
+		;
+	for (i = 0; i < p->n; i++)
+		best->hit[at[(unsigned)-p->hit[i].score]++] = p->hit[i];
 	return (0);
 }

@@ -22,7 +22,7 @@ void nearest_pool_release(struct nearest_pool *p);
 /** nearest_pool_add(p, distance, near, seq): of the 32 distances of ${seq} and those behind it those whose bit is set in ${near}.  Calls go up. */
 void nearest_pool_add(struct nearest_pool *p, const uint16_t *distance, uint32_t near, uint64_t seq);
 
-/** nearest_pool_offer(p, best): offer the best ${k} to ${best}, of equal ones the newest.  Return 0, or -1 where memory ran out. */
-int nearest_pool_offer(struct nearest_pool *p, struct nearest *best);
+/** nearest_pool_take(p, best): put the best ${k}, of equal ones the newest, into ${best}, which is empty: the better the later.  Return 0, or -1 where memory ran out. */
+int nearest_pool_take(struct nearest_pool *p, struct nearest *best);
 
 #endif

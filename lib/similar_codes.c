@@ -5,18 +5,23 @@
 #include <stdlib.h>
 
 #include "column.h"
+#include "crew.h"
 #include "dot.h"
 #include "similar_impl.h"
 #include "worker.h"
 
 #include "banned.h"
 
-/* Of the ten nearest rows of a million, 99 of 100 are among the 2,000 whose codes are the nearest; the more rows there are, the more of them are as near by chance. */
+/*
+ * Of the ten nearest rows of a million, 99 of 100 are among the 1,250 whose codes are the nearest; the more rows there are, the more of them are
+ * as near by chance.  To look at one costs as much as a thousand codes.
+ */
 #define PER_ANSWER 4u
-#define PER_ROOT 2 /* of the number of rows */
+#define PER_ROOT 1.25 /* of the number of rows */
 #define FEW 50000u /* rows that are all compared */
 #define LOOK 32u   /* rows that are compared, chunk by chunk, while one of them is read for itself */
-#define PART 512u  /* rows that a thread looks at, at a time */
+#define PART 512u  /* rows that a thread looks at, at a time, at most */
+#define PART_MIN 128u /* for fewer no thread is worth its start */
 #define UNKNOWN (-2.0) /* in place of a cosine */
 
 static size_t
@@ -62,7 +67,7 @@ struct look {
 	struct similar *s;
 	const struct code_query *code;
 	struct nearest_hit *some; /* by row; their scores become cosines, or UNKNOWN */
-	size_t n;
+	size_t n, part;	/* rows that a thread looks at, at a time */
 	bool failed;	       /* memory ran out */
 };
 
@@ -104,7 +109,7 @@ static void
 look_at_part(void *arg, size_t part)
 {
 	struct look *look = arg;
-	size_t from = part * PART, to = look->n - from < PART ? look->n : from + PART, i, n = 0;
+	size_t from = part * look->part, to = look->n - from < look->part ? look->n : from + look->part, i, n = 0;
 	struct looker l = {.look = look, .vectors = vectors_clone(look->s->vectors), .row = malloc(look->s->width), .bits = malloc(look->code->bytes)};
 	size_t *later = malloc((to - from) * sizeof(*later));
 
@@ -124,14 +129,23 @@ out:	free(later);
 	vectors_free(l.vectors);
 }
 
+/* All processors have some. */
+static size_t
+part_of(size_t n)
+{
+	size_t part = n / crew_processors() + 1;
+
+	return (part > PART ? PART : part < PART_MIN ? PART_MIN : part);
+}
+
 static int
 look_at_some(struct similar_search *r, const struct code_query *code, struct nearest_hit *some, size_t n, struct err *e)
 {
-	struct look look = {.s = r->s, .code = code, .some = some, .n = n};
+	struct look look = {.s = r->s, .code = code, .some = some, .n = n, .part = part_of(n)};
 	const struct nearest_hit *hit;
 
 	qsort(some, n, sizeof(*some), by_row);
-	worker_share(look_at_part, &look, (n + PART - 1) / PART);
+	worker_share(look_at_part, &look, (n + look.part - 1) / look.part);
 	if (look.failed)
 		return (err_mem(e));
 	for (hit = some; hit < some + n; hit++) {
