@@ -45,51 +45,16 @@ merkle_node(const uint8_t l[SHA256_SIZE], const uint8_t r[SHA256_SIZE], uint8_t 
 	sha256(both, sizeof(both), out);
 }
 
-/* Messages in hand of prefixed(). */
-#define AT_ONCE 32
-
-/* SHA-256(prefix || in[i]) of ${n} inputs of ${len} bytes, 32 or 64. */
-static void
-prefixed(uint8_t prefix, const uint8_t *in, size_t len, size_t n, uint8_t *out)
-{
-	uint8_t message[AT_ONCE][128] __attribute__((aligned(16)));
-	struct sha256_part part[AT_ONCE];
-	size_t blocks = len == 32 ? 1 : 2, bits = 8 * (1 + len), now, i, j;
-
-	for (i = 0; i < n && i < AT_ONCE; i++) {
-		for (j = 0; j < sizeof(message[i]); j += 16)
-			memset(message[i] + j, 0, 16); /* in one piece it would be `rep stos', which is slow to start */
-		message[i][0] = prefix;
-		message[i][1 + len] = 0x80;
-		message[i][64 * blocks - 2] = (uint8_t)(bits >> 8);
-		message[i][64 * blocks - 1] = (uint8_t)bits;
-		part[i].p = message[i];
-		part[i].blocks = blocks;
-	}
-	for (; n > 0; n -= now, in += now * len) {
-		now = n < AT_ONCE ? n : AT_ONCE;
-		for (i = 0; i < now; i++) {
-			memcpy(message[i] + 1, in + i * len, 32);
-			if (len == 64)
-				memcpy(message[i] + 33, in + i * len + 32, 32);
-			sha256_start(part[i].state);
-		}
-		sha256_compress_many(part, now);
-		for (i = 0; i < now; i++, out += SHA256_SIZE)
-			sha256_digest(part[i].state, out);
-	}
-}
-
 void
 merkle_leaves(const uint8_t *hashes, size_t n, uint8_t *out)
 {
-	prefixed(0x00, hashes, SHA256_SIZE, n, out);
+	sha256_prefixed(0x00, hashes, 1, n, out);
 }
 
 void
 merkle_pairs(const uint8_t *nodes, size_t n, uint8_t *out)
 {
-	prefixed(0x01, nodes, (size_t)2 * SHA256_SIZE, n, out);
+	sha256_prefixed(0x01, nodes, 2, n, out);
 }
 
 void

@@ -77,12 +77,12 @@ static const struct choice {
 	bool loads;
 } choices[] = {
 #ifdef SHA256_X86
-    {{"sha-ni", sha256_compress_ni, sha256_finish_ni, sha256_lanes_ni, sha256_messages_ni}, cpu_has_sha, false},
-    {{"avx2+libcrypto", sha256_compress_crypto, NULL, sha256_lanes_avx2, NULL}, have_avx2_and_crypto, true},
-    {{"avx2", compress_portable, NULL, sha256_lanes_avx2, NULL}, cpu_has_avx2, false},
+    {{"sha-ni", sha256_compress_ni, sha256_finish_ni, sha256_lanes_ni, sha256_messages_ni, sha256_prefixed_ni}, cpu_has_sha, false},
+    {{"avx2+libcrypto", sha256_compress_crypto, NULL, sha256_lanes_avx2, NULL, NULL}, have_avx2_and_crypto, true},
+    {{"avx2", compress_portable, NULL, sha256_lanes_avx2, NULL, NULL}, cpu_has_avx2, false},
 #endif
-    {{"libcrypto", sha256_compress_crypto, NULL, NULL, NULL}, sha256_load_crypto, true},
-    {{"portable", compress_portable, NULL, NULL, NULL}, have_always, false},
+    {{"libcrypto", sha256_compress_crypto, NULL, NULL, NULL, NULL}, sha256_load_crypto, true},
+    {{"portable", compress_portable, NULL, NULL, NULL, NULL}, have_always, false},
 };
 
 static const struct sha256_engine *

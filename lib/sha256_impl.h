@@ -23,6 +23,9 @@ struct sha256_engine {
 
 	/* Whole messages, their digests to ${out}, which lies apart from them.  NULL: by their parts. */
 	void (*messages)(const struct sha256_msg *msg, size_t n, uint8_t (*out)[SHA256_SIZE]);
+
+	/* sha256_prefixed().  NULL: by parts. */
+	void (*prefixed)(uint8_t prefix, const uint8_t *in, size_t hashes, size_t n, uint8_t *out);
 };
 
 /** sha256_chosen(): the engine in use.  O(1). */
@@ -104,6 +107,9 @@ void sha256_lanes_ni(struct sha256_part *part, size_t n);
 
 /** sha256_messages_ni(msg, n, out): their digests, on the same. */
 void sha256_messages_ni(const struct sha256_msg *msg, size_t n, uint8_t (*out)[SHA256_SIZE]);
+
+/** sha256_prefixed_ni(): sha256_prefixed(), on the same. */
+void sha256_prefixed_ni(uint8_t prefix, const uint8_t *in, size_t hashes, size_t n, uint8_t *out);
 
 /** sha256_lanes_avx2(part, n): sha256_compress_many() on a processor that has AVX2. */
 void sha256_lanes_avx2(struct sha256_part *part, size_t n);

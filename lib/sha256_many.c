@@ -63,3 +63,45 @@ sha256_many(const struct sha256_msg *msg, size_t n)
 			memcpy(msg[i].out, out[i], SHA256_SIZE);
 	}
 }
+
+#define TREE_AT_ONCE 32
+
+/* The same for an engine that knows of blocks only: SHA-256(prefix || in[i]) of ${n} inputs of ${len} bytes, 32 or 64. */
+static void
+prefixed_by_parts(uint8_t prefix, const uint8_t *in, size_t len, size_t n, uint8_t *out)
+{
+	uint8_t message[TREE_AT_ONCE][2 * BLOCK] __attribute__((aligned(16)));
+	struct sha256_part part[TREE_AT_ONCE];
+	size_t blocks = len == 32 ? 1 : 2, bits = 8 * (1 + len), now, i;
+
+	for (i = 0; i < n && i < TREE_AT_ONCE; i++) {
+		memset(message[i], 0, sizeof(message[i]));
+		message[i][0] = prefix;
+		message[i][1 + len] = 0x80;
+		message[i][BLOCK * blocks - 2] = (uint8_t)(bits >> 8);
+		message[i][BLOCK * blocks - 1] = (uint8_t)bits;
+		part[i].p = message[i];
+		part[i].blocks = blocks;
+	}
+	for (; n > 0; n -= now, in += now * len) {
+		now = n < TREE_AT_ONCE ? n : TREE_AT_ONCE;
+		for (i = 0; i < now; i++) {
+			memcpy(message[i] + 1, in + i * len, len);
+			sha256_start(part[i].state);
+		}
+		sha256_compress_many(part, now);
+		for (i = 0; i < now; i++, out += SHA256_SIZE)
+			sha256_digest(part[i].state, out);
+	}
+}
+
+void
+sha256_prefixed(uint8_t prefix, const uint8_t *in, size_t hashes, size_t n, uint8_t *out)
+{
+	const struct sha256_engine *e = sha256_chosen();
+
+	if (e->prefixed != NULL)
+		e->prefixed(prefix, in, hashes, n, out);
+	else
+		prefixed_by_parts(prefix, in, hashes * SHA256_SIZE, n, out);
+}

@@ -34,4 +34,11 @@ void sha256_compress_many(struct sha256_part *part, size_t n);
  */
 void sha256_many(const struct sha256_msg *msg, size_t n);
 
+/**
+ * sha256_prefixed(prefix, in, hashes, n, out):
+ * ${n} digests, of ${prefix} and the next ${hashes} hashes of ${in} each, 1 or 2: the leaves and nodes of a Merkle tree.  ${out} may be
+ * ${in}.  O(n), allocates nothing.
+ */
+void sha256_prefixed(uint8_t prefix, const uint8_t *in, size_t hashes, size_t n, uint8_t *out);
+
 #endif

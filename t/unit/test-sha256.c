@@ -230,6 +230,39 @@ test_finish(const char *name, const uint8_t *data)
 	ok(memcmp(want, have, SHA256_SIZE) != 0, "%s: the length has more than 32 bits", name);
 }
 
+#define TREE 70
+
+/* Leaves and nodes of trees, any number of them, also where they came from. */
+static void
+test_prefixed(const char *name)
+{
+	static uint8_t in[TREE][2 * SHA256_SIZE], out[TREE + 1][SHA256_SIZE], message[1 + 2 * SHA256_SIZE], want[SHA256_SIZE];
+	unsigned bad = 0, beyond = 0;
+	size_t hashes, n, i, len;
+
+	for (hashes = 1; hashes <= 2; hashes++) {
+		len = hashes * SHA256_SIZE;
+		for (n = 0; n < TREE; n++) {
+			for (i = 0; i < sizeof(in); i++)
+				in[i / sizeof(in[0])][i % sizeof(in[0])] = (uint8_t)(i * 167 + n * 31 + (i >> 5) * 3 + hashes);
+			memset(out, 0x5a, sizeof(out));
+			sha256_prefixed((uint8_t)(n + 250), in[0], hashes, n, out[0]);
+			for (i = 0; i < n; i++) {
+				message[0] = (uint8_t)(n + 250);
+				memcpy(message + 1, in[0] + i * len, len);
+				reference(message, 1 + len, want);
+				bad += memcmp(out[i], want, SHA256_SIZE) != 0;
+			}
+			for (i = 0; i < SHA256_SIZE; i++)
+				beyond += out[n][i] != 0x5a;
+			sha256_prefixed((uint8_t)(n + 250), in[0], hashes, n, in[0]);
+			bad += memcmp(in[0], out[0], n * SHA256_SIZE) != 0;
+		}
+	}
+	ok(bad == 0, "%s: a byte and one or two hashes, 0 to %d at a time, also in their place", name, TREE - 1);
+	ok(beyond == 0, "%s: and nothing behind their digests", name);
+}
+
 static void
 test_choice(void)
 {
@@ -268,6 +301,7 @@ main(void)
 		test_many_in_place(engines[i], data);
 		test_parts(engines[i], data, seed);
 		test_finish(engines[i], data);
+		test_prefixed(engines[i]);
 	}
 	return (tap_done());
 }
