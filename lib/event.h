@@ -22,6 +22,7 @@
 #define EVENT_NONE UINT64_MAX	  /* no seq: a parent of null */
 #define EVENT_NO_LOGIN UINT32_MAX /* no login: absent, as in /proc/self/loginuid */
 #define EVENT_TAIL 75		  /* bytes of `,"hash":"<64 hex>"}` */
+#define EVENT_LINE_MIN 200	  /* and at least: no line is so short */
 #define EVENT_LINE_MAX 1040000	  /* bytes of a stored line, LF not counted */
 #define EVENT_INPUT_MAX 1000000	  /* bytes of a user's line, before and after canonicalisation and defaults */
 #define ELEMENT_MAX 512		  /* bytes of an element's name */

@@ -26,8 +26,7 @@
 #define TIME_LEN ((size_t)TIME_SIZE - 1)
 #define WAYS 2		/* forms that a line is tried with */
 #define TRUST 4		/* failures after which a form is replaced */
-#define NEAR 128	/* bytes that may be read from where they were asked for */
-#define TAIL_NEAR 256	/* as many as follow the name of the member parent, and some */
+#define NEAR 64		/* bytes that are read from where they were asked for, at most: up to the LF, and so much behind it */
 
 #define ELEMENT "\",\"element\":\""
 #define ACTION "\",\"action\":\""
@@ -36,6 +35,7 @@
 #define HASH "\",\"hash\":\""
 #define END "\"}\n"
 #define LEN(literal) (sizeof(literal) - 1)
+#define TAIL (LEN(PREV) + HEX + LEN(HASH) + HEX + LEN(END) - 1) /* what follows the parent, without LF */
 
 void
 event_skim_reset(struct event_skim *s)
@@ -265,24 +265,24 @@ skip_number(const char *p)
 	return (n - 1 >= 15 ? NULL : p + 1 + n);
 }
 
-/* Where the form, tried at ${p}, ends; else NULL.  The places of its pieces are in ${at}.  What follows a string or number is for the next piece to see. */
+/*
+ * Where the form, tried at ${p}, ends; else NULL.  The places of its pieces are in ${at}.  What follows a string or number is for the next piece to
+ * see.  No piece has an LF: nobody comes behind that of the line.
+ */
 SKIM_INLINE const char *
-match_form(const struct skim_form *f, const char *p, const char *limit, const char *at[SKIM_PIECES])
+match_form(const struct skim_form *f, const char *p, const char *at[SKIM_PIECES])
 {
-	const struct skim_piece *piece;
+	const struct skim_piece *piece, *end = f->piece + f->n;
 	uint32_t special;
-	unsigned i;
 
-	for (i = 0; i < f->n; i++) {
-		piece = &f->piece[i];
-		if (p > limit || (same32(p, piece->text) & piece->mask) != piece->mask)
+	for (piece = f->piece; piece < end; piece++) {
+		if ((~same32(p, piece->text) & piece->mask) != 0)
 			return (NULL);
-		at[i] = p;
+		*at++ = p;
 		p += piece->len;
 		if (piece->kind == SKIM_TEXT) {
 			while ((special = special32(p)) == 0)
-				if ((p += 32) > limit)
-					return (NULL);
+				p += 32;
 			p += _tzcnt_u32(special);
 		} else if (piece->kind == SKIM_NUMBER && (p = skip_number(p)) == NULL)
 			return (NULL);
@@ -321,35 +321,31 @@ read_parent(const char *p, uint64_t *ret)
 	return (p + n);
 }
 
-/* The end of the line from ${p} on, behind the parent: prev is the hash before, and some hash follows.  Return where its LF is, or NULL. */
-SKIM_INLINE const char *
-match_tail(const struct event_skim *s, const char *p)
+/* Whether the line that ends in ${tail}, behind the parent, has the hash before as its prev, and some hash. */
+SKIM_INLINE bool
+match_tail(const struct event_skim *s, const char *tail)
 {
-	const char *prev = p + LEN(PREV);
+	const char *prev = tail + LEN(PREV), *hash = prev + HEX;
 
-	if (memcmp(p, PREV, LEN(PREV)) != 0 || (same32(prev, s->hash) & same32(prev + 32, s->hash + 32)) != UINT32_MAX)
-		return (NULL);
-	p = prev + HEX;
-	if (memcmp(p, HASH, LEN(HASH)) != 0 || memcmp(p + LEN(HASH) + HEX, END, LEN(END)) != 0)
-		return (NULL);
-	return (p + LEN(HASH) + HEX + LEN(END) - 1);
+	return (memcmp(tail, PREV, LEN(PREV)) == 0 && (same32(prev, s->hash) & same32(prev + 32, s->hash + 32)) == UINT32_MAX &&
+	    memcmp(hash, HASH, LEN(HASH)) == 0 && memcmp(hash + LEN(HASH) + HEX, END, LEN(END)) == 0);
 }
 
-/* The element's name at ${p}.  Return its end, or NULL where it is not plain. */
+/* The element's name at ${p}.  Return its end, or NULL where it is not plain, or one of ecl's own. */
 SKIM_INLINE const char *
-skip_name(const char *p, const char *limit)
+skip_name(const char *p)
 {
 	const char *from = p;
 	uint32_t special;
 
+	if (memcmp(p, "ecl:", 4) == 0)
+		return (NULL);
 	do {
-		if (p > limit)
-			return (NULL);
 		special = special32(p) |
 		    (uint32_t)_mm256_movemask_epi8(
 			_mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)(const void *)p), _mm256_set1_epi8(0x7f)));
 		p += special == 0 ? 32 : _tzcnt_u32(special);
-	} while (special == 0 && p - from <= ELEMENT_MAX);
+	} while (special == 0);
 	return (p == from || p - from > ELEMENT_MAX ? NULL : p);
 }
 
@@ -366,15 +362,16 @@ fill_in(const struct skim_form *f, const char *p, const char *const at[SKIM_PIEC
 }
 
 SKIM bool
-event_skim(struct event_skim *s, const char *line, const char *end, struct event *ret, size_t *ret_len)
+event_skim(struct event_skim *s, struct span line, size_t room, struct event *ret)
 {
-	const char *at[SKIM_PIECES], *limit, *p, *time, *behind, *lf;
+	const char *at[SKIM_PIECES], *tail = line.p + line.len - TAIL, *p, *time, *behind;
 	struct skim_form *f, *last;
 
-	if (!s->known || end - line < NEAR || (same32(line, s->front) & s->front_mask) != s->front_mask)
+	if (!s->known || line.len < EVENT_LINE_MIN || line.len > EVENT_LINE_MAX || room < line.len + NEAR)
 		return (false);
-	limit = end - NEAR;
-	time = p = line + s->front_len;
+	if (!match_tail(s, tail) || (~same32(line.p, s->front) & s->front_mask) != 0)
+		return (false);
+	time = p = line.p + s->front_len;
 	ret->time_us = s->time_us;
 	if (same32(p, s->time) != UINT32_MAX && (event_time_read(p, &ret->time_us) != 0 || ret->time_us < s->time_us))
 		return (false);
@@ -382,24 +379,21 @@ event_skim(struct event_skim *s, const char *line, const char *end, struct event
 	if (memcmp(p, ELEMENT, LEN(ELEMENT)) != 0)
 		return (false);
 	ret->element.p = p += LEN(ELEMENT);
-	if ((behind = skip_name(p, limit)) == NULL || behind > limit || event_reserved((struct span){p, (size_t)(behind - p)}))
+	if ((behind = skip_name(p)) == NULL)
 		return (false);
 	ret->element.len = (size_t)(behind - p);
 	f = forms_of(s, behind);
-	for (last = f + WAYS - 1; f->n == 0 || (p = match_form(f, behind, limit, at)) == NULL; f++)
+	for (last = f + WAYS - 1; f->n == 0 || (p = match_form(f, behind, at)) == NULL; f++)
 		if (f == last)
 			return (false);
-	if (end - p < TAIL_NEAR)
-		return (false);
 	f->trust = TRUST;
-	if ((p = read_parent(p, &ret->parent)) == NULL || (lf = match_tail(s, p)) == NULL || lf - line > EVENT_LINE_MAX)
+	if (read_parent(p, &ret->parent) != tail)
 		return (false);
 	fill_in(f, behind, at, ret);
-	*ret_len = (size_t)(lf - line);
 	ret->seq = ++s->seq;
 	s->time_us = ret->time_us;
 	s->time = time;
-	s->hash = lf - LEN(END) + 1 - HEX;
+	s->hash = tail + LEN(PREV) + HEX + LEN(HASH);
 	next_front(s);
 	return (true);
 }
@@ -407,9 +401,9 @@ event_skim(struct event_skim *s, const char *line, const char *end, struct event
 #else
 
 bool
-event_skim(struct event_skim *s, const char *line, const char *end, struct event *ret, size_t *ret_len)
+event_skim(struct event_skim *s, struct span line, size_t room, struct event *ret)
 {
-	(void)s, (void)line, (void)end, (void)ret, (void)ret_len;
+	(void)s, (void)line, (void)room, (void)ret;
 	return (false);
 }
 

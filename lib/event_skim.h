@@ -55,13 +55,13 @@ struct event_skim {
 void event_skim_reset(struct event_skim *s);
 
 /**
- * event_skim(s, p, end, ret, ret_len):
- * Whether the line at ${p}, some of the bytes up to ${end}, is surely one that event_parse() takes and that follows the line before: the
- * next seq, a time that is not earlier, and prev that is its hash, as text.  Then its length without LF is in ${*ret_len}, and of ${ret} are
- * filled in: seq, time_us, element, action, state and parent.  Its own hash is neither looked at nor computed: it may be any 64 bytes.  False
- * says nothing: event_parse() decides.  The line before must still be where it was.  O(len).
+ * event_skim(s, line, room, ret):
+ * Whether ${line}, at whose end an LF is looked for, is surely one that event_parse() takes and that follows the line before: the next
+ * seq, a time that is not earlier, and prev that is its hash, as text.  Then of ${ret} are filled in: seq, time_us, element, action, state
+ * and parent.  Its own hash is neither looked at nor computed: it may be any 64 bytes.  False says nothing: event_parse() decides.  ${room}
+ * bytes may be read from line.p on; in the last lines of them nothing is taken.  The line before must still be where it was.  O(len).
  */
-bool event_skim(struct event_skim *s, const char *p, const char *end, struct event *ret, size_t *ret_len);
+bool event_skim(struct event_skim *s, struct span line, size_t room, struct event *ret);
 
 /** event_skim_learn(s, line, ev): ${line}, without its LF, was parsed into ${ev}: it is the line before now, and others may look like it.  O(len). */
 void event_skim_learn(struct event_skim *s, struct span line, const struct event *ev);

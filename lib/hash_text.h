@@ -49,9 +49,20 @@ static inline bool
 hash_text_is(const char *p, const uint8_t hash[SHA256_SIZE])
 {
 	char text[HASH_TEXT];
+#ifdef __SSE2__
+	__m128i same = _mm_set1_epi8(-1);
+	size_t i;
+
+	hash_text_put(text, hash);
+	for (i = 0; i < HASH_TEXT; i += 16)
+		same = _mm_and_si128(same, _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)(p + i)),
+					       _mm_loadu_si128((const __m128i *)(const void *)(text + i))));
+	return (_mm_movemask_epi8(same) == 0xffff);
+#else
 
 	hash_text_put(text, hash);
 	return (memcmp(p, text, HASH_TEXT) == 0);
+#endif
 }
 
 #endif

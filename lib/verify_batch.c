@@ -94,16 +94,18 @@ follows(struct verify_batch *b, struct span line, const struct event *ev, const 
 static size_t
 check_line(struct verify_batch *b, const char *p, const char *prev)
 {
-	const char *end = b->data + b->len, *lf;
+	size_t left = (size_t)(b->data + b->len - p);
 	uint64_t offset = b->offset + (uint64_t)(p - b->data);
+	struct span line = {p, 0};
 	struct json_fault f;
 	struct event ev;
-	struct span line = {p, 0};
+	const char *lf;
 
-	if (!event_skim(&b->skim, p, end, &ev, &line.len)) {
-		if ((lf = memchr(p, '\n', (size_t)(end - p))) == NULL)
-			return (0);
-		line.len = (size_t)(lf - p);
+	/* Found first, and not by reading up to it: so the processor begins with the next line before it is done with this one. */
+	if (left <= EVENT_LINE_MIN || (lf = memchr(p + EVENT_LINE_MIN, '\n', left - EVENT_LINE_MIN)) == NULL)
+		return (0);
+	line.len = (size_t)(lf - p);
+	if (!event_skim(&b->skim, line, left, &ev)) {
 		if (event_parse(line, &ev, &f) != 0 || !follows(b, line, &ev, prev))
 			return (0);
 		event_skim_learn(&b->skim, line, &ev);

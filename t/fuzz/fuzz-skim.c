@@ -66,7 +66,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static char space[300]; /* so that the end of the text is no reason */
-	char *line;
+	char *line, *lf;
 	uint8_t hash[SHA256_SIZE] = {1};
 	struct buf log = BUF_INIT;
 	struct event before, ev, strict;
@@ -84,8 +84,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	event_skim_learn(&skim, (struct span){log.data, first - 1}, &before);
 	buf_add(&log, space, data[1] < 200 ? sizeof(space) : 0);
 	line = change((struct span){log.data + first, log.len - first}, data, size, &len);
-	if (event_skim(&skim, line, line + len, &ev, &n)) {
-		MUST(n < len && line[n] == '\n' && n > EVENT_TAIL);
+	if (len > EVENT_LINE_MIN && (lf = memchr(line + EVENT_LINE_MIN, '\n', len - EVENT_LINE_MIN)) != NULL &&
+	    event_skim(&skim, (struct span){line, (size_t)(lf - line)}, len, &ev)) {
+		n = (size_t)(lf - line);
 		memset(line + n - 66, '0', 64); /* its own hash may be any bytes */
 		MUST(event_parse((struct span){line, n}, &strict, &f) == 0);
 		MUST(strict.seq == before.seq + 1 && strict.time_us >= before.time_us && memcmp(strict.prev, before.hash, SHA256_SIZE) == 0);

@@ -181,14 +181,14 @@ skim(const struct text *t, struct event_skim *s, unsigned *taken, unsigned *wron
 			mutate(p, &len, changed);
 			memset(changed + len, ' ', 300); /* what is behind it */
 			memcpy(&copy, s, line_before);
-			if (event_skim(s, changed, changed + len + 300, &ev, &len))
-				*wrong += !agrees(changed, len, &ev, &before);
+			if (event_skim(s, (struct span){changed, len - 1}, len + 300, &ev))
+				*wrong += !agrees(changed, len - 1, &ev, &before);
 			memcpy(s, &copy, line_before);
 		}
-		if (event_skim(s, p, t->buf.data + t->buf.len, &ev, &len)) {
+		if (event_skim(s, (struct span){p, n - 1}, t->buf.len - t->at[i], &ev)) {
 			*taken += 1;
 			memcpy(changed, p, n);
-			*wrong += len + 1 != n || !agrees(changed, len, &ev, &before);
+			*wrong += !agrees(changed, n - 1, &ev, &before);
 		} else if (event_parse((struct span){p, n - 1}, &ev, &f) == 0)
 			event_skim_learn(s, (struct span){p, n - 1}, &ev);
 		else
@@ -222,10 +222,10 @@ test_ends(void)
 {
 	static struct event_skim s;
 	struct text t = {.buf = BUF_INIT};
-	unsigned taken = 0, wrong = 0;
 	struct json_fault f;
+	unsigned taken = 0;
 	struct event ev;
-	size_t cut, len;
+	size_t cut;
 	char *copy;
 
 	make(&t, 5, 1);
@@ -237,13 +237,10 @@ test_ends(void)
 		if (event_parse((struct span){copy, t.at[1] - 1}, &ev, &f) != 0)
 			abort();
 		event_skim_learn(&s, (struct span){copy, t.at[1] - 1}, &ev);
-		if (event_skim(&s, copy + t.at[1], copy + cut, &ev, &len)) {
-			taken++;
-			wrong += len != t.at[2] - t.at[1] - 1;
-		}
+		taken += event_skim(&s, (struct span){copy + t.at[1], t.at[2] - t.at[1] - 1}, cut - t.at[1], &ev);
 		free(copy);
 	}
-	ok(wrong == 0 && (taken > 0 || !cpu_has_avx2()), "a line with any number of bytes behind it");
+	ok(taken > 0 || !cpu_has_avx2(), "a line with any number of bytes behind it");
 	buf_release(&t.buf);
 }
 
