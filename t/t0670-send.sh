@@ -245,6 +245,17 @@ test_expect_success 'who waited for the lock while the replica was adopted chang
 	nothing_left "$W" $blocks
 '
 
+test_expect_success 'a replica with more findings than are kept is not adopted, and the worst is named' '
+	ecl-init -q --backend copy --embedder none many
+	seq 1200 | jq -c "{element: \"a:\\(.)\", state: .}" | ecl-append -d many -q
+	ecl-init -q --replica --backend copy many.r
+	ecl-replay -d many | ecl-append -d many.r -q --replica
+	sed -i -e "2,1150s/create/cReate/" -e "\$d" many.r/live/.ecl/log/*
+	test_expect_code 1 ecl-init --adopt many.r 2>err
+	test_grep "not adopted: truncated: .ecl-verify. tells more" err
+	rm -r many many.r
+'
+
 test_expect_success 'the drill: the disk of A is gone, B goes on' '
 	for n in 0 2 3 4; do files_of "$(ecl-snap -d "$A" --path block-$n)" >files.$n; done
 	umount btrfs
