@@ -121,6 +121,13 @@ test_expect_success DPKG 'a ledger that is out of reach is reported and stops no
 	test_expect_code 2 ecl-hook-dpkg 2>err && test_expect_code 2 ecl-hook-dpkg now 2>err
 '
 
+test_expect_success 'the lines for apt and dpkg stop no installation when ecl is gone' '
+	ecl-hook-dpkg --help | sed -n "s/.*-Invoke { .\(.*\)\"; };/\1/p; s/^ *[a-z]*-invoke=//p" >lines && test_line_count = 4 lines &&
+	while read -r line; do
+		PATH=/usr/bin:/bin sh -c "! command -v ecl-hook-dpkg && $line" || return 1
+	done <lines
+'
+
 wait_for()
 {
 	local i
@@ -156,7 +163,10 @@ test_expect_success 'ecl-watch: many changes at once are one look; it ends with 
 	events looks:1 3 && test_grep "cat. has ended" err &&
 	ecl-query --history looks:1 | jq -e -s "all(.[]; .cause == \"watched\")" &&
 	test_expect_code 2 ecl-watch looks -- no-such-program 2>err && test_grep "no-such-program. is missing" err &&
-	test_expect_code 2 ecl-watch --settle x looks 2>err
+	for n in x 0 0.0; do
+		test_expect_code 2 ecl-watch --settle $n looks -- cat happens 2>err && test_grep "$n. is not a number" err || return 1
+	done &&
+	{ PATH=$TRASH/fake:$PATH ecl-watch --settle 0.1 --most 08 looks -- echo once 2>err || :; } && test_line_count = 1 err && events looks:1 5
 '
 
 net=ecl-test-$$
