@@ -56,6 +56,11 @@ test_expect_success git 'git: every change of every commit, in its time' '
 	echo "$(git -C repo rev-parse HEAD) third" >expect && test_cmp expect cause
 '
 
+test_expect_success git 'git: the events are UTF-8, whatever the locale' '
+	mkdir -p loc && { ! command -v localedef || localedef -i de_DE -f ISO-8859-1 loc/de_DE.ISO-8859-1 || :; } &&
+	ecl-import-git --all repo >expect && LOCPATH=$TRASH/loc LC_ALL=de_DE.ISO-8859-1 ecl-import-git --all repo >actual && test_cmp expect actual
+'
+
 test_expect_success git 'git: a merge is what it changed; a time that goes back is held; it goes on where it stopped' '
 	git -C repo checkout -q -b side && echo s >repo/side && commit side && git -C repo checkout -q main &&
 	echo m >repo/main && commit main -600 &&
