@@ -164,7 +164,7 @@ test_expect_success 'ecl-watch: many changes at once are one look; it ends with 
 	ecl-query --history looks:1 | jq -e -s "all(.[]; .cause == \"watched\")" &&
 	test_expect_code 2 ecl-watch looks -- no-such-program 2>err && test_grep "no-such-program. is missing" err &&
 	for n in x 0 0.0; do
-		test_expect_code 2 ecl-watch --settle $n looks -- cat happens 2>err && test_grep "$n. is not a number" err || return 1
+		test_expect_code 2 ecl-watch --settle $n looks -- echo once 2>err && test_grep "$n. is not a number" err || return 1
 	done &&
 	{ PATH=$TRASH/fake:$PATH ecl-watch --settle 0.1 --most 08 looks -- echo once 2>err || :; } && test_line_count = 1 err && events looks:1 5
 '
