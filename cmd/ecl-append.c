@@ -193,6 +193,8 @@ prepare(struct run *r, struct err *e)
 	for (i = 0; i < 2; i++)
 		if (text[i] != NULL)
 			*token[i] = (struct span){r->tokens.data + at[i], at[i + 1] - at[i]};
+	if (r->redact_key != NULL)
+		cli_no_core();
 	if (r->redact_key != NULL && redact_key(&r->redact, r->redact_key, r->cli.root, e) != 0)
 		return (-1);
 	if (r->rejects != NULL &&

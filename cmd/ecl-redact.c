@@ -132,6 +132,7 @@ main(int argc, char **argv)
 		redact_release(&r.redact);
 		return (r.cli.exit);
 	}
+	cli_no_core();
 	cli_stdin_is_terminal(&r.cli);
 	if (source_open(&s, "-", &e) != 0)
 		code = cli_error(&r.cli, &e);

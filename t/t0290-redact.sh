@@ -126,6 +126,19 @@ test_expect_success 'a key that others may read, that is short, missing, or in t
 	rm "$ECL_ROOT/live/key"
 '
 
+test_expect_success 'who has the key in memory leaves no core' '
+	mkfifo slow.key &&
+	for program in "ecl-append -q --redact p --redact-key slow.key -e n:1 -s 1" "ecl-redact --key slow.key p"; do
+		(ulimit -S -c unlimited 2>/dev/null; exec $program </dev/null) >/dev/null &
+		pid=$! &&
+		exec 7>slow.key &&
+		grep "^Max core file size *1  *1 " /proc/$pid/limits &&
+		cat key >&7 &&
+		exec 7>&- &&
+		wait $pid || return 1
+	done
+'
+
 test_expect_success 'usage' '
 	test_expect_code 2 ecl-append --redact p </dev/null 2>err &&
 	test_expect_code 2 ecl-append --redact-key key </dev/null 2>err &&
