@@ -122,7 +122,7 @@ find_block(const struct ask *a, const char *path, char ret[BLOCK_NAME_SIZE], str
 		rc = when_block(a->block, root->ledger->log, &blocks.list, a->now_us, &b, e);
 		if (rc == 0 && !blocks.present[b - blocks.list.block]) {
 			blocks_fate(&blocks, (size_t)(b - blocks.list.block), fate);
-			rc = err_set(e,
+			rc = err_no(e,
 			    "the snapshot of block '%s' %s: '--at %s' answers from the log",
 			    b->name, fate, b->name);
 		}
