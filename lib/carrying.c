@@ -33,7 +33,9 @@ check_receive(const struct carrying *c, const struct cli *cli)
 	if (c->is_unsigned == (c->vkeys > 0))
 		return (cli_usage(cli, c->is_unsigned ? "--unsigned does not go with --key"
 						      : "--receive needs '--key VKEY': whose word is taken? (or --unsigned: nobody's)"));
-	return (cli_stdin_is_terminal(cli) ? EXIT_ERROR : 0);
+	if (isatty(STDIN_FILENO))
+		return (cli_usage(cli, "standard input is a terminal, and nobody types a stream: 'ecl-snap --send BLOCK |' makes one"));
+	return (0);
 }
 
 int

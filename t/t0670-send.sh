@@ -175,6 +175,8 @@ test_expect_success 'a sender that would do harm, or no good, says so' '
 	test_grep "being pruned" err
 	python3 "$top_srcdir/t/on-terminal.py" -o out ecl-snap -d "$A" --send block-0 || :
 	test_grep "is a terminal" out
+	test_expect_code 2 python3 "$top_srcdir/t/on-terminal.py" -f 0,1,2 -o out ecl-snap -d "$B" --receive --unsigned
+	test_grep "standard input is a terminal, and nobody types a stream" out
 	ecl-init -q --backend copy --embedder none "$TRASH/copy"
 	ecl-snap -d copy -q
 	test_expect_code 2 ecl-snap -d copy --send now 2>err >out
