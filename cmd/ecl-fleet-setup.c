@@ -15,14 +15,10 @@ enum { OPT_CHECK = FLEET_OPT_OWN, OPT_MAX_BYTES, OPT_REPLICAS, OPT_STREAMS };
 
 static const struct cli_option options[] = {
 	{OPT_CHECK, "check", false},
-	{FLEET_OPT_CREDS, "creds", true},
 	{OPT_MAX_BYTES, "max-bytes", true},
 	{OPT_REPLICAS, "replicas", true},
-	{FLEET_OPT_STREAM, "stream", true},
 	{OPT_STREAMS, "streams", true},
-	{FLEET_OPT_TLS_CA, "tls-ca", true},
-	{FLEET_OPT_TLS_CERT, "tls-cert", true},
-	{FLEET_OPT_TLS_KEY, "tls-key", true},
+	FLEET_OPTIONS
 	{0, NULL, false},
 };
 
@@ -68,9 +64,9 @@ parse(struct job *j, char **argv)
 
 	cli_init(cli, "ecl-fleet-setup", help, argv);
 	j->streams = j->replicas = 1;
-	while (rc == 0 && (key = cli_next(cli, options)) != 0) {
-		if (key == -1 || fleet_cli_option(&j->fleet, key))
-			rc = key == -1 ? -1 : 0;
+	while (rc == 0 && (key = fleet_cli_next(&j->fleet, options)) != 0) {
+		if (key == -1)
+			rc = -1;
 		else if (key == OPT_CHECK)
 			j->plan.check = true;
 		else if (key == OPT_MAX_BYTES)
@@ -87,9 +83,7 @@ parse(struct job *j, char **argv)
 		return (cli_usage(cli, "--streams takes 1, 2, 4, 8, 16, 32 or 64"), -1);
 	if (j->replicas != 1 && j->replicas != 3 && j->replicas != 5)
 		return (cli_usage(cli, "--replicas takes 1, 3 or 5"), -1);
-	if (cli->noperands > 1)
-		return (cli_usage(cli, "one URL: several servers are parted by commas"), -1);
-	return (fleet_cli_check(&j->fleet, cli->operands[0]));
+	return (fleet_cli_check(&j->fleet, 1));
 }
 
 static void

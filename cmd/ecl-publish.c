@@ -15,13 +15,9 @@
 enum { OPT_FOLLOW = FLEET_OPT_OWN, OPT_HOST };
 
 static const struct cli_option options[] = {
-	{FLEET_OPT_CREDS, "creds", true},
 	{OPT_FOLLOW, "follow", false},
 	{OPT_HOST, "host", true},
-	{FLEET_OPT_STREAM, "stream", true},
-	{FLEET_OPT_TLS_CA, "tls-ca", true},
-	{FLEET_OPT_TLS_CERT, "tls-cert", true},
-	{FLEET_OPT_TLS_KEY, "tls-key", true},
+	FLEET_OPTIONS
 	{0, NULL, false},
 };
 
@@ -49,7 +45,6 @@ struct job {
 	const char *host;
 	char own_host[FLEET_HOST_MAX + 1];
 	char inbox[FLEET_HOST_MAX + 16];
-	int64_t start_ms;
 };
 
 static int
@@ -59,19 +54,13 @@ parse(struct job *j, char **argv)
 	int key;
 
 	cli_init(cli, "ecl-publish", help, argv);
-	while ((key = cli_next(cli, options)) > 0) {
-		if (fleet_cli_option(&j->fleet, key))
-			continue;
+	while ((key = fleet_cli_next(&j->fleet, options)) > 0) {
 		if (key == OPT_FOLLOW)
 			j->publish.follow = true;
 		if (key == OPT_HOST)
 			j->host = cli->value;
 	}
-	if (key == 0 && cli->noperands > 1) {
-		cli->exit = cli_usage(cli, "one URL: several servers are parted by commas");
-		return (-1);
-	}
-	return (key == 0 ? fleet_cli_check(&j->fleet, cli->operands[0]) : -1);
+	return (key == 0 ? fleet_cli_check(&j->fleet, 1) : -1);
 }
 
 static void
@@ -122,7 +111,6 @@ static void
 summary(const struct job *j)
 {
 	const struct fleet_publish *p = &j->publish;
-	double seconds = (double)(fleet_now_ms() - j->start_ms) / 1000;
 	struct buf hex = BUF_INIT;
 
 	if (cli_want_table(&j->cli)) {
@@ -133,9 +121,9 @@ summary(const struct job *j)
 		return;
 	buf_addhex(&hex, p->hash, SHA256_SIZE);
 	printf("{\"ledger\":\"%s\",\"subject\":\"%s\",\"stream\":\"%s\",\"events\":%" PRIu64 ",\"messages\":%" PRIu64 ",\"bytes\":%" PRIu64
-	       ",\"size\":%" PRIu64 ",\"head\":\"%s\",\"seconds\":%.3f,\"reconnects\":%" PRIu64 ",\"outage\":%.3f}\n",
-	    p->id, p->subject, p->stream, p->events, p->messages, p->bytes, p->size, buf_cstr(&hex), seconds, p->link->reconnects,
-	    (double)p->link->outage_ms / 1000);
+	       ",\"size\":%" PRIu64 ",\"head\":\"%s\",",
+	    p->id, p->subject, p->stream, p->events, p->messages, p->bytes, p->size, buf_cstr(&hex));
+	fleet_cli_print_link(&j->fleet);
 	buf_release(&hex);
 }
 
@@ -148,7 +136,6 @@ main(int argc, char **argv)
 
 	(void)argc;
 	fleet_cli_init(&j.fleet, &j.cli, NULL);
-	j.start_ms = fleet_now_ms();
 	if (parse(&j, argv) != 0)
 		return (j.cli.exit);
 	rc = run(&j, &e);

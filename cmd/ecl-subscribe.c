@@ -18,13 +18,9 @@
 enum { OPT_FOLLOW = FLEET_OPT_OWN, OPT_INTO };
 
 static const struct cli_option options[] = {
-	{FLEET_OPT_CREDS, "creds", true},
 	{OPT_FOLLOW, "follow", false},
 	{OPT_INTO, "into", true},
-	{FLEET_OPT_STREAM, "stream", true},
-	{FLEET_OPT_TLS_CA, "tls-ca", true},
-	{FLEET_OPT_TLS_CERT, "tls-cert", true},
-	{FLEET_OPT_TLS_KEY, "tls-key", true},
+	FLEET_OPTIONS
 	{0, NULL, false},
 };
 
@@ -54,7 +50,6 @@ struct job {
 	struct progress progress;
 	const char *filter;
 	char everything[FLEET_PREFIX_MAX + 3];
-	int64_t start_ms;
 	bool gone; /* nobody reads standard output any more */
 };
 
@@ -80,20 +75,13 @@ parse(struct job *j, char **argv)
 	int key;
 
 	cli_init(cli, "ecl-subscribe", help, argv);
-	while ((key = cli_next(cli, options)) > 0) {
-		if (fleet_cli_option(&j->fleet, key))
-			continue;
+	while ((key = fleet_cli_next(&j->fleet, options)) > 0) {
 		if (key == OPT_FOLLOW)
 			j->subscribe.follow = true;
 		if (key == OPT_INTO)
 			j->store.dir = cli->value;
 	}
-	if (key != 0)
-		return (-1);
-	cli->exit = EXIT_ERROR;
-	if (cli->noperands > 2)
-		return (cli_usage(cli, "a URL and a SUBJECT: several servers are parted by commas"), -1);
-	if (fleet_cli_check(&j->fleet, cli->operands[0]) != 0)
+	if (key != 0 || fleet_cli_check(&j->fleet, 2) != 0)
 		return (-1);
 	snprintf(j->everything, sizeof(j->everything), "%s.>", j->fleet.prefix);
 	j->filter = cli->noperands == 2 ? cli->operands[1] : j->everything;
@@ -177,11 +165,11 @@ summary(const struct job *j)
 			cli_info(&j->cli, "%" PRIu64 " events of %zu ledgers, %" PRIu64 " findings", s->events, s->ledgers, s->findings);
 		return;
 	}
-	if (!j->cli.quiet)
-		printf("{\"verdict\":\"%s\",\"ledgers\":%zu,\"events\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"messages\":%" PRIu64
-		       ",\"streams\":%zu,\"findings\":%" PRIu64 ",\"seconds\":%.3f,\"reconnects\":%" PRIu64 ",\"outage\":%.3f}\n",
-		    s->findings > 0 ? "quarantined" : "ok", s->ledgers, s->events, s->bytes, j->subscribe.messages, j->subscribe.n, s->findings,
-		    (double)(fleet_now_ms() - j->start_ms) / 1000, j->fleet.link.reconnects, (double)j->fleet.link.outage_ms / 1000);
+	if (j->cli.quiet)
+		return;
+	printf("{\"verdict\":\"%s\",\"ledgers\":%zu,\"events\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"messages\":%" PRIu64 ",\"streams\":%zu,\"findings\":%" PRIu64 ",",
+	    s->findings > 0 ? "quarantined" : "ok", s->ledgers, s->events, s->bytes, j->subscribe.messages, j->subscribe.n, s->findings);
+	fleet_cli_print_link(&j->fleet);
 }
 
 int
@@ -193,7 +181,6 @@ main(int argc, char **argv)
 
 	(void)argc;
 	fleet_cli_init(&j.fleet, &j.cli, "_INBOX.auditor");
-	j.start_ms = fleet_now_ms();
 	if (parse(&j, argv) != 0)
 		return (j.cli.exit);
 	rc = run(&j, &e);

@@ -2,7 +2,10 @@
 #include "config.h"
 
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,13 +34,15 @@ fleet_cli_init(struct fleet_cli *f, struct cli *cli, const char *inbox)
 {
 	*f = (struct fleet_cli){.cli = cli, .prefix = "ecl", .link = FLEET_LINK_INIT};
 	f->link.inbox = inbox;
+	f->start_ms = fleet_now_ms();
 	f->link.stopped = &stopped;
 	f->link.note = on_note;
 	f->link.arg = f;
 }
 
-bool
-fleet_cli_option(struct fleet_cli *f, int key)
+/* Take an option of FLEET_OPTIONS.  Return whether it was one. */
+static bool
+take(struct fleet_cli *f, int key)
 {
 	const char *value = f->cli->value;
 
@@ -63,12 +68,34 @@ fleet_cli_option(struct fleet_cli *f, int key)
 }
 
 int
-fleet_cli_check(struct fleet_cli *f, const char *url)
+fleet_cli_next(struct fleet_cli *f, const struct cli_option *options)
+{
+	int key;
+
+	while ((key = cli_next(f->cli, options)) > 0 && take(f, key))
+		;
+	return (key);
+}
+
+/* Refusing it would break what mounts secrets as the cluster likes, and a group may be meant to read it: as Debian's ssl-cert. */
+static void
+warn_open(const struct cli *cli, const char *path)
+{
+	struct stat st;
+
+	if (path != NULL && stat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & (S_IROTH | S_IWOTH | S_IWGRP)) != 0)
+		cli_warn(cli, "others can read or change '%s', which says who we are: 'chmod 600' it, and take a new one where it has been read", path);
+}
+
+int
+fleet_cli_check(struct fleet_cli *f, size_t most)
 {
 	struct cli *cli = f->cli;
-	const char *fault;
+	const char *url = cli->operands[0], *fault;
 
 	cli->exit = EXIT_ERROR;
+	if (cli->noperands > most)
+		return (cli_usage(cli, "%s: several servers are parted by commas", most == 1 ? "one URL" : "a URL and a SUBJECT"), -1);
 	f->link.url = url != NULL ? url : getenv("NATS_URL");
 	if (f->link.url == NULL)
 		return (cli_usage(cli, "which server? give a URL as in nats://localhost:4222, or set NATS_URL"), -1);
@@ -78,6 +105,8 @@ fleet_cli_check(struct fleet_cli *f, const char *url)
 		return (cli_usage(cli, "'%s' is no prefix: 1 to %u of a-z, 0-9 and '-'", f->prefix, FLEET_PREFIX_MAX), -1);
 	if ((f->link.tls_cert == NULL) != (f->link.tls_key == NULL))
 		return (cli_usage(cli, "--tls-cert and --tls-key go together"), -1);
+	warn_open(cli, f->link.creds);
+	warn_open(cli, f->link.tls_key);
 	return (0);
 }
 
@@ -109,6 +138,13 @@ fleet_cli_signals(struct fleet_cli *f, struct err *e)
 	if (f->link.tls_key != NULL || f->link.creds != NULL)
 		cli_no_core();
 	return (0);
+}
+
+void
+fleet_cli_print_link(const struct fleet_cli *f)
+{
+	printf("\"seconds\":%.3f,\"reconnects\":%" PRIu64 ",\"outage\":%.3f}\n", (double)(fleet_now_ms() - f->start_ms) / 1000, f->link.reconnects,
+	    (double)f->link.outage_ms / 1000);
 }
 
 int

@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "event.h"
+#include "fleet_creds.h"
 #include "fleet_link.h"
 
 #include "banned.h"
@@ -109,6 +112,14 @@ on_disconnected(natsConnection *nc, void *arg)
 	fleet_link_wake(k);
 }
 
+/* The library gave up: the server no longer knows us. */
+static void
+on_closed(natsConnection *nc, void *arg)
+{
+	(void)nc;
+	fleet_link_wake(arg);
+}
+
 static void
 on_reconnected(natsConnection *nc, void *arg)
 {
@@ -161,27 +172,48 @@ fleet_url_fault(const char *url, bool argument)
 	return (NULL);
 }
 
-/* What can be done about it, in words that lead on; "" where the error says it. */
-static const char *
-hint(const struct fleet_link *k, natsStatus status)
+/* A server does not say why it refuses a user; what we can know ourselves of the JWT, we do. */
+static void
+hint_creds(const char *path, char *out, size_t size)
 {
-	switch (status) {
-	case NATS_SSL_ERROR:
-		return (k->tls_ca == NULL ? " (is the server's authority known? see --tls-ca)" : " (is --tls-ca the server's authority?)");
-	case NATS_SECURE_CONNECTION_REQUIRED:
-		return (" (see --tls-ca, --tls-cert and --tls-key)");
-	case NATS_CONNECTION_AUTH_FAILED:
-		return (" (see --creds, --tls-cert and NATS_URL)");
-	default:
-		return ("");
+	int64_t now = (int64_t)time(NULL), at;
+	struct fleet_creds c;
+	char text[TIME_SIZE];
+
+	if (fleet_creds_read(path, &c, NULL) != 0 || ((c.until == 0 || now < c.until) && now >= c.from)) {
+		snprintf(out, size, " (does the server know the account that issued '%.200s', and is the user not revoked?)", path);
+		return;
 	}
+	at = now < c.from ? c.from : c.until;
+	event_time_format(at * 1000000, text);
+	snprintf(out, size, " (the credentials '%.200s' %s %.19sZ)", path, now < c.from ? "are not good before" : "expired at", text);
+}
+
+/* What can be done about it, in words that lead on; "" where the error says it. */
+static void
+hint(const struct fleet_link *k, natsStatus status, char *out, size_t size)
+{
+	const char *text = "";
+
+	if (status == NATS_SSL_ERROR)
+		text = k->tls_ca == NULL ? " (is the server's authority known? see --tls-ca)" : " (is --tls-ca the server's authority?)";
+	else if (status == NATS_SECURE_CONNECTION_WANTED)
+		text = " (the server has no TLS, and --tls-ca or --tls-cert asks for it)";
+	else if (status == NATS_SECURE_CONNECTION_REQUIRED)
+		text = " (see --tls-ca, --tls-cert and --tls-key)";
+	else if (status == NATS_CONNECTION_AUTH_FAILED && k->creds != NULL) {
+		hint_creds(k->creds, out, size);
+		return;
+	} else if (status == NATS_CONNECTION_AUTH_FAILED)
+		text = " (see --creds, --tls-cert and NATS_URL)";
+	snprintf(out, size, "%s", text);
 }
 
 int
 fleet_link_error(struct fleet_link *k, natsStatus status, jsErrCode code, const char *what, struct err *e)
 {
 	const char *last = nats_GetLastError(NULL);
-	char denied[sizeof(k->denied)];
+	char denied[sizeof(k->denied)], more[320];
 
 	pthread_mutex_lock(&k->lock);
 	memcpy(denied, k->denied, sizeof(denied));
@@ -194,6 +226,8 @@ fleet_link_error(struct fleet_link *k, natsStatus status, jsErrCode code, const 
 		last = strstr(last, "): ") + 3;
 	if (last == NULL || *last == '\0' || status == NATS_TIMEOUT)
 		last = natsStatus_GetText(status);
+	if (status == NATS_INSUFFICIENT_BUFFER)
+		last = "there is no connection";
 	/* With TLS 1.3 who is not let in is told after the handshake, and only by silence; a server that ends is silent once. */
 	if (strstr(last, "got ''") != NULL)
 		return ((k->tries > 0 ? err_set : err_retry)(e, "%s: the server closed the connection: %s", what,
@@ -211,7 +245,8 @@ fleet_link_error(struct fleet_link *k, natsStatus status, jsErrCode code, const 
 	case NATS_INVALID_SUBJECT:
 	case NATS_MAX_PAYLOAD:
 	case NATS_NO_SERVER_SUPPORT:
-		return (err_set(e, "%s: %s%s", what, last, hint(k, status)));
+		hint(k, status, more, sizeof(more));
+		return (err_set(e, "%s: %s%s", what, last, more));
 	default:
 		break;
 	}
@@ -241,6 +276,25 @@ set_servers(natsOptions *o, const char *url)
 	s = natsOptions_SetServers(o, server, n);
 	free(copy);
 	return (s);
+}
+
+/* What the library says of a file that is not there is "(null)". */
+static int
+check_files(const struct fleet_link *k, struct err *e)
+{
+	const char *const path[] = {k->tls_ca, k->tls_cert, k->tls_key};
+	struct fleet_creds creds;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < sizeof(path) / sizeof(path[0]); i++) {
+		if (path[i] == NULL)
+			continue;
+		if ((fd = open(path[i], O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)) == -1)
+			return (err_sys(e, "cannot open '%s'", path[i]));
+		close(fd);
+	}
+	return (k->creds == NULL ? 0 : fleet_creds_read(k->creds, &creds, e));
 }
 
 static natsStatus
@@ -280,6 +334,8 @@ set_options(struct fleet_link *k, natsOptions *o)
 	if (s == NATS_OK)
 		s = natsOptions_SetDisconnectedCB(o, on_disconnected, k);
 	if (s == NATS_OK)
+		s = natsOptions_SetClosedCB(o, on_closed, k);
+	if (s == NATS_OK)
 		s = natsOptions_SetReconnectedCB(o, on_reconnected, k);
 	if (s == NATS_OK)
 		s = natsOptions_SetErrorHandler(o, on_error, k);
@@ -303,10 +359,12 @@ fleet_link_open(struct fleet_link *k, struct err *e)
 
 	k->closing = k->lost = false;
 	k->denied[0] = '\0';
+	if (check_files(k, e) != 0)
+		return (-1);
 	if ((s = natsOptions_Create(&o)) != NATS_OK)
 		return (fleet_link_error(k, s, 0, "cannot begin", e));
 	if ((s = set_security(k, o)) != NATS_OK) {
-		fleet_link_error(k, s == NATS_ERR ? NATS_SSL_ERROR : s, 0, "cannot use the credentials", e);
+		fleet_link_error(k, s == NATS_SSL_ERROR ? NATS_ERR : s, 0, "cannot use the certificates", e);
 		e->exit = EXIT_ERROR;
 		goto err1;
 	}
@@ -371,6 +429,13 @@ denied(struct fleet_link *k)
 	is = k->denied[0] != '\0';
 	pthread_mutex_unlock(&k->lock);
 	return (is);
+}
+
+int
+fleet_no_stream(const struct fleet_link *k, const char *subject, bool later, struct err *e)
+{
+	return ((later ? err_retry : err_set)(e, "no stream takes '%s'%s%.200s%s: 'ecl-fleet-setup' makes them", subject,
+	    k->creds == NULL ? "" : " in the account of '", k->creds == NULL ? "" : k->creds, k->creds == NULL ? "" : "'"));
 }
 
 int

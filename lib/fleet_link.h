@@ -65,4 +65,7 @@ void fleet_link_wake(const struct fleet_link *k);
 /** fleet_streams(k, filter, out, e): the names of the streams that take subjects of ${filter}, one behind the other, each with its NUL (buf_next_string()).  Return 0 or -1. */
 int fleet_streams(struct fleet_link *k, const char *filter, struct buf *out, struct err *e);
 
+/** fleet_no_stream(k, subject, later, e): it found none; ${later}: there may be one, so EXIT_RETRY.  Return -1. */
+int fleet_no_stream(const struct fleet_link *k, const char *subject, bool later, struct err *e);
+
 #endif

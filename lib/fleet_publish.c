@@ -148,7 +148,7 @@ find_stream(struct fleet_publish *p, struct err *e)
 	int rc = fleet_streams(p->link, p->subject, &names, e);
 
 	if (rc == 0 && names.len == 0)
-		rc = (p->found ? err_retry : err_set)(e, "no stream takes '%s': 'ecl-fleet-setup' makes them", p->subject);
+		rc = fleet_no_stream(p->link, p->subject, p->found, e);
 	if (rc == 0 && names.len > sizeof(p->stream))
 		rc = err_set(e, "'%.200s' is not a stream that 'ecl-fleet-setup' made", names.data);
 	if (rc == 0)
@@ -167,6 +167,7 @@ look_up(struct fleet_publish *p, struct err *e)
 	if ((p->stream[0] == '\0' && find_stream(p, e) != 0) || fleet_head(p->link, p->stream, p->subject, p->end.log, &head, e) != 0)
 		return (-1);
 	p->found = true;
+	p->reconnects = p->link->reconnects;
 	p->head = head.at;
 	p->size = head.size;
 	memcpy(p->hash, head.hash, SHA256_SIZE);
@@ -245,20 +246,23 @@ static int
 follow(struct fleet_publish *p, struct err *e)
 {
 	unsigned what;
-	bool moved;
+	bool moved, lost;
 
 	while (*p->link->stopped == 0) {
 		if (follow_wait(&p->end, -1, p->link->wake_fd, -1, &what, e) != 0)
 			return (-1);
 		if ((what & FOLLOW_WOKEN) != 0)
 			calm(p->link);
-		if ((what & FOLLOW_CHANGED) == 0)
+		/* That the engine lost something, or does not know us any more, is learned now, not with the next event. */
+		lost = p->link->reconnects != p->reconnects || natsConnection_IsClosed(p->link->nc);
+		moved = false;
+		if ((what & FOLLOW_CHANGED) == 0 && !lost)
 			continue;
-		if (follow_look(&p->end, &moved, e) != 0)
+		if ((what & FOLLOW_CHANGED) != 0 && follow_look(&p->end, &moved, e) != 0)
 			return (-1);
 		/* A log in place of the former one is held against the engine again. */
 		p->since_ms = fleet_now_ms();
-		if (publish(p, !moved, e) != 0)
+		if (publish(p, !moved && !lost, e) != 0)
 			return (-1);
 	}
 	return (0);

@@ -34,6 +34,7 @@ struct fleet_publish {
 	struct log_reader reader;
 	bool reading; /* ${reader} is at event ${size} of the present log */
 	bool found;    /* the engine answered once: what it lacks now, it may have again */
+	uint64_t reconnects; /* of the link, when the engine was asked what it has */
 	uint64_t head; /* the stream's seq of the last message of the subject; 0: none */
 	struct buf message;
 	uint8_t message_hash[SHA256_SIZE]; /* of its last event */

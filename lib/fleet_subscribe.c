@@ -32,7 +32,7 @@ add_sources(struct fleet_subscribe *u, struct err *e)
 	for (name = NULL; (name = buf_next_string(&names, name)) != NULL; n++)
 		;
 	if (n == 0) {
-		rc = err_set(e, "no stream has '%s': 'ecl-fleet-setup' makes them", u->filter);
+		rc = fleet_no_stream(u->link, u->filter, false, e);
 		goto done;
 	}
 	if ((u->source = calloc(n, sizeof(*u->source))) == NULL) {
@@ -205,11 +205,13 @@ fill_gap(struct fleet_subscribe *u, struct fleet_ledger *l, struct err *e)
 	natsStatus s;
 	uint64_t seq;
 	int64_t time_ns;
-	int rc = 0;
+	int rc;
 
-	if (fleet_streams(u->link, l->subject, &names, e) != 0 || names.len == 0) {
+	if ((rc = fleet_streams(u->link, l->subject, &names, e)) == 0 && names.len == 0)
+		rc = fleet_no_stream(u->link, l->subject, true, e);
+	if (rc != 0) {
 		buf_release(&names);
-		return (names.len == 0 ? err_retry(e, "no stream takes '%s'", l->subject) : -1);
+		return (-1);
 	}
 	jsSubOptions_Init(&o);
 	o.Stream = names.data;

@@ -73,6 +73,15 @@ nats_kill()
 	done
 }
 
+# refused CODE PATTERN COMMAND...: and the message says why.
+refused()
+{
+	local code=$1 pattern=$2
+
+	shift 2
+	test_expect_code "$code" "$@" >out 2>err && test_grep "$pattern" err
+}
+
 # same_log ROOT ROOT: byte for byte.
 same_log()
 {

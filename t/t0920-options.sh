@@ -7,13 +7,22 @@ programs='append index init prove query redact replay rollback snap verify'
 test ! -x "$top_builddir/cmd/ecl-publish" || programs="$programs fleet-setup publish subscribe"
 command -v mandoc >/dev/null && test_set_prereq MANDOC
 
+# expanded FILE: with the options that the fleet's programs share in their place.
+expanded()
+{
+	sed -n '/^#define FLEET_OPTIONS/,/^$/s/,[[:space:]]*\\*$/,/p' "$top_srcdir/lib/fleet_cli.h" >shared
+	sed '/^[[:space:]]*FLEET_OPTIONS$/{r shared
+		d
+	}' "$1"
+}
+
 # table FILE NAME, help FILE, manual FILE: the options there, sorted, one a line: `-x --name ARG', with what applies.
 table()
 {
 	sed -n "/cli_option $2\[\] = {/,/^};/{
 		s/^[[:space:]]*{\(.*\), \"\(.*\)\", \(.*\)},\$/\1 --\2 \3/p
 		s/^[[:space:]]*{'\(.\)', NULL, \(.*\)},\$/-\1 \2/p
-	}" "$1" |
+	}" <(expanded "$1") |
 		sed "s/^'\(.\)' /-\1 /; s/^[A-Z_]* //; s/ true\$/ ARG/; s/ false\$//" | LC_ALL=C sort
 }
 

@@ -25,7 +25,7 @@ test_expect_success 'without streams: what is missing, and who makes it' '
 	test_expect_code 2 publish a 2>err
 	test_grep "no stream takes .ecl\.[0-9][0-9]\.host_example_org\..*: .ecl-fleet-setup. makes them" err
 	test_expect_code 2 ecl-subscribe --into fleet "$U" 2>err
-	test_grep "no stream has .ecl.>.: .ecl-fleet-setup. makes them" err
+	test_grep "no stream takes .ecl.>.: .ecl-fleet-setup. makes them" err
 	test_expect_code 1 ecl-fleet-setup --check "$U" >out 2>err
 	test "$(jq -r .state out)" = missing
 '

@@ -59,15 +59,6 @@ test_expect_success 'following over TLS' '
 	test_expect_code 143 wait $sub
 '
 
-# refused CODE PATTERN COMMAND...: and the message says why.
-refused()
-{
-	local code=$1 pattern=$2
-
-	shift 2
-	test_expect_code "$code" "$@" >out 2>err && test_grep "$pattern" err
-}
-
 test_expect_success 'a host may not speak for another' '
 	ecl-append -q -d b -e more:1 -s 1 </dev/null
 	refused 2 "the server refused: .*ermissions .iolation for .*\"_INBOX.db~1_example_org" as web1 ecl-publish -d b --host db_1.example.org --wait 1 "$U"
@@ -127,7 +118,9 @@ test_expect_success 'a server of another authority, and a host of one' '
 test_expect_success 'without a certificate, without TLS, with one that is not there' '
 	refused 2 "certificate" ecl-publish -d a --host web1 --wait 1 --tls-ca nats/ca.pem "$U"
 	refused 2 "tls-c" ecl-publish -d a --host web1 --wait 1 "nats://127.0.0.1:$port"
-	refused 2 "cannot use the credentials: .*" ecl-publish -d a --host web1 --tls-ca nats/none.pem "$U"
+	refused 2 "cannot open .nats/none.pem.: No such file" ecl-publish -d a --host web1 --tls-ca nats/none.pem "$U"
+	refused 2 "cannot open .nats/none.key.: No such file" ecl-publish -d a --host web1 --tls-ca nats/ca.pem --tls-cert nats/web1.pem --tls-key nats/none.key "$U"
+	refused 2 "cannot use the certificates: .*nats/n1.conf" ecl-publish -d a --host web1 --tls-ca nats/n1.conf "$U"
 '
 
 test_expect_success 'a host that nobody named' '
