@@ -112,3 +112,35 @@ crew_release(struct crew *c)
 	pthread_cond_destroy(&c->posted_one);
 	pthread_mutex_destroy(&c->lock);
 }
+
+/* Parts of something. */
+struct share {
+	void (*do_part)(void *arg, size_t part);
+	void *arg;
+};
+
+static void
+do_share(void *arg, uint64_t part)
+{
+	const struct share *s = arg;
+
+	s->do_part(s->arg, (size_t)part);
+}
+
+void
+crew_share(void (*do_part)(void *arg, size_t part), void *arg, size_t parts)
+{
+	struct share s = {do_part, arg};
+	unsigned threads = crew_processors();
+	size_t posted = 0, waited;
+	struct crew c;
+
+	crew_init(&c, do_share, &s);
+	crew_start(&c, parts < threads ? (unsigned)parts : threads);
+	for (waited = 0; waited < parts; waited++) {
+		for (; posted < parts && posted - waited < CREW_RING; posted++)
+			crew_post(&c);
+		crew_wait(&c);
+	}
+	crew_release(&c);
+}

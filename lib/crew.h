@@ -48,4 +48,7 @@ void crew_wait(struct crew *c);
 /** crew_release(c): end the threads.  Jobs that nobody has begun are not done. */
 void crew_release(struct crew *c);
 
+/** crew_share(do_part, arg, parts): have ${do_part} called with ${arg} and each number below ${parts}, by as many threads as there are processors, this one among them; return when all are done. */
+void crew_share(void (*do_part)(void *arg, size_t part), void *arg, size_t parts);
+
 #endif

@@ -8,7 +8,6 @@
 #include "crew.h"
 #include "dot.h"
 #include "similar_impl.h"
-#include "worker.h"
 
 #include "banned.h"
 
@@ -145,7 +144,7 @@ look_at_some(struct similar_search *r, const struct code_query *code, struct nea
 	const struct nearest_hit *hit;
 
 	qsort(some, n, sizeof(*some), by_row);
-	worker_share(look_at_part, &look, (n + look.part - 1) / look.part);
+	crew_share(look_at_part, &look, (n + look.part - 1) / look.part);
 	if (look.failed)
 		return (err_mem(e));
 	for (hit = some; hit < some + n; hit++) {

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "crew.h"
 #include "ivf.h"
 #include "similar_impl.h"
-#include "worker.h"
 
 #include "banned.h"
 
@@ -189,7 +189,7 @@ search_segments(struct similar_search *r, struct err *e)
 	if (bits == NULL)
 		err_mem(e);
 	else if (choose_parts(r, &t, e) == 0) {
-		worker_share(ask_segment, &t, t.parts);
+		crew_share(ask_segment, &t, t.parts);
 		rc = gather(r, &t, bits) == 0 ? 0 : err_mem(e);
 	}
 	if (rc == 0) {

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <string.h>
 
-#include "crew.h"
 #include "worker.h"
 
 #include "banned.h"
@@ -114,38 +113,6 @@ worker_stop(struct worker *w)
 	pthread_mutex_unlock(&w->shop->lock);
 	pthread_join(w->thread, NULL);
 	w->threaded = false;
-}
-
-/* Parts of something, for a crew. */
-struct share {
-	void (*do_part)(void *arg, size_t part);
-	void *arg;
-};
-
-static void
-do_share(void *arg, uint64_t part)
-{
-	const struct share *s = arg;
-
-	s->do_part(s->arg, (size_t)part);
-}
-
-void
-worker_share(void (*do_part)(void *arg, size_t part), void *arg, size_t parts)
-{
-	struct share s = {do_part, arg};
-	unsigned threads = crew_processors();
-	size_t posted = 0, waited;
-	struct crew c;
-
-	crew_init(&c, do_share, &s);
-	crew_start(&c, parts < threads ? (unsigned)parts : threads);
-	for (waited = 0; waited < parts; waited++) {
-		for (; posted < parts && posted - waited < CREW_RING; posted++)
-			crew_post(&c);
-		crew_wait(&c);
-	}
-	crew_release(&c);
 }
 
 uint64_t

@@ -1,4 +1,4 @@
-/* Threads that do jobs one after the other, and one place to wait for any of them. */
+/* Threads that do jobs one after the other, the stages of a pipeline, and one place to wait for any of them.  Many threads for like jobs: crew.h. */
 #ifndef ECL_WORKER_H_
 #define ECL_WORKER_H_
 
@@ -48,9 +48,6 @@ bool worker_busy(struct worker *w);
 
 /** worker_stop(w): wait for all jobs that were posted, and end the thread. */
 void worker_stop(struct worker *w);
-
-/** worker_share(work, arg, parts): have ${do_part} called with ${arg} and each number below ${parts}, by as many threads as there are processors, this one among them; return when all are done. */
-void worker_share(void (*do_part)(void *arg, size_t part), void *arg, size_t parts);
 
 /** shop_count(s): to be asked before looking what is done; shop_wait(s, count): wait until another job than those counted then is done. */
 uint64_t shop_count(struct shop *s);
