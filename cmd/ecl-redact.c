@@ -137,6 +137,7 @@ main(int argc, char **argv)
 	if (source_open(&s, "-", &e) != 0)
 		code = cli_error(&r.cli, &e);
 	else {
+		cli_no_core();
 		if (r.redact.globs.failed)
 			err_mem(&e);
 		if (r.redact.globs.failed || redact_key(&r.redact, r.key, NULL, &e) != 0 || copy(&r, &s, &e) != 0) {

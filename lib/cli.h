@@ -98,7 +98,7 @@ void cli_info(const struct cli *cli, const char *fmt, ...) __attribute__((format
 /** cli_stdin_is_terminal(cli): whether standard input is a terminal; says so at once where it is. */
 bool cli_stdin_is_terminal(const struct cli *cli);
 
-/** cli_no_core(): this process leaves no core: before it reads a private key. */
+/** cli_no_core(): this process leaves no core: before it reads a private key, or that of --redact. */
 void cli_no_core(void);
 
 /**

@@ -162,4 +162,14 @@ test_expect_success 'many lines at once, read ahead in a thread: all of them' '
 	ecl-verify -q
 '
 
+test_expect_success 'no core holds the key' '
+	if test "$(ulimit -H -c)" = 0; then return 0; fi &&
+	ulimit -S -c "$(ulimit -H -c)" && mkfifo pipe &&
+	for program in "ecl-redact --key key" "ecl-append --dry-run --redact-key key --redact"; do
+		rm -f out && { $program "*.password" <pipe >out & } && job=$! && exec 8>pipe && login $secret >&8 &&
+		for ((i = 0; i < 200; i++)); do test ! -s out || break; sleep 0.02; done &&
+		grep "^Max core file size  *1  *1 " /proc/$job/limits && exec 8>&- && wait $job && test_line_count = 1 out || return 1
+	done
+'
+
 test_done
