@@ -68,16 +68,16 @@ split(char *line, struct mounted *ret)
 	return (0);
 }
 
-/* Return 1 for the first mount that ${match} likes, 0 for none, -1.  Where there is no /proc, nothing is known. */
+/* Return what ${match} says of the first mount that it likes, 0 for none, -1.  Where there is no /proc, nothing is known. */
 static int
-find(bool (*match)(const void *arg, const struct mounted *m), const void *arg,
+find(int (*match)(const void *arg, const struct mounted *m), const void *arg,
     struct buf *ret_path, struct err *e)
 {
 	FILE *f;
 	struct mounted m;
 	char *line = NULL;
 	size_t cap = 0;
-	int rc = 0;
+	int found, rc = 0;
 
 	if ((f = fopen("/proc/self/mountinfo", "re")) == NULL) {
 		if (errno == ENOENT)
@@ -85,10 +85,10 @@ find(bool (*match)(const void *arg, const struct mounted *m), const void *arg,
 		return (err_sys(e, "cannot open '/proc/self/mountinfo'"));
 	}
 	while (rc == 0 && getline(&line, &cap, f) != -1) {
-		if (split(line, &m) != 0 || !match(arg, &m))
+		if (split(line, &m) != 0 || (found = match(arg, &m)) == 0)
 			continue;
 		buf_adds(ret_path, m.point);
-		rc = ret_path->failed ? err_mem(e) : 1;
+		rc = ret_path->failed ? err_mem(e) : found;
 	}
 	if (rc == 0 && ferror(f))
 		rc = err_sys(e, "cannot read '/proc/self/mountinfo'");
@@ -97,35 +97,48 @@ find(bool (*match)(const void *arg, const struct mounted *m), const void *arg,
 	return (rc);
 }
 
-static bool
+static int
 is_below(const void *arg, const struct mounted *m)
 {
 	const char *dir = arg;
 	size_t len = strlen(dir);
 
-	return (strncmp(m->point, dir, len) == 0 && m->point[len] == '/');
+	return (len > 0 && strncmp(m->point, dir, len) == 0 && m->point[len] == '/');
+}
+
+/* Where the directory is; "" where there is no /proc. */
+static int
+path_of(int fd, char path[PATH_MAX], struct err *e)
+{
+	char link[64];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if ((n = readlink(link, path, PATH_MAX - 1)) == -1) {
+		if (errno != ENOENT)
+			return (err_sys(e, "cannot read '%s'", link));
+		n = 0;
+	}
+	path[n] = '\0';
+	return (0);
 }
 
 int
 mounts_below(int fd, struct buf *ret_path, struct err *e)
 {
-	char link[64], dir[PATH_MAX];
-	ssize_t n;
+	char dir[PATH_MAX];
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	if ((n = readlink(link, dir, sizeof(dir) - 1)) == -1)
-		return (errno == ENOENT ? 0 : err_sys(e, "cannot read '%s'", link));
-	dir[n] = '\0';
-	return (find(is_below, dir, ret_path, e));
+	return (path_of(fd, dir, e) != 0 ? -1 : find(is_below, dir, ret_path, e));
 }
 
 struct wanted {
 	struct stat st;
 	char dev[32]; /* as mountinfo has it; of a btrfs there is another one */
+	char dir[PATH_MAX];
 };
 
 /* Only what may be it is touched: a server of another mount may not answer. */
-static bool
+static int
 is_wanted(const void *arg, const struct mounted *m)
 {
 	const struct wanted *w = arg;
@@ -133,8 +146,25 @@ is_wanted(const void *arg, const struct mounted *m)
 	struct stat st;
 
 	if ((!btrfs && strcmp(m->dev, w->dev) != 0) || stat(m->point, &st) != 0 || st.st_dev != w->st.st_dev)
-		return (false);
+		return (0);
 	return (st.st_ino == w->st.st_ino || (btrfs && w->st.st_ino == SUBVOLUME_INO));
+}
+
+static int
+is_either(const void *arg, const struct mounted *m)
+{
+	const struct wanted *w = arg;
+
+	return (is_wanted(w, m) ? MOUNTS_OF : is_below(w->dir, m) ? MOUNTS_BELOW : 0);
+}
+
+static int
+want(int fd, struct wanted *ret, struct err *e)
+{
+	if (fstat(fd, &ret->st) != 0)
+		return (err_sys(e, "cannot stat a directory of the root"));
+	snprintf(ret->dev, sizeof(ret->dev), "%u:%u", major(ret->st.st_dev), minor(ret->st.st_dev));
+	return (0);
 }
 
 int
@@ -142,8 +172,13 @@ mounts_of(int fd, struct buf *ret_path, struct err *e)
 {
 	struct wanted w;
 
-	if (fstat(fd, &w.st) != 0)
-		return (err_sys(e, "cannot stat a directory of the root"));
-	snprintf(w.dev, sizeof(w.dev), "%u:%u", major(w.st.st_dev), minor(w.st.st_dev));
-	return (find(is_wanted, &w, ret_path, e));
+	return (want(fd, &w, e) != 0 ? -1 : find(is_wanted, &w, ret_path, e));
+}
+
+int
+mounts_in(int fd, struct buf *ret_path, struct err *e)
+{
+	struct wanted w;
+
+	return (want(fd, &w, e) != 0 || path_of(fd, w.dir, e) != 0 ? -1 : find(is_either, &w, ret_path, e));
 }

@@ -15,4 +15,9 @@ int mounts_below(int fd, struct buf *ret_path, struct err *e);
  */
 int mounts_of(int fd, struct buf *ret_path, struct err *e);
 
+/** mounts_in(fd, ret_path, e): both at once: the kernel takes its time for the list.  Return MOUNTS_OF or MOUNTS_BELOW with ${ret_path}, 0 or -1. */
+#define MOUNTS_OF 1
+#define MOUNTS_BELOW 2
+int mounts_in(int fd, struct buf *ret_path, struct err *e);
+
 #endif

@@ -26,13 +26,13 @@ is_mounted(const struct layer *l, const char *name, struct err *why)
 
 	if ((fd = io_open_dir(l->snap_fd, name, why)) == -1)
 		return (-1);
-	if ((rc = mounts_of(fd, &path, why)) == 1)
+	if ((rc = mounts_in(fd, &path, why)) == MOUNTS_OF)
 		err_set(why, "mounted on '%s'", buf_cstr(&path));
-	else if (rc == 0 && (rc = mounts_below(fd, &path, why)) == 1)
+	else if (rc == MOUNTS_BELOW)
 		err_set(why, "'%s' is mounted in it", buf_cstr(&path));
 	buf_release(&path);
 	close(fd);
-	return (rc);
+	return (rc == -1 ? -1 : rc != 0);
 }
 
 int
