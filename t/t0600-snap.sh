@@ -229,6 +229,26 @@ test_expect_success BTRFS 'btrfs: a block cannot be written to' '
 	test_must_fail touch "$R"/.snapshots/block-*/.ecl/block
 '
 
+test_expect_success BTRFS 'btrfs: nothing was ever written into a block: it is made whole, under its name' '
+	echo x >"$R/live/x"
+	ecl-append -q -d "$R" -e a:1 -s 1
+	ecl-snap -d "$R" -q
+	for block in "$R"/.snapshots/block-*; do
+		btrfs subvolume show "$block" >shown
+		awk -F: "/Gen at creation:/ { made = \$2 + 0 } /Generation:/ { changed = \$2 + 0 } END { exit made == 0 || made != changed }" shown ||
+			{ cat shown; return 1; }
+	done
+	ls -A "$R/.snapshots" | test_line_count = 2 /dev/stdin
+'
+
+test_expect_success BTRFS,STRACE 'btrfs: three commits of the file system and one sync make a block' '
+	echo y >"$R/live/x"
+	ecl-append -q -d "$R" -e a:1 -s 2
+	strace -f -o calls -e trace=ioctl,fsync,fdatasync,syncfs,sync,msync ecl-snap -d "$R" -q
+	grep "sync(\|SNAP_CREATE\|SUBVOL_SETFLAGS" calls | sed "s/.*\(sync\|SNAP_CREATE\|SETFLAGS\).*/\1/" | xargs >have
+	echo "SNAP_CREATE SETFLAGS SNAP_CREATE sync" | test_cmp - have
+'
+
 test_expect_success BTRFS 'btrfs: a subvolume inside live is named' '
 	mkdir "$R/live/d"
 	btrfs subvolume create "$R/live/d/nested" >/dev/null
