@@ -128,20 +128,50 @@ on_verified(void *arg, uint64_t bytes, uint64_t total)
 	progress_step(p, bytes);
 }
 
+struct receiving {
+	struct progress progress; /* first: the other callbacks take it for their argument */
+	const struct cli *cli;
+};
+
+/* The header could not tell whether they are what they were. */
+static void
+on_left_out(void *arg, uint64_t n, const struct buf *names, const char *path)
+{
+	struct receiving *r = arg;
+	struct buf text = BUF_INIT, where = BUF_INIT;
+	const char *name = NULL;
+
+	while ((name = buf_next_string(names, name)) != NULL) {
+		if (text.len > 0)
+			buf_adds(&text, ", ");
+		cli_printable((struct span){name, strlen(name)}, &text);
+	}
+	cli_printable((struct span){path, strlen(path)}, &where);
+	cli_info(r->cli, "left out, as no header commits to it: %s (%ju in all, the first of '%s')", buf_cstr(&text), (uintmax_t)n, buf_cstr(&where));
+	buf_release(&text);
+	buf_release(&where);
+}
+
 int
 carrying_receive(const struct carrying *c, struct cli *cli, struct layer *l, struct present *p, struct err *e)
 {
-	struct progress progress;
-	struct receive_options opt = {.wait_ms = cli->wait_ms, .key = c->vkey, .keys = c->vkeys, .step = on_bytes, .verify = on_verified, .arg = &progress};
+	struct receiving r = {.cli = cli};
+	struct receive_options opt = {.wait_ms = cli->wait_ms,
+	    .key = c->vkey,
+	    .keys = c->vkeys,
+	    .step = on_bytes,
+	    .verify = on_verified,
+	    .left_out = on_left_out,
+	    .arg = &r};
 	struct block_header h;
 	struct buf line = BUF_INIT;
 	char name[BLOCK_NAME_SIZE];
 	enum receive_outcome outcome;
 	int rc;
 
-	progress_init(&progress, cli, "receiving", "bytes", 0);
+	progress_init(&r.progress, cli, "receiving", "bytes", 0);
 	rc = receive_block(l, STDIN_FILENO, &opt, &outcome, &h, &line, e);
-	progress_end(&progress);
+	progress_end(&r.progress);
 	if (rc == 0) {
 		block_name(&h, name);
 		if (outcome != RECEIVE_NEWEST)

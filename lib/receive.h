@@ -17,6 +17,7 @@ struct receive_options {
 	size_t keys;		    /* 0: whoever made it */
 	void (*step)(void *arg, uint64_t bytes); /* told now and then how many bytes came; NULL: nobody asks */
 	void (*verify)(void *arg, uint64_t bytes, uint64_t total); /* and how many of the log are verified */
+	void (*left_out)(void *arg, uint64_t n, const struct buf *names, const char *path); /* and of ${n} extended attributes and the like that no header commits to, which did not come: strings of what they are, the first file; or NULL */
 	void *arg;
 };
 
@@ -29,7 +30,7 @@ enum receive_outcome {
 /**
  * receive_block(l, in_fd, opt, ret_outcome, ret_header, out, e):
  * Read the stream of one block from ${in_fd} to its end and make the block one of the replica ${l}, which was opened with LAYER_WRITE |
- * LAYER_REPLICA and is not locked.  It is unpacked in a directory that only its owner can enter, set read-only, and verified as a whole, as
+ * LAYER_REPLICA and is not locked.  What the stream sets that no header commits to is left out (receive_filter.h).  It is unpacked in a directory that only its owner can enter, set read-only, and verified as a whole, as
  * verify_root() does it: log, elements, states, files, and by whom the header is signed.  Its log must be that of the replica, as far as both go.  Then live becomes
  * what the block is, with the longer of the two logs, ROOT/checkpoint the newer one, and the block stands under its name.
  * The header line (with LF) is appended to ${out}, where ${ret_header}'s spans point.

@@ -16,6 +16,7 @@
 #include "receive_impl.h"
 #include "snap.h"
 #include "subvol.h"
+#include "xattrs.h"
 
 #include "banned.h"
 
@@ -25,6 +26,21 @@ struct following {
 	struct ledger *block; /* of the block */
 	int tree_fd, ecl_fd;  /* what live will be, and its `.ecl` */
 };
+
+/* The ACLs of ${name} in the directory ${dirfd}: of `.ecl' no header commits to them. */
+static int
+drop_acls(int dirfd, const char *name)
+{
+	static const char *const acl[] = {"system.posix_acl_access", "system.posix_acl_default"};
+	char path[XATTRS_PATH_SIZE];
+	size_t i;
+
+	xattrs_path(dirfd, name, path);
+	for (i = 0; i < sizeof(acl) / sizeof(acl[0]); i++)
+		if (lremovexattr(path, acl[i]) != 0 && errno != ENODATA && errno != ENOTSUP)
+			return (-1);
+	return (0);
+}
 
 /* The directory as it was in the live before: no header commits to its owner, mode and ACLs, and the block's are those of another host. */
 static int
@@ -36,8 +52,7 @@ take_over_dir(int from, int to, struct err *e)
 		return (err_sys(e, "cannot stat live"));
 	if (fchown(to, st.st_uid, st.st_gid) != 0 || fchmod(to, st.st_mode & 07777) != 0)
 		return (err_sys(e, "cannot set owner and mode of what live will be"));
-	if ((fremovexattr(to, "system.posix_acl_access") != 0 && errno != ENODATA && errno != ENOTSUP) ||
-	    (fremovexattr(to, "system.posix_acl_default") != 0 && errno != ENODATA && errno != ENOTSUP))
+	if (drop_acls(to, ".") != 0)
 		return (err_sys(e, "cannot remove the ACL of what live will be"));
 	return (0);
 }
@@ -56,12 +71,12 @@ own_files(int dirfd, const struct stat *owner, struct err *e)
 			close(fd);
 		return (-1);
 	}
-	if (fchown(fd, owner->st_uid, owner->st_gid) != 0 || fchmod(fd, owner->st_mode & 07777) != 0)
+	if (drop_acls(fd, ".") != 0 || fchown(fd, owner->st_uid, owner->st_gid) != 0 || fchmod(fd, owner->st_mode & 07777) != 0)
 		rc = err_sys(e, "cannot set owner and mode of a log");
 	while (rc == 0 && (errno = 0, d = readdir(dir)) != NULL) {
 		if (d->d_name[0] == '.')
 			continue;
-		if (fchownat(fd, d->d_name, owner->st_uid, owner->st_gid, AT_SYMLINK_NOFOLLOW) != 0 || fchmodat(fd, d->d_name, 0640, 0) != 0)
+		if (drop_acls(fd, d->d_name) != 0 || fchownat(fd, d->d_name, owner->st_uid, owner->st_gid, AT_SYMLINK_NOFOLLOW) != 0 || fchmodat(fd, d->d_name, 0640, 0) != 0)
 			rc = err_sys(e, "cannot set owner and mode of '%s'", d->d_name);
 	}
 	if (rc == 0 && errno != 0)

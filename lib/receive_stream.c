@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "io.h"
+#include "receive_filter.h"
 #include "receive_impl.h"
 
 #include "banned.h"
@@ -24,6 +25,8 @@
 struct stream {
 	int to;
 	uint64_t bytes;
+	struct receive_filter filter;
+	struct buf out; /* what passes of a piece */
 	bool refused; /* the command takes no more: it says why */
 };
 
@@ -89,7 +92,10 @@ static int
 carry(struct stream *s, int in, char *p, ssize_t n, const struct receive_options *opt, struct err *e)
 {
 	do {
-		if (io_write(s->to, p, (size_t)n) != 0) {
+		buf_reset(&s->out);
+		if (receive_filter_feed(&s->filter, p, (size_t)n, &s->out, e) != 0)
+			return (-1);
+		if (io_write(s->to, s->out.data, s->out.len) != 0) {
 			s->refused = errno == EPIPE;
 			return (err_sys(e, "cannot hand the stream on"));
 		}
@@ -123,7 +129,7 @@ say_refused(int messages, struct err *e)
 static int
 unpack(struct receive_guard *g, int in, int staging_fd, char *first, ssize_t n, const struct receive_options *opt, int messages, struct err *e)
 {
-	struct stream s = {.to = -1};
+	struct stream s = {.to = -1, .out = BUF_INIT};
 	int fd[2], rc, status;
 
 	if (pipe2(fd, O_CLOEXEC) != 0)
@@ -135,9 +141,14 @@ unpack(struct receive_guard *g, int in, int staging_fd, char *first, ssize_t n, 
 		return (-1);
 	}
 	s.to = fd[1];
+	receive_filter_init(&s.filter);
 	rc = carry(&s, in, first, n, opt, e);
 	close(s.to);
 	status = receive_guard_reap(g);
+	if (rc == 0 && s.filter.left_out > 0 && opt->left_out != NULL)
+		opt->left_out(opt->arg, s.filter.left_out, &s.filter.names, buf_cstr(&s.filter.where));
+	receive_filter_release(&s.filter);
+	buf_release(&s.out);
 	if (rc != 0 && !s.refused)
 		return (-1);
 	if (s.refused || !WIFEXITED(status) || WEXITSTATUS(status) != 0)

@@ -13,8 +13,8 @@
 
 #include "banned.h"
 
-static bool
-is_wanted(const char *name)
+bool
+xattrs_counts(const char *name)
 {
 	return (strncmp(name, "user.", 5) == 0 || strcmp(name, "security.capability") == 0 ||
 	    strcmp(name, "system.posix_acl_access") == 0 ||
@@ -84,7 +84,7 @@ xattrs_list(struct xattrs *x, int fd, const char *path)
 	if (read_list(&x->list, fd, path) != 0)
 		return (-1);
 	while ((p = buf_next_string(&x->list, p)) != NULL) {
-		if (is_wanted(p) && push_name(x, p) != 0)
+		if (xattrs_counts(p) && push_name(x, p) != 0)
 			return (-1);
 	}
 	if (x->n > 1)

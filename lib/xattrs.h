@@ -2,6 +2,7 @@
 #ifndef ECL_XATTRS_H_
 #define ECL_XATTRS_H_
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "buf.h"
@@ -16,6 +17,9 @@ struct xattrs {
 	struct buf list;
 	struct buf value; /* of the attribute last read */
 };
+
+/** xattrs_counts(name): whether the attribute ${name} is one of these. */
+bool xattrs_counts(const char *name);
 
 #define XATTRS_PATH_SIZE 320
 

@@ -2,7 +2,8 @@
 """usage: btrfs-stream.py ATTACK [ARGUMENT] <STREAM
 
 Read a btrfs send stream (version 1), put an attack into it, and write it, with right checksums.  Most stand before its end, so that all else
-is as the header of the block says.  `list` prints the names of the attacks, `show` the commands of a stream.
+is as the header of the block says.  `list` prints the names of the attacks, `list-left-out` of those that a receiver may take without what they
+set, `show` the commands of a stream.
 """
 import struct
 import sys
@@ -110,6 +111,36 @@ before_end = {
     "second": lambda: [subvol(b"second"), *file(b"su", mode=0o4755)],
     "second-inside": lambda: [subvol(argument + b"/inside"), *file(b"su", mode=0o4755)],
 }
+
+
+def xattr(name, data=b"y", path=b"a/f", also=()):
+    return [command(SET_XATTR, (PATH, path), *also, (XATTR_NAME, name), (XATTR_DATA, data))]
+
+
+FILEATTR, ENABLE_VERITY, FILEATTR_FLAGS = 24, 26, 28
+left_out = {
+    "opaque": lambda: xattr(b"trusted.overlay.opaque", path=b"a"),
+    "redirect": lambda: xattr(b"trusted.overlay.redirect", b"/etc", path=b"a"),
+    "selinux": lambda: xattr(b"security.selinux", b"system_u:object_r:shadow_t:s0\0"),
+    "ima": lambda: xattr(b"security.ima", b"\3\2" + b"x" * 200),
+    "twice": lambda: xattr(b"user.twice", also=[(XATTR_NAME, b"trusted.twice")]),
+    "twice-back": lambda: xattr(b"trusted.twice", also=[(XATTR_NAME, b"user.twice")]),
+    "nul": lambda: xattr(b"trusted.nul\0user.nul"),
+    "system": lambda: xattr(b"system.nfs4_acl"),
+    "nameless": lambda: xattr(b""),
+    "top": lambda: xattr(b"trusted.top", path=b""),
+    "ecl": lambda: xattr(b"trusted.ecl", path=b".ecl/log"),
+    "remove": lambda: [command(REMOVE_XATTR, (PATH, b"a/f"), (XATTR_NAME, b"security.selinux"))],
+    "immutable": lambda: [command(FILEATTR, (PATH, b"a/f"), (FILEATTR_FLAGS, u64(0x10)))],
+    "verity": lambda: [command(ENABLE_VERITY, (PATH, b"a/f"))],
+    "large": lambda: xattr(b"security.evm", b"v" * 50000),
+}
+before_end.update({
+    "capability": lambda: xattr(b"security.capability", b"\1\0\0\2\0\x20" + bytes(14)),
+    "acl": lambda: xattr(b"system.posix_acl_access", struct.pack("<IHHIHHIHHIHHI", 2, 1, 6, 2**32 - 1, 4, 4, 2**32 - 1, 16, 4, 2**32 - 1, 32, 4, 2**32 - 1)),
+    "xattr-huge": lambda: [struct.pack("<IHI", 1 << 21, SET_XATTR, 0) + bytes(1 << 21)],
+    "junk": lambda: [command(END), b"junk" * 100],
+})
 names = {  # of the subvolume
     "name-dots": b"../outside",
     "name-absolute": argument + b"/outside",
@@ -123,6 +154,10 @@ attack = sys.argv[1]
 if attack == "list":
     print("\n".join([*before_end, *names, *others]))
     sys.exit()
+if attack == "list-left-out":
+    print("\n".join(left_out))
+    sys.exit()
+before_end.update(left_out)
 stream = sys.stdin.buffer.read()
 out = [stream[:17]]
 for number, attributes in parse(stream):

@@ -65,6 +65,66 @@ test_expect_success 'attacks inside a stream whose block is right and signed' '
 	test_grep "^no-end: .*EOF" reasons
 '
 
+test_expect_success 'what no header commits to, attributes and flags that say what others may see or do: left out, and said' '
+	python3 "$top_srcdir/t/btrfs-stream.py" list-left-out >attacks
+	test_line_count -gt 14 attacks
+	while read -r attack; do
+		C=$TRASH/other/c
+		ecl-init -q --replica "$C"
+		python3 "$top_srcdir/t/btrfs-stream.py" $attack <s1 >evil
+		ecl-snap -d "$C" --receive --key "$V" <evil 2>err >out || { echo "$attack"; cat err; return 1; }
+		printf "%s: %s\n" $attack "$(cat err)" >>left
+		for tree in "$(ecl-snap -d "$C" --path now)" "$C/live"; do
+			getfattr -R -d -m - "$tree" >attributes 2>&1
+			test_line_count = 0 attributes || { echo "$attack"; cat attributes; return 1; }
+			! lsattr -R "$tree" | grep "^-*i" || return 1
+		done
+		ecl-verify -q -d "$C" --key "$V"
+		btrfs subvolume delete "$C"/.snapshots/* "$C/live" >del
+		rm -r "$C"
+	done <attacks
+	cat left
+	test_grep "^redirect: .*left out, as no header commits to it: trusted.overlay.redirect (1 in all, the first of .a.)" left
+	test_grep "^immutable: .*inode flags (1 in all, the first of .a/f.)" left
+	test_grep "^verity: .*fs-verity" left
+	test_grep "^ima: .*security.ima" left
+	test "$(grep -c "left out" left)" = $(wc -l <attacks)
+'
+
+test_expect_success 'attributes of a host with labels of its own: sent in full and as a difference, each byte in a piece of its own' '
+	L=$TRASH/btrfs/labels M=$TRASH/other/labels
+	ecl-init -q --embedder none "$L"
+	ecl-init -q --replica "$M"
+	mkdir "$L/live/a"
+	echo one >"$L/live/a/f"
+	echo two >"$L/live/a/g"
+	setfattr -n trusted.label -v one "$L/live/a" "$L/live/a/f" "$L/live/a/g"
+	setfattr -n user.mine -v kept "$L/live/a/f"
+	setfattr -n btrfs.compression -v zstd "$L/live/a/g"
+	setfacl -R -m u:1234:rwX -m d:u:1234:rwX "$L/live/.ecl"
+	ecl-snap -q -d "$L"
+	setfattr -x trusted.label "$L/live/a/f"
+	setfattr -x user.mine "$L/live/a/f"
+	setfattr -n trusted.label -v two "$L/live/a/g"
+	mv "$L/live/a/g" "$L/live/a/h"
+	ecl-snap -q -d "$L"
+	ecl-snap -d "$L" --send block-0 | ecl-snap -q -d "$M" --receive --unsigned
+	test "$(getfattr --only-values -n user.mine "$M/live/a/f")" = kept
+	test "$(getfattr --only-values -n btrfs.compression "$M/live/a/g")" = zstd
+	ecl-snap -d "$L" --send block-1 --parent block-0 >difference
+	python3 -c "
+import os, sys
+for b in sys.stdin.buffer.read():
+    os.write(1, bytes([b]))" <difference | ecl-snap -d "$M" --receive --unsigned 2>err >out
+	test_grep "trusted.label (2 in all, the first of .a/" err
+	# Nor do ACLs of the log, or of what holds it all, give anybody rights.
+	! getfattr -R -d -m - "$M/live" | grep -v "^$\|^# file\|^btrfs.compression=" | grep .
+	ecl-verify -q -d "$M"
+	btrfs subvolume delete "$M"/.snapshots/* "$M/live" >del
+	rm -r "$M"
+	look_around >around
+'
+
 test_expect_success 'cut anywhere, and with any bit flipped: a retry works' '
 	size=$(stat -c %s s1)
 	for n in 1 13 17 200 $((size / 2)) $((size - 200)) $((size - 10)) $((size - 1)); do
