@@ -56,7 +56,9 @@ static const char help[] =
     "                        replica once all of it is verified (as root)\n"
     "      --key VKEY        of --receive: the block is signed by this key, or by\n"
     "                        another --key\n"
-    "      --unsigned        of --receive: whoever made it\n" CLI_HELP_WRITER;
+    "      --unsigned        of --receive: whoever made it\n"
+    "      --witness VKEY    of --receive: ROOT/checkpoint is cosigned by this witness\n"
+    "      --quorum K        by K of the witnesses (all of them)\n" CLI_HELP_WRITER;
 
 enum {
 	OPT_DIFF = CLI_LONG,
@@ -74,6 +76,8 @@ enum {
 	OPT_RECEIVE,
 	OPT_KEY,
 	OPT_UNSIGNED,
+	OPT_WITNESS,
+	OPT_QUORUM,
 };
 
 static const struct cli_option options[] = {
@@ -93,6 +97,8 @@ static const struct cli_option options[] = {
     {OPT_RECEIVE, "receive", false},
     {OPT_KEY, "key", true},
     {OPT_UNSIGNED, "unsigned", false},
+    {OPT_WITNESS, "witness", true},
+    {OPT_QUORUM, "quorum", true},
     {0, NULL, false},
 };
 
@@ -186,13 +192,17 @@ take_option(struct run *r, int key)
 	case OPT_UNSIGNED:
 		r->carrying.is_unsigned = true;
 		break;
+	case OPT_WITNESS:
+		return (vkey_option(cli, "--witness", NOTE_COSIGNATURE, &r->carrying.witness, &r->carrying.witnesses));
+	case OPT_QUORUM:
+		return (vkey_quorum(cli, &r->carrying.quorum));
 	}
 	return (0);
 }
 
 /* Whether they make sense together.  Return as take_option(). */
 static int
-check_options(const struct run *r)
+check_options(struct run *r)
 {
 	const struct cli *cli = &r->cli;
 	int code;

@@ -103,8 +103,6 @@ add_checkpoint(struct run *r)
 static int
 set_option(struct run *r, int key)
 {
-	uint64_t n;
-
 	switch (key) {
 	case OPT_QUICK:
 		r->opt.quick = true;
@@ -122,10 +120,7 @@ set_option(struct run *r, int key)
 	case OPT_WITNESS:
 		return (vkey_option(&r->cli, "--witness", NOTE_COSIGNATURE, &r->witness, &r->opt.witnesses));
 	case OPT_QUORUM:
-		if (decimal_parse(r->cli.value, strlen(r->cli.value), &n) != 0 || n == 0 || n > NOTE_SIGNATURES_MAX)
-			return (cli_usage(&r->cli, "option '--quorum' takes a number from 1 to %d, not '%s'", NOTE_SIGNATURES_MAX, r->cli.value));
-		r->opt.quorum = (size_t)n;
-		break;
+		return (vkey_quorum(&r->cli, &r->opt.quorum));
 	case OPT_ROOTS:
 		r->roots = r->cli.value;
 		break;
@@ -139,28 +134,10 @@ set_option(struct run *r, int key)
 	return (0);
 }
 
-/* Two witnesses with one key are one witness, and who signs is none. */
 static int
 check_witnesses(struct run *r)
 {
-	const struct note_key *k = r->witness;
-	size_t i, j;
-
-	for (i = 0; i < r->opt.witnesses; i++)
-		for (j = 0; j < i; j++)
-			if (memcmp(k[i].public, k[j].public, sizeof(k[i].public)) == 0)
-				return (cli_usage(&r->cli, "witnesses '%s' and '%s' have the same key", k[j].name, k[i].name));
-	for (i = 0; i < r->opt.witnesses; i++)
-		for (j = 0; j < r->opt.keys; j++)
-			if (memcmp(k[i].public, r->key[j].public, sizeof(k[i].public)) == 0)
-				return (cli_usage(&r->cli, "witness '%s' has the key of the ledger '%s'", k[i].name, r->key[j].name));
-	if (r->opt.quorum == 0)
-		r->opt.quorum = r->opt.witnesses;
-	if (r->opt.witnesses == 0 && r->opt.quorum > 0)
-		return (cli_usage(&r->cli, "'--quorum' takes a '--witness'"));
-	if (r->opt.quorum > r->opt.witnesses)
-		return (cli_usage(&r->cli, "a quorum of %zu out of %zu witness%s", r->opt.quorum, r->opt.witnesses, r->opt.witnesses == 1 ? "" : "es"));
-	return (0);
+	return (vkey_check_witnesses(&r->cli, r->key, r->opt.keys, r->witness, r->opt.witnesses, &r->opt.quorum));
 }
 
 /* Of a proof alone. */

@@ -26,20 +26,24 @@ check_send(const struct carrying *c, const struct cli *cli)
 }
 
 static int
-check_receive(const struct carrying *c, const struct cli *cli)
+check_receive(struct carrying *c, const struct cli *cli)
 {
 	if (!c->receive)
-		return (c->is_unsigned || c->vkeys > 0 ? cli_usage(cli, "--key and --unsigned go with --receive") : 0);
+		return (c->is_unsigned || c->vkeys + c->witnesses + c->quorum > 0 ? cli_usage(cli, "--key, --unsigned, --witness and --quorum go with --receive") : 0);
 	if (c->is_unsigned == (c->vkeys > 0))
 		return (cli_usage(cli, c->is_unsigned ? "--unsigned does not go with --key"
 						      : "--receive needs '--key VKEY': whose word is taken? (or --unsigned: nobody's)"));
+	if (c->is_unsigned && c->witnesses + c->quorum > 0)
+		return (cli_usage(cli, "--unsigned does not go with --witness and --quorum"));
+	if (vkey_check_witnesses(cli, c->vkey, c->vkeys, c->witness, c->witnesses, &c->quorum) != 0)
+		return (EXIT_ERROR);
 	if (isatty(STDIN_FILENO))
 		return (cli_usage(cli, "standard input is a terminal, and nobody types a stream: 'ecl-snap --send BLOCK |' makes one"));
 	return (0);
 }
 
 int
-carrying_check(const struct carrying *c, const struct cli *cli)
+carrying_check(struct carrying *c, const struct cli *cli)
 {
 	int code = check_send(c, cli);
 
@@ -159,6 +163,9 @@ carrying_receive(const struct carrying *c, struct cli *cli, struct layer *l, str
 	struct receive_options opt = {.wait_ms = cli->wait_ms,
 	    .key = c->vkey,
 	    .keys = c->vkeys,
+	    .witness = c->witness,
+	    .witnesses = c->witnesses,
+	    .quorum = c->quorum,
 	    .step = on_bytes,
 	    .verify = on_verified,
 	    .left_out = on_left_out,
@@ -187,4 +194,5 @@ void
 carrying_release(struct carrying *c)
 {
 	vkey_release(c->vkey, c->vkeys);
+	vkey_release(c->witness, c->witnesses);
 }

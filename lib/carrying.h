@@ -15,12 +15,12 @@
 struct carrying {
 	const char *send, *parent, *have;
 	bool receive, is_unsigned;
-	struct note_key *vkey; /* of --receive */
-	size_t vkeys;
+	struct note_key *vkey, *witness; /* of --receive */
+	size_t vkeys, witnesses, quorum;
 };
 
 /** carrying_check(c, cli): whether the options make sense together.  Return 0, or an exit code where they do not, and that was said. */
-int carrying_check(const struct carrying *c, const struct cli *cli);
+int carrying_check(struct carrying *c, const struct cli *cli);
 
 /** carrying_send(c, cli, l, blocks, e): write the stream to standard output.  Return 0 or -1. */
 int carrying_send(const struct carrying *c, struct cli *cli, struct layer *l, const struct blocks *blocks, struct err *e);

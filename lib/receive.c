@@ -170,7 +170,13 @@ static int
 verify(struct receiving *r, struct err *e)
 {
 	struct verify_given given = {.name = "ROOT/" CHECKPOINT_FILE};
-	struct verify_options opt = {.key = r->opt->key, .keys = r->opt->keys, .progress = r->opt->verify, .arg = r->opt->arg};
+	struct verify_options opt = {.key = r->opt->key,
+	    .keys = r->opt->keys,
+	    .witness = r->opt->witness,
+	    .witnesses = r->opt->witnesses,
+	    .quorum = r->opt->quorum,
+	    .progress = r->opt->verify,
+	    .arg = r->opt->arg};
 	struct verify_result v;
 	struct buf note = BUF_INIT, path = BUF_INIT;
 	uint64_t size;

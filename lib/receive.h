@@ -15,6 +15,8 @@ struct receive_options {
 	int wait_ms;
 	const struct note_key *key; /* the header of the block is to be signed by one of these */
 	size_t keys;		    /* 0: whoever made it */
+	const struct note_key *witness; /* ROOT/checkpoint, where witnesses' cosignatures came to it, is to be cosigned by ${quorum} of these, and of the beginning of the block's log */
+	size_t witnesses, quorum;
 	void (*step)(void *arg, uint64_t bytes); /* told now and then how many bytes came; NULL: nobody asks */
 	void (*verify)(void *arg, uint64_t bytes, uint64_t total); /* and how many of the log are verified */
 	void (*left_out)(void *arg, uint64_t n, const struct buf *names, const char *path); /* and of ${n} extended attributes and the like that no header commits to, which did not come: strings of what they are, the first file; or NULL */

@@ -38,6 +38,39 @@ vkey_option(const struct cli *cli, const char *option, uint8_t type, struct note
 	return (0);
 }
 
+int
+vkey_quorum(const struct cli *cli, size_t *ret)
+{
+	uint64_t n;
+
+	if (decimal_parse(cli->value, strlen(cli->value), &n) != 0 || n == 0 || n > NOTE_SIGNATURES_MAX)
+		return (cli_usage(cli, "option '--quorum' takes a number from 1 to %d, not '%s'", NOTE_SIGNATURES_MAX, cli->value));
+	*ret = (size_t)n;
+	return (0);
+}
+
+int
+vkey_check_witnesses(const struct cli *cli, const struct note_key *key, size_t keys, const struct note_key *witness, size_t witnesses, size_t *quorum)
+{
+	size_t i, j;
+
+	for (i = 0; i < witnesses; i++)
+		for (j = 0; j < i; j++)
+			if (memcmp(witness[i].public, witness[j].public, sizeof(witness[i].public)) == 0)
+				return (cli_usage(cli, "witnesses '%s' and '%s' have the same key", witness[j].name, witness[i].name));
+	for (i = 0; i < witnesses; i++)
+		for (j = 0; j < keys; j++)
+			if (memcmp(witness[i].public, key[j].public, sizeof(witness[i].public)) == 0)
+				return (cli_usage(cli, "witness '%s' has the key of the ledger '%s'", witness[i].name, key[j].name));
+	if (*quorum == 0)
+		*quorum = witnesses;
+	if (witnesses == 0 && *quorum > 0)
+		return (cli_usage(cli, "'--quorum' takes a '--witness'"));
+	if (*quorum > witnesses)
+		return (cli_usage(cli, "a quorum of %zu out of %zu witness%s", *quorum, witnesses, witnesses == 1 ? "" : "es"));
+	return (0);
+}
+
 void
 vkey_release(struct note_key *keys, size_t n)
 {

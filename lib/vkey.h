@@ -11,6 +11,17 @@
  * more is not one more.  Return 0, or the exit code where that was said to be wrong.  To be released with vkey_release().
  */
 int vkey_option(const struct cli *cli, const char *option, uint8_t type, struct note_key **keys, size_t *n);
+
+/** vkey_quorum(cli, ret): take the argument of --quorum.  Return 0, or the exit code where that was said to be wrong. */
+int vkey_quorum(const struct cli *cli, size_t *ret);
+
+/**
+ * vkey_check_witnesses(cli, key, keys, witness, witnesses, quorum):
+ * Two witnesses with one key are one witness, and who signs is none: say so.  ${*quorum} of 0 becomes all of them; more than there are is an error.  Return 0, or the exit
+ * code where that was said.
+ */
+int vkey_check_witnesses(const struct cli *cli, const struct note_key *key, size_t keys, const struct note_key *witness, size_t witnesses, size_t *quorum);
+
 void vkey_release(struct note_key *keys, size_t n);
 
 #endif

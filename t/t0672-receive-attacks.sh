@@ -194,6 +194,50 @@ test_expect_success 'a difference to a base that was tampered with' '
 	nothing_left third/b
 '
 
+test_expect_success 'witnesses: what comes must go on from a checkpoint that enough of them cosigned' '
+	note() { python3 "$top_srcdir/t/sign-note.py" "$@"; }
+	W=$TRASH/btrfs/w X=$TRASH/btrfs/x
+	make_host "$W"
+	ecl-init -q --replica "$X"
+	ecl-snap -q -d "$W" --sign key
+	for i in 1 2 3; do
+		openssl genpkey -algorithm ed25519 -out w$i.pem
+		eval "w$i=\$(note witness w.example/$i w$i.pem)"
+	done
+	ecl-snap -d "$W" --send block-0 | ecl-snap -q -d "$X" --receive --key "$V"
+	cosigned() { note cosign w.example/1 w1.pem 1700000000 <"$1/checkpoint" | note cosign w.example/2 w2.pem 1700000000; }
+	cosigned "$W" >seen
+	ecl-append -d "$W" -q -e w:1 -s 1
+	ecl-snap -q -d "$W" --sign key
+	ecl-snap -d "$W" --send block-1 --parent block-0 >s
+	test_expect_code 1 ecl-snap -d "$X" --receive --key "$V" --witness "$w1" <s 2>err
+	test_grep "unsigned: .*no checkpoint is cosigned by 1 of the 1 witnesses" err
+	cat seen >"$X/checkpoint"
+	test_expect_code 1 ecl-snap -d "$X" --receive --key "$V" --witness "$w1" --witness "$w2" --witness "$w3" <s 2>err
+	test_grep "by 3 of the 3 witnesses: the most is 2" err
+	nothing_left "$X" "$(ls "$X/.snapshots")"
+	test "$(ls "$X/.snapshots" | wc -l)" = 1
+	for bad in "--unsigned --witness $w1" "--key $V --quorum 1" "--key $V --witness $w1 --quorum 2" "--key $V --witness $V" "--key $V --witness $w1 --quorum 0"; do
+		test_expect_code 2 ecl-snap -d "$X" --receive $bad <s 2>err
+	done
+	test_expect_code 2 ecl-snap -d "$W" --witness "$w1" 2>err
+	test_grep "go with --receive" err
+	ecl-snap -q -d "$X" --receive --key "$V" --witness "$w1" --witness "$w2" --witness "$w3" --quorum 2 <s
+	ecl-verify -q -d "$X" --key "$V"
+	# Signed by the right key, but of a history that the witnesses have not seen.
+	ecl-init -q --replica "$TRASH/btrfs/y"
+	ecl-replay -d "$W" --to 0 | ecl-append -q --replica -d "$TRASH/btrfs/y"
+	ecl-init -q --adopt "$TRASH/btrfs/y"
+	for i in 1 2 3; do ecl-append -d "$TRASH/btrfs/y" -q -e y:$i -s $i; done
+	ecl-snap -q -d "$TRASH/btrfs/y" --sign key
+	ecl-snap -d "$TRASH/btrfs/y" --send now >s
+	ecl-init -q --replica "$TRASH/btrfs/z"
+	cat seen >"$TRASH/btrfs/z/checkpoint"
+	test_expect_code 1 ecl-snap -d "$TRASH/btrfs/z" --receive --key "$V" --witness "$w1" --witness "$w2" <s 2>err
+	test_grep "forked\|rewritten" err
+	ls "$TRASH/btrfs/z/.snapshots" | test_line_count = 0 /dev/stdin
+'
+
 test_expect_success 'what a signal ends cleans up first' '
 	mkfifo slow
 	for signal in INT TERM HUP; do
