@@ -286,16 +286,18 @@ extend_given(struct vectors_update *u, int dir_fd, struct err *e)
 	struct writer w;
 	struct visit v = {&w, e};
 	uint64_t at, next, before, others;
+	bool mend;
 	int rc;
 
 	rc = writer_begin(&w, u, dir_fd, VECTORS_GIVEN, "", e);
+	mend = u->damage[0] != '\0';
 	before = w.head.rows.rows;
 	others = w.head.others;
 	for (at = w.from; rc == 1 && at < w.from + w.total; at = next) {
 		next = step_from(&w, at);
 		if (given_scan(u->log, at, next, take_given, &v, e) != 0)
 			rc = -1;
-		else if (next - w.from < GIVEN_LAG && w.column.row.rows == before && w.new_rows.len == 0 && w.head.others == others)
+		else if (!mend && next - w.from < GIVEN_LAG && w.column.row.rows == before && w.new_rows.len == 0 && w.head.others == others)
 			break; /* nothing to write down: who has none need not pay */
 		else if (publish(&w, next, e) != 0)
 			rc = -1;

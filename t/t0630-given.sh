@@ -54,6 +54,23 @@ test_expect_success 'a line that is refused, or changes nothing, fixes nothing' 
 	with 2 "[2,1]" | ecl-append -q -d four
 '
 
+test_expect_success 'a damaged manifest is made anew, also where there are no vectors, and few events' '
+	ledger damaged
+	ecl-append -q -d damaged -e a:1 -s 1
+	for with in none some; do
+		test $with = none || with 1 "[1,2,3]" | ecl-append -q -d damaged
+		ecl-index -q -d damaged
+		echo garbage >damaged/live/.ecl/index/given.head
+		test_expect_code 1 ecl-index --check -q -d damaged 2>err
+		test_grep "given.head. is damaged" err
+		ecl-index -q -d damaged 2>err
+		test_grep "warning: the vectors are made anew: .given.head. is damaged" err
+		ecl-index --check -q -d damaged
+		ecl-index -q -d damaged 2>err
+		test_line_count = 0 err
+	done
+'
+
 test_expect_success 'an event without a vector is no matter' '
 	ledger five
 	with 1 "[1,2,3]" | ecl-append -q -d five
