@@ -144,7 +144,8 @@ publication_free(struct publication *p)
 	unsigned k;
 	size_t i;
 
-	if (p->rc != 0 && p->run != NULL) {
+	/* Where only the sync of the directory failed, the manifest that names it may stay. */
+	if (p->rc != 0 && p->run != NULL && !io_was_published(p->dir_fd, "head", p->head.data, p->head.len)) {
 		run_name(p->run->number, name);
 		unlinkat(p->dir_fd, name, 0);
 	}

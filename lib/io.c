@@ -330,6 +330,21 @@ err1:	unlinkat(dirfd, tmp, 0);
 err0:	return (-1);
 }
 
+bool
+io_was_published(int dirfd, const char *name, const void *p, size_t len)
+{
+	struct buf text = BUF_INIT;
+	struct err why = {0, 0, ""};
+	bool was;
+
+	if (io_slurp(dirfd, name, len, &text, &why) != 0)
+		was = why.sys != ENOENT && why.sys != 0;
+	else
+		was = text.len == len && memcmp(text.data, p, len) == 0;
+	buf_release(&text);
+	return (was);
+}
+
 static void
 on_alarm(int sig)
 {

@@ -60,9 +60,16 @@ int io_rename_new(int dirfd, const char *from, const char *to);
 /**
  * io_publish(dirfd, name, p, len, mode, sync, e):
  * Put a file of these bytes at ${name} atomically: temporary file, fsync where ${sync}, rename, fsync of
- * ${dirfd} where ${sync}.  Return 0, or -1 with nothing left behind.
+ * ${dirfd} where ${sync}.  Return 0, or -1 with nothing left behind, but where only
+ * the last fsync failed: then what is there now, or what was there before, is there after a crash.
  */
 int io_publish(int dirfd, const char *name, const void *p, size_t len, mode_t mode, bool sync, struct err *e);
+
+/**
+ * io_was_published(dirfd, name, p, len):
+ * Behind an io_publish() that failed: whether ${name} may hold these bytes all the same, so that what they name must stay.
+ */
+bool io_was_published(int dirfd, const char *name, const void *p, size_t len);
 
 /**
  * io_lock(fd, exclusive, wait_ms):

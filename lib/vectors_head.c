@@ -224,6 +224,20 @@ vectors_head_publish(const struct vectors_head *h, int dir_fd, bool sync, struct
 	return (rc);
 }
 
+bool
+vectors_head_was_published(const struct vectors_head *h, int dir_fd)
+{
+	struct buf text = BUF_INIT;
+	char name[VECTORS_NAME];
+	bool was;
+
+	vectors_head_format(h, &text);
+	vectors_head_file(h->space, name);
+	was = text.failed || io_was_published(dir_fd, name, text.data, text.len);
+	buf_release(&text);
+	return (was);
+}
+
 int
 vectors_head_made_by(const struct vectors_head *h, const char *token, struct err *e)
 {

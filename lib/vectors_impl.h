@@ -50,6 +50,9 @@ int vectors_head_load(int dir_fd, const char *space, struct vectors_head *ret, s
 /** vectors_head_publish(h, dir_fd, sync, e): its text in place of the one before; what it names is on the disk, or a crash may leave a damaged space (${sync} false).  Return 0 or -1. */
 int vectors_head_publish(const struct vectors_head *h, int dir_fd, bool sync, struct err *e);
 
+/** vectors_head_was_published(h, dir_fd): behind a vectors_head_publish() that failed: whether it may be there all the same, so that what it names must stay. */
+bool vectors_head_was_published(const struct vectors_head *h, int dir_fd);
+
 /** vectors_head_made_by(h, token, e): whether by that embedder (decoded).  Return 1, 0, or -1 (memory). */
 int vectors_head_made_by(const struct vectors_head *h, const char *token, struct err *e);
 

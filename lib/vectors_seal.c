@@ -146,7 +146,8 @@ seal_one(struct seal *s, const struct ivf_run *run, struct err *e)
 	if (ivf_seal(s->dir_fd, name, &rows, seg.from, seg.to, s->head.seed, sealing, s, &seg.bytes, &seg.crc, e) != 0)
 		return (-1);
 	if (add_segment(s, &seg, e) != 0) {
-		unlinkat(s->dir_fd, name, 0);
+		if (!vectors_head_was_published(&s->head, s->dir_fd))
+			unlinkat(s->dir_fd, name, 0);
 		return (-1);
 	}
 	s->done += run->to - run->from;
