@@ -101,42 +101,167 @@ delete_tree()
 	fi
 }
 
-# kill_points OUT CALLS CMD...: where CMD can be killed: a line `syscall N' for the Nth call of each kind.
+# calls_and_places: of what `strace -f -y' wrote, on standard input: a line `PID CALL PLACE' for each call.  The place is what the call is on, as of the
+# root and with an N for each number, and for some what it does with it: `fdatasync .snapshots/.tmp-N-block/.ecl/block', `flock lock LOCK_UN'.
+calls_and_places()
+{
+	awk -v trash="$TRASH/" '
+		match($0, /^[0-9]+ +[a-z][a-z0-9_]*\(/) {
+			split(substr($0, 1, RLENGTH - 1), head, / +/)
+			call = head[2]
+			rest = substr($0, RLENGTH + 1)
+			split(rest, quoted, "\"")
+			name = how = ""
+			if (call ~ /^renameat/) {
+				name = quoted[4]
+				sub(/^[^"]*"[^"]*", /, "", rest)
+			} else if (call ~ /at2?$/ && rest ~ /^[^,]*, "/)
+				name = quoted[2]
+			else if (call == "flock" || call == "ioctl") {
+				how = rest
+				sub(/^[^,]*, /, "", how)
+				sub(/ <unfinished.*|[,)].*/, "", how)
+			}
+			path = rest
+			if (!sub(/^[A-Z0-9_]*</, "", path) || !sub(/>.*/, "", path))
+				path = "-"
+			if (rest ~ /^[12]</)
+				path = rest ~ /^1/ ? "stdout" : "stderr"
+			else if (index(path, trash) == 1) {
+				path = substr(path, length(trash) + 1) "/"
+				sub(/^(btrfs|other)\//, "", path)
+				sub(/^[^\/]*\//, "", path)
+				sub(/\/$/, "", path)
+			}
+			if (path == "durable")
+				how = quoted[2] ~ /^ecl-durable [0-9]+ dirty/ ? "dirty" : quoted[2] ~ /^ecl-durable [0-9]+ clean/ ? "clean" : ""
+			place = path (path != "" && name != "" ? "/" : "") name (how != "" ? " " how : "")
+			gsub(/[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]+/, "N", place)
+			gsub(/[0-9]+/, "N", place)
+			# These are copied, and deleted, in any order.
+			sub(/^\.snapshots\/\.tmp-N\/\.ecl\/index\/.*/, ".snapshots/.tmp-N/.ecl/index/*", place)
+			sub(/^\.snapshots\/\.tmp-block-N-N\/.*/, ".snapshots/.tmp-block-N-N/*", place)
+			print head[1], call, place == "" ? "." : place
+		}'
+}
+
+# kill_points OUT CALLS CMD...: where CMD can be killed, or fail: a line `CALL N PLACE' for the Nth call of each kind.
 kill_points()
 {
 	local out=$1 calls=$2
 
 	shift 2
-	traced -qq -o "$TRASH/.calls" -e "trace=$calls" -e signal=none "$@" || return 1
-	sed -n 's/^[0-9]* *\([a-z0-9_]*\)(.*/\1/p' "$TRASH/.calls" | awk '{ print $1, ++n[$1] }' >"$out"
+	traced -qq -y -o "$TRASH/.calls" -e "trace=$calls" -e signal=none "$@" || return 1
+	# A process and a thread count for themselves, as they do where strace injects faults.
+	calls_and_places <"$TRASH/.calls" | awk '{ pid = $1; sub(/^[0-9]+ /, ""); call = $1; sub(/^[^ ]+ /, ""); print call, ++n[pid, call], $0 }' >"$out"
 }
 
-# some_points PARTS [FROM]: of the points on standard input each exchange and sync, and one of PARTS of the others, which
-# ones by FROM, so that several loops have them all; every one with ECL_TEST_LONG=1.
+# some_points PARTS [FROM]: of the points on standard input each rename and sync of all, and one of PARTS of the others, which
+# ones by the seed and FROM: with PARTS seeds in a row all of them.  Every one with ECL_TEST_LONG=1.
 some_points()
 {
-	awk -v parts="$1" -v from="${2:-1}" -v all="$ECL_TEST_LONG" \
-		'all != "" || /^renameat2|^syncfs/ || ++n % parts == from % parts'
+	test_seeded
+	awk -v parts="$1" -v from="$((test_seed + ${2:-0}))" -v all="$ECL_TEST_LONG" \
+		'all != "" || /^renameat|^syncfs/ || ++n % parts == from % parts'
 }
 
 # fault_at SYSCALL N FAULT CMD...: run CMD with a fault, signal=KILL or error=EIO, when it enters its Nth such call.
-# Sets fault_exit.  A run may do with fewer calls than the one before: then it gets through.
+# Sets fault_exit, and fault_on to what it struck: the call and its place; to nothing where the run did with fewer calls.
 fault_at()
 {
 	local call=$1 n=$2 fault=$3
 
 	shift 3
 	fault_exit=0
-	traced -qq -o /dev/null -e "trace=$call" -e signal=none -e "inject=$call:$fault:when=$n" "$@" >fault.out 2>fault.err ||
+	traced -qq -y -o "$TRASH/.fault" -e "trace=$call" -e signal=none -e "inject=$call:$fault:when=$n" "$@" >fault.out 2>fault.err ||
 		fault_exit=$?
-	case $fault:$fault_exit in
-	signal=KILL:137 | error=*:[0-9] | error=*:75 | *:0) ;;
+	fault_on=$(grep '= ?$\|(INJECTED)$' "$TRASH/.fault" | calls_and_places | sed 's/^[0-9]* //; q')
+	case $fault:$fault_exit:$fault_on in
+	signal=KILL:137:?* | error=*:[02]:?* | error=*:75:?* | *:0:) ;;
 	*)
-		echo "exit $fault_exit of $fault at $call $n"
+		echo "exit $fault_exit of $fault at $call $n: $fault_on"
 		cat fault.err
 		return 1
 		;;
 	esac
+}
+
+# faults PARTS CALLS "FAULT..." CMD...: run CMD with a fault, one of signal=KILL error=EIO error=..., at the places where it makes one of CALLS, with the
+# functions `before' ahead of each run and `after' behind it, which has fault, fault_exit and fault_on to look at.  At some_points, all of which must
+# be met: where a run did something else in its Nth call than the one before, the place is looked for anew.
+faults()
+{
+	local parts=$1 calls=$2 all call n place try at i=$test_seed
+	local -A moved=()
+
+	read -r -a all <<<"$3"
+	shift 3
+	before && kill_points points "$calls" "$@" || return 1
+	fault= fault_exit=0 fault_on=
+	: >fault.err
+	after || { echo "without a fault"; return 1; }
+	some_points "$parts" <points >chosen
+	while read -r call n place <&7; do
+		i=$((i + 1)) at=$((n + ${moved[$call]:-0}))
+		for try in 1 2 3; do
+			fault=${all[i % ${#all[@]}]}
+			before && fault_at "$call" $at "$fault" "$@" || return 1
+			after || { echo "$fault at $call $at: $fault_on, exit $fault_exit"; cat fault.err; return 1; }
+			test "$fault_on" != "$call $place" || break
+			echo "$call $at is not $place, but $fault_on"
+			test $try != 3 && before && kill_points points "$calls" "$@" || return 1
+			fault= fault_exit=0 fault_on=
+			: >fault.err
+			after || { echo "without a fault, behind one at $call $at"; return 1; }
+			at=$(sed -n "s/^$call \([0-9]*\) /\1 /p" points | awk -v n=$n -v place="$place" '
+				{ i = $1; sub(/^[0-9]+ /, "") }
+				$0 == place && (best == "" || (i - n) ^ 2 < (best - n) ^ 2) { best = i }
+				END { print best }')
+			test -n "$at" || { echo "no $call of $place any more"; return 1; }
+			moved[$call]=$((at - n))
+		done
+	done 7<chosen
+	echo "# $(wc -l <chosen) of $(wc -l <points) calls" >&5
+	test -s chosen
+}
+
+# only_saves_time CALL PLACE: without it there is the same, later or slower, so that nobody need be told: all that belongs to the index; a lock that is
+# let go, which closing it does too; a sync that is tried once more; the mark that spares the next writer to look twice.
+only_saves_time()
+{
+	case $* in
+	"flock "*" LOCK_UN" | "ioctl stdout "* | "ioctl "*" FS_IOC_FIEMAP" | "ioctl "*" BTRFS_IOC_DEFRAG"*) ;;
+	# Whose table of files it is: else all files are read.  FICLONE: else the bytes are copied.
+	"ioctl "*" BTRFS_IOC_GET_SUBVOL_INFO" | "ioctl "*" BTRFS_IOC_CLONE or FICLONE"*) ;;
+	"flock index.lock "* | *" live/.ecl/index" | *" live/.ecl/index/"* | *" .snapshots/.tmp-N-block/.ecl/index" | *" .snapshots/.tmp-N-block/.ecl/index/"*) ;;
+	"fdatasync live/.ecl/log/"* | "pwriteN durable clean" | "pwrite64 durable clean") ;;
+	*) return 1 ;;
+	esac
+}
+
+# told PROGRAM [SILENT...]: a call that failed made it exit 2 and say why; one that only saves time, or is among SILENT, neither, but for a warning that
+# the vectors lag.  EINTR is no error.
+told()
+{
+	local why program=$1
+
+	shift
+
+	case $fault in
+	*=EIO) why='Input/output error' ;;
+	*=ENOSPC) why='No space left on device' ;;
+	*=EDQUOT) why='Disk quota exceeded' ;;
+	*=EROFS) why='Read-only file system' ;;
+	*=EINTR | '') why= ;;
+	*) echo "told: $fault?"; return 1 ;;
+	esac
+	if test -z "$fault_on" || test -z "$why"; then
+		test $fault_exit = 0 && test ! -s fault.err
+	elif only_saves_time $fault_on || printf '%s\n' "$@" | grep -qxF "$fault_on"; then
+		test $fault_exit = 0 && ! grep -v "^$program: warning: the vectors are not up to date: " fault.err
+	else
+		test $fault_exit = 2 && test_grep "^$program: .*$why" fault.err
+	fi
 }
 
 if strace -o /dev/null true 2>/dev/null; then

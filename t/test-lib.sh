@@ -330,6 +330,15 @@ test_line_count()
 	}
 }
 
+# test_seeded: sets test_seed, for tests that try some of many cases: another one in each run, so that in time all of them are tried, and said, so
+# that a run can be repeated by ECL_TEST_SEED=N.
+test_seeded()
+{
+	test -z "$test_seed" || return 0
+	test_seed=${ECL_TEST_SEED:-$(($(date +%s) % 1000000))}
+	echo "# ECL_TEST_SEED=$test_seed" >&5
+}
+
 # traced OPTION... CMD...: under strace, where the leak sanitizer cannot work.  Not with --seccomp-bpf: then no signal is injected.
 traced()
 {
