@@ -35,41 +35,42 @@ sha256_words(__m128i abef, __m128i cdgh, __m128i w[2])
 #define FOUR(f, ...) THREE(f, __VA_ARGS__) f(3, __VA_ARGS__)
 
 /* Four rounds with the constants k and the message words m. */
-#define ROUNDS(i, m)                                                                                            \
-	x = _mm_add_epi32(r[i].m, k);                                                                           \
-	r[i].cdgh = _mm_sha256rnds2_epu32(r[i].cdgh, r[i].abef, x);                                             \
+#define ROUNDS(i, m)                                                \
+	x = _mm_add_epi32(r[i].m, k);                               \
+	r[i].cdgh = _mm_sha256rnds2_epu32(r[i].cdgh, r[i].abef, x); \
 	r[i].abef = _mm_sha256rnds2_epu32(r[i].abef, r[i].cdgh, _mm_shuffle_epi32(x, 0x0e));
 
 /* The same, then the message words 16 later than those in ma, from the sixteen in ma to md. */
-#define ROUNDS_SCHEDULE(i, ma, mb, mc, md)                                                                      \
-	ROUNDS(i, ma)                                                                                           \
-	x = _mm_add_epi32(_mm_sha256msg1_epu32(r[i].ma, r[i].mb), _mm_alignr_epi8(r[i].md, r[i].mc, 4));        \
+#define ROUNDS_SCHEDULE(i, ma, mb, mc, md)                                                 \
+	ROUNDS(i, ma)                                                                      \
+	x = _mm_add_epi32(                                                                 \
+	    _mm_sha256msg1_epu32(r[i].ma, r[i].mb), _mm_alignr_epi8(r[i].md, r[i].mc, 4)); \
 	r[i].ma = _mm_sha256msg2_epu32(x, r[i].md);
 
-#define ADD(i, unused)                                                                                          \
-	r[i].abef = _mm_add_epi32(r[i].abef, r[i].abef0);                                                       \
+#define ADD(i, unused)                                    \
+	r[i].abef = _mm_add_epi32(r[i].abef, r[i].abef0); \
 	r[i].cdgh = _mm_add_epi32(r[i].cdgh, r[i].cdgh0);
 
 #define CONSTANTS(q) k = _mm_load_si128((const __m128i *)(const void *)sha256_k + (q));
 
-#define SIXTEEN_ROUNDS(EACH, q)                                                                                 \
-	CONSTANTS(q)                                                                                            \
-	EACH(ROUNDS_SCHEDULE, m0, m1, m2, m3)                                                                   \
-	CONSTANTS((q) + 1)                                                                                      \
-	EACH(ROUNDS_SCHEDULE, m1, m2, m3, m0)                                                                   \
-	CONSTANTS((q) + 2)                                                                                      \
-	EACH(ROUNDS_SCHEDULE, m2, m3, m0, m1)                                                                   \
-	CONSTANTS((q) + 3)                                                                                      \
+#define SIXTEEN_ROUNDS(EACH, q)               \
+	CONSTANTS(q)                          \
+	EACH(ROUNDS_SCHEDULE, m0, m1, m2, m3) \
+	CONSTANTS((q) + 1)                    \
+	EACH(ROUNDS_SCHEDULE, m1, m2, m3, m0) \
+	CONSTANTS((q) + 2)                    \
+	EACH(ROUNDS_SCHEDULE, m2, m3, m0, m1) \
+	CONSTANTS((q) + 3)                    \
 	EACH(ROUNDS_SCHEDULE, m3, m0, m1, m2)
 
-#define LAST_ROUNDS(EACH, q)                                                                                    \
-	CONSTANTS(q)                                                                                            \
-	EACH(ROUNDS, m0)                                                                                        \
-	CONSTANTS((q) + 1)                                                                                      \
-	EACH(ROUNDS, m1)                                                                                        \
-	CONSTANTS((q) + 2)                                                                                      \
-	EACH(ROUNDS, m2)                                                                                        \
-	CONSTANTS((q) + 3)                                                                                      \
+#define LAST_ROUNDS(EACH, q) \
+	CONSTANTS(q)         \
+	EACH(ROUNDS, m0)     \
+	CONSTANTS((q) + 1)   \
+	EACH(ROUNDS, m1)     \
+	CONSTANTS((q) + 2)   \
+	EACH(ROUNDS, m2)     \
+	CONSTANTS((q) + 3)   \
 	EACH(ROUNDS, m3)
 
 #endif

