@@ -96,6 +96,13 @@ test_expect_success 'lines that are refused: neither message nor rejects file ha
 	jq -e . rejects >/dev/null
 '
 
+test_expect_success 'what has an endless path is replaced unseen, and soon' '
+	jq -nc "{element: \"long:1\", state: {a: {(\"A\" * 4094): 1}, b: {(\"B\" * 4085): 1}, (\"C\" * 450000): ([range(40000)] | map({(\"k\\(.)\"): 1}) | add)}}" >in &&
+	timeout 20 ecl-redact --key key "*.password" <in >out &&
+	jq -e ".state | [.a, .b | .[]] | (.[0] | test(\"^redacted:\")) and .[1] == 1" out &&
+	jq -e ".state[\"C\" * 450000] | test(\"^redacted:\")" out
+'
+
 test_expect_success 'the redacted line that was put away can be recorded later' '
 	grep "a:5" rejects >later &&
 	redacting later >out &&
