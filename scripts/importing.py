@@ -110,6 +110,8 @@ class Importer:
 		try:
 			sys.stdout.flush()
 		except OSError as error:
+			# Or Python tries it again when it ends, and exits 120.
+			os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)
 			self.die(f"cannot write: {error.strerror}")
 		sys.exit(0 if self.whole else 1)
 

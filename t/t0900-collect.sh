@@ -345,6 +345,8 @@ test_expect_success 'files: too long a name, a target that is not text' '
 
 test_expect_success 'files: a path that is not there: nothing is printed of the others either' '
 	test_expect_code 2 ecl-collect-files tree nowhere >out 2>err
+	test_expect_code 2 ecl-collect-files tree 2>full >/dev/full
+	test_line_count = 1 full
 	test_line_count = 0 out
 	test_grep "nowhere.: No such file" err
 '

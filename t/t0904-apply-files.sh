@@ -121,6 +121,13 @@ test_expect_success 'the old file or the new one: killed at any time, and attrib
 	{ ! command -v setfattr || test "$(getfattr --only-values -n user.note in/keep)" = hello; }
 '
 
+test_expect_success 'who reads what is done may go away: the rest is done all the same' '
+	mkdir many && for ((i = 0; i < 2000; i++)); do event "file:/$i" "$(printf "{\"type\":\"p\",\"mode\":\"0600\",%s}" "$own")"; done >plan &&
+	{ ecl-apply-files --root many <plan 2>err; echo $? >code; } | head -n 1 &&
+	test "$(cat code)" = 0 && test_cmp /dev/null err && test "$(ls many | wc -l)" = 2000 &&
+	event "file:/full" "$(file x)" | test_expect_code 2 ecl-apply-files --root many 2>err >/dev/full && test_line_count = 1 err && test -e many/full
+'
+
 test_expect_success 'what is no event is refused before anything is done' '
 	{ event "file:$TRASH/in/never" "$(file x)" && echo "{\"element\":1}"; } | test_expect_code 2 ecl-apply-files 2>err &&
 	test_grep "line 2 is not an event" err &&

@@ -58,7 +58,8 @@ test_expect_success git 'git: every change of every commit, in its time' '
 
 test_expect_success git 'git: the events are UTF-8, whatever the locale' '
 	mkdir -p loc && { ! command -v localedef || localedef -i de_DE -f ISO-8859-1 loc/de_DE.ISO-8859-1 || :; } &&
-	ecl-import-git --all repo >expect && LOCPATH=$TRASH/loc LC_ALL=de_DE.ISO-8859-1 ecl-import-git --all repo >actual && test_cmp expect actual
+	ecl-import-git --all repo >expect && LOCPATH=$TRASH/loc LC_ALL=de_DE.ISO-8859-1 ecl-import-git --all repo >actual && test_cmp expect actual &&
+	test_expect_code 2 ecl-import-git --all repo 2>err >/dev/full && test_line_count = 1 err
 '
 
 test_expect_success git 'git: a merge is what it changed; a time that goes back is held; it goes on where it stopped' '
