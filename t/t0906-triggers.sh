@@ -46,6 +46,14 @@ test_expect_success 'ecl-run: input and output are the command'"'"'s, and so is 
 	test_expect_code 127 ecl-run ./etc -- ./no-such-command 2>err
 '
 
+test_expect_success 'ecl-run: the command is a program, with the PATH that there was' '
+	ecl-run ./etc -- printenv PATH >out && test "$(cat out)" = "$PATH" &&
+	mkdir -p own && printf "#!/bin/sh\necho it \"\$@\"; echo warn >>etc/g\n" >own/warn && chmod +x own/warn &&
+	PATH=$PATH:$TRASH/own ecl-run ./etc -- warn hello >out && test "$(cat out)" = "it hello" &&
+	recorded && test_grep "^modify g warn hello" actual &&
+	test_expect_code 127 ecl-run ./etc -- exit 3 2>err
+'
+
 test_expect_success 'ecl-run: where nothing can be recorded, the command is not run' '
 	test_expect_code 125 ecl-run -d nowhere ./etc -- touch etc/never 2>err &&
 	test_grep "was not run" err && test ! -e etc/never &&
