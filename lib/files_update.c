@@ -221,9 +221,11 @@ run_known(struct files_update *u, int fd, struct err *e)
 {
 	int rc;
 
-	u->walk.known = &u->old.view;
+	u->walk.known = u->strict ? NULL : &u->old.view;
 	if ((rc = files_update_search(u, fd, e)) == -1)
 		return (-1);
+	if (rc == 0 && u->strict)
+		return (0);
 	if (rc == 0) {
 		start_over(u);
 		u->walk.known = &u->old.view;
@@ -267,7 +269,7 @@ files_update_run(struct files_update *u, int snapshot_fd, uint64_t *ret_entries,
 }
 
 int
-files_update_store(struct files_update *u, int hashed_fd, const char *name, struct err *e)
+files_update_store(struct files_update *u, int hashed_fd, int into_fd, const char *name, struct err *e)
 {
 	struct subvol_identity id;
 
@@ -275,5 +277,5 @@ files_update_store(struct files_update *u, int hashed_fd, const char *name, stru
 		return (0);
 	memcpy(u->left.bound.hashed, id.uuid, sizeof(id.uuid));
 	snprintf(u->left.origin, sizeof(u->left.origin), "%s", u->left.base.len > 0 ? name : u->old.origin);
-	return (files_table_store(hashed_fd, &u->left, e));
+	return (files_table_store(into_fd, &u->left, e));
 }

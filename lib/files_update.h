@@ -13,6 +13,7 @@ struct files_update {
 	bool has_old;
 	struct files_walk walk;
 	struct files_left left; /* for the next block; its records point into old and walk */
+	bool strict; /* no ctime is believed: what was touched is read, and all where that is not known */
 	bool remembers; /* it can be told what the files were in, so that the next block may know them */
 };
 
@@ -38,8 +39,8 @@ bool files_update_recall(struct files_update *u, int snap_fd, const struct block
  */
 int files_update_run(struct files_update *u, int snapshot_fd, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE], struct err *e);
 
-/** files_update_store(u, hashed_fd, name, e): leave what is known of the files where they are, writable by now: the block ${name} will be a snapshot of it.  Return 0 or -1. */
-int files_update_store(struct files_update *u, int hashed_fd, const char *name, struct err *e);
+/** files_update_store(u, hashed_fd, into_fd, name, e): leave what is known of the files of ${hashed_fd} in the index of the layer ${into_fd}, which will be found as ${name}.  Return 0 or -1. */
+int files_update_store(struct files_update *u, int hashed_fd, int into_fd, const char *name, struct err *e);
 
 /**
  * files_update_search(u, snapshot_fd, e):

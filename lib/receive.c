@@ -30,6 +30,7 @@ struct receiving {
 	int staging_fd;
 	int block_fd;	       /* the block, where it stands now */
 	struct block_list own; /* it alone */
+	struct files_update files;
 };
 
 /* ---- left-overs ---- */
@@ -177,6 +178,7 @@ verify(struct receiving *r, struct err *e)
 	    .quorum = r->opt->quorum,
 	    .progress = r->opt->verify,
 	    .arg = r->opt->arg};
+	struct verify_known_files files;
 	struct verify_result v;
 	struct buf note = BUF_INIT, path = BUF_INIT;
 	uint64_t size;
@@ -195,6 +197,9 @@ verify(struct receiving *r, struct err *e)
 		err_mem(e);
 		goto out;
 	}
+	if (receive_files(&r->files, r->l, r->block_fd, &files, e) != 0)
+		goto out;
+	opt.files = &files;
 	if ((rc = verify_root(buf_cstr(&path), &opt, &v, e)) == 0) {
 		if (v.verdict != VERIFY_OK || v.blocks != 1)
 			rc = say_refused(r, &v, e);
@@ -283,8 +288,11 @@ publish(struct receiving *r, enum receive_outcome outcome, struct err *e)
 
 	if (outcome == RECEIVE_KNOWN) /* by a run that may have died before its last step */
 		return (keep_checkpoint(r, e));
-	if (outcome == RECEIVE_NEWEST && receive_live(r->l, r->block_fd, r->opt->wait_ms, e) != 0)
-		return (-1);
+	if (outcome == RECEIVE_NEWEST) {
+		if (receive_live(r->l, r->block_fd, r->opt->wait_ms, e) != 0)
+			return (-1);
+		receive_files_keep(&r->files, r->l, r->block_fd);
+	}
 	if (io_rename_new(r->l->snap_fd, RECEIVE_BLOCK, name) != 0)
 		return (err_sys(e, "cannot rename '%s' to '%s'", RECEIVE_BLOCK, name));
 	if (io_fsync(r->l->snap_fd) != 0)
@@ -351,9 +359,11 @@ receive_block(struct layer *l, int in_fd, const struct receive_options *opt, enu
 
 	if (layer_lock_blocks(l, opt->wait_ms, e) != 0)
 		return (-1);
+	files_update_init(&r.files, l->watch);
 	if (receive_locked(&r, in_fd, ret_outcome, e) == 0)
 		rc = hand_out(&r, ret_header, out, e);
 	layer_unlock_blocks(l);
+	files_update_release(&r.files);
 	block_list_release(&r.own);
 	if (r.block_fd != -1)
 		close(r.block_fd);

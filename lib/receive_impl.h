@@ -7,8 +7,10 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "files_update.h"
 #include "log.h"
 #include "receive.h"
+#include "verify.h"
 
 #define RECEIVE_BLOCK ".tmp-receive" /* the block under .snapshots before it has its name */
 #define RECEIVE_LIVE ".tmp-live"     /* under ROOT: what live will be, then what it was */
@@ -47,6 +49,14 @@ int receive_check_history(struct layer *l, struct log *log, const struct block_h
 
 /** receive_same_log(mine, theirs, e): whether one of the logs begins as the other is.  O(1).  Return 0 or -1 (EXIT_NO). */
 int receive_same_log(struct log *mine, struct log *theirs, struct err *e);
+
+/* ---- its files (receive_files.c) ---- */
+
+/** receive_files(u, l, block_fd, ret, e): what the managed files of the block are; ${u} is for receive_files_keep(), and to be released.  Return 0 or -1. */
+int receive_files(struct files_update *u, struct layer *l, int block_fd, struct verify_known_files *ret, struct err *e);
+
+/** receive_files_keep(u, l, block_fd): the block is verified, and live is what it is: let the replica remember its files. */
+void receive_files_keep(struct files_update *u, struct layer *l, int block_fd);
 
 /* ---- live (receive_live.c) ---- */
 

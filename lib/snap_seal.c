@@ -62,7 +62,7 @@ seal_subvolume(struct making *m, int fd, const char *name, struct err *e)
 	if (subvol_set_read_only(m->backend, fd, false, e) != 0)
 		return (-1);
 	/* Without it, the next block reads every file again: slower, and no worse. */
-	(void)files_update_store(&m->files, fd, name, NULL);
+	(void)files_update_store(&m->files, fd, fd, name, NULL);
 	if (write_header(m, fd, io_write_out, e) != 0)
 		return (-1);
 	return (subvol_snapshot(m->backend, fd, m->l->snap_fd, name, true, e));

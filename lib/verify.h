@@ -74,6 +74,12 @@ struct verify_given {
 	struct span bytes;
 };
 
+/* What the managed files of a block are, found by who is as careful as verify_root(). */
+struct verify_known_files {
+	uint64_t entries;
+	uint8_t root[SHA256_SIZE];
+};
+
 struct verify_options {
 	bool quick;   /* lines and chain of the log only */
 	const struct note_key *key; /* ROOT/checkpoint is to be signed by one of these; a key is asked about what has its name as origin only */
@@ -84,6 +90,7 @@ struct verify_options {
 	size_t checkpoints;
 	const char *since; /* a block (when.h) that is taken on trust with all before it, in a root only; NULL: none */
 	int64_t now_us;	   /* for ${since} */
+	const struct verify_known_files *files; /* of the one block that there is, where the caller knows them; NULL: they are read */
 	bool from_disk; /* read the log and the files of blocks from the disk, not from the page cache */
 	void (*progress)(void *arg, uint64_t bytes, uint64_t total); /* may be NULL; ${total} 0: not known */
 	void *arg;

@@ -33,6 +33,7 @@ test_expect_success 'attacks inside a stream whose block is right and signed' '
 	make_host "$A"
 	mkdir "$A/live/a" "$TRASH/other/target"
 	echo first >"$A/live/a/f"
+	echo still >"$A/live/a/still"
 	change "$A" 1
 	ecl-snap -d "$A" -q --sign key
 	ecl-init -q --replica "$B"
@@ -238,6 +239,23 @@ test_expect_success 'witnesses: what comes must go on from a checkpoint that eno
 	ls "$TRASH/btrfs/z/.snapshots" | test_line_count = 0 /dev/stdin
 '
 
+test_expect_success 'whatever was touched in the base is read, though the replica remembers what its files were' '
+	tamper()
+	{
+		set_ro 0 && eval "$1" && set_ro 2 && refuse part 1 && test_grep "block-damaged" err || { echo "after: $1"; return 1; }
+		set_ro 0 && eval "$2" && set_ro 2
+	}
+	f=$base/a/still
+	ls -A "$B/live/.ecl/index" | grep -x files
+	tamper "cp -a \$f kept; echo sTill >\$f; touch -r kept \$f" "echo still >\$f"
+	tamper "chmod 600 \$f" "chmod 644 \$f"
+	tamper "setfattr -n user.x -v 1 \$f" "setfattr -x user.x \$f"
+	tamper "mv \$f \$base/a/g" "mv \$base/a/g \$f"
+	tamper "ln \$f \$base/a/g" "rm \$base/a/g"
+	tamper "mkdir \$base/a/d" "rmdir \$base/a/d"
+	tamper "rm \$f" "echo still >\$f"
+'
+
 test_expect_success 'what a signal ends cleans up first' '
 	mkfifo slow
 	for signal in INT TERM HUP; do
@@ -268,6 +286,23 @@ test_expect_success 'after all that, the block itself is taken' '
 	ecl-verify -q -d "$B" --key "$V"
 	test "$(ls "$B/.snapshots" | wc -l)" = 2
 	test -e "$B/live/new.2"
+'
+
+test_expect_success STRACE 'what neither the stream nor anybody else touched is not read again' '
+	change "$A" 3
+	ecl-snap -d "$A" -q --sign key
+	ecl-snap -d "$A" --send block-2 --parent block-1 >part
+	traced -o calls -e trace=openat ecl-snap -q -d "$B" --receive --key "$V" <part
+	test_grep "\"new.3\"" calls
+	! grep "\"still\"" calls
+	ecl-verify -q -d "$B" --key "$V"
+	rm "$B"/live/.ecl/index/files*
+	change "$A" 4
+	ecl-snap -d "$A" -q --sign key
+	ecl-snap -d "$A" --send block-3 --parent block-2 >part
+	traced -o calls -e trace=openat ecl-snap -q -d "$B" --receive --key "$V" <part
+	test_grep "\"still\"" calls
+	ecl-verify -q -d "$B" --key "$V"
 '
 
 test_done
