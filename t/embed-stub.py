@@ -1,6 +1,6 @@
 """A service that speaks as OpenAI's /v1/embeddings does, on loopback, and misbehaves as the file `mode' says.
 
-embed-stub.py DIR: writes DIR/port, reads DIR/mode at each request, appends a line to DIR/requests: path, key, number of texts.
+embed-stub.py DIR [PORT]: writes DIR/port, reads DIR/mode at each request, appends a line to DIR/requests: path, key, number of texts.
 The vector of a text: its length, its first letter's code, 1.
 """
 import http.server
@@ -78,7 +78,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return self.answer(200, {'object': 'list', 'data': data, 'model': 'stub', 'usage': {}})
 
 
-server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+server = http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[2]) if len(sys.argv) > 2 else 0), Handler)
 with open(os.path.join(DIR, 'port.tmp'), 'w') as out:
     out.write(str(server.server_address[1]))
 os.rename(os.path.join(DIR, 'port.tmp'), os.path.join(DIR, 'port'))

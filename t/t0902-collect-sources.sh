@@ -138,7 +138,7 @@ test_expect_success ROOT,findmnt 'mounts of a name space of our own' '
 	ecl-collect-mounts >a && ecl-collect-mounts >b || exit 1
 	umount m && ecl-collect-mounts >c
 	END
-	unshare -m bash mounts &&
+	unshare -m --pid --fork --mount-proc bash mounts &&
 	grep "\"mount:$TRASH/m\"" a >line &&
 	test_cmp line <(grep "\"mount:$TRASH/m\"" b) &&
 	jq -e ".state | .source == \"two\" and .fstype == \"tmpfs\" and (.options | index(\"noexec\")) and .options == (.options | sort)" line &&
