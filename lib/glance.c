@@ -112,19 +112,6 @@ glance_state(struct span line, const struct glance *g, struct span *ret)
 	(void)take_state(line, g, ret);
 }
 
-int
-glance_actor(struct span line, const struct glance *g, struct span *ret)
-{
-	const char *p, *end = line.p + line.len;
-	struct span state;
-
-	p = take_state(line, g, &state);
-	*ret = (struct span){NULL, 0};
-	if (!SKIP(&p, end, ",\"actor\":"))
-		return (0);
-	return (take_string(&p, end, ret));
-}
-
 /* Moves ${*end} before a number, or `null`, and before ${text} that must stand there. */
 static bool
 skip_back(const char *start, const char **end, const char *text)
@@ -142,6 +129,55 @@ skip_back(const char *start, const char **end, const char *text)
 	return (true);
 }
 
+/* What stands before the numbers that ecl itself writes.  NULL: they are not there. */
+static const char *
+before_uid(struct span line)
+{
+	const char *p;
+
+	if (line.len < EVENT_TAIL + EVENT_TAIL)
+		return (NULL);
+	p = line.p + line.len - EVENT_TAIL - (EVENT_TAIL - 1); /* `,"prev":"<64 hex>"` is one shorter than the tail, which ends the object */
+	if (!skip_back(line.p, &p, ",\"parent\":"))
+		return (NULL);
+	(void)skip_back(line.p, &p, ",\"login\":");
+	return (skip_back(line.p, &p, ",\"uid\":") ? p : NULL);
+}
+
+/* An actor behind which stands nothing else of the user's, and which has no escapes. */
+static bool
+last_actor(struct span line, struct span *ret)
+{
+	static const char member[] = ",\"actor\":";
+	const size_t len = sizeof(member) - 1;
+	const char *last = before_uid(line), *p;
+
+	if (last == NULL || last - line.p < 2 || last[-1] != '"')
+		return (false);
+	for (p = last - 1; p > line.p && p[-1] != '"' && p[-1] != '\\'; p--)
+		;
+	/* It ends where the last of the line's own members does, so it is none within one of them. */
+	if ((size_t)(p - line.p) <= len || p[-1] != '"' || memcmp(p - 1 - len, member, len) != 0)
+		return (false);
+	*ret = (struct span){p - 1, (size_t)(last - p) + 1};
+	return (true);
+}
+
+int
+glance_actor(struct span line, const struct glance *g, struct span *ret)
+{
+	const char *p, *end = line.p + line.len;
+	struct span state;
+
+	if (last_actor(line, ret))
+		return (0);
+	p = take_state(line, g, &state);
+	*ret = (struct span){NULL, 0};
+	if (!SKIP(&p, end, ",\"actor\":"))
+		return (0);
+	return (take_string(&p, end, ret));
+}
+
 static bool
 is_base64(char c)
 {
@@ -153,16 +189,10 @@ glance_vector(struct span line, struct span *ret)
 {
 	static const char member[] = ",\"vector\":";
 	const size_t len = sizeof(member) - 1;
-	const char *p, *last;
+	const char *p = before_uid(line), *last;
 
 	*ret = (struct span){NULL, 0};
-	if (line.len < EVENT_TAIL + EVENT_TAIL)
-		return;
-	p = line.p + line.len - EVENT_TAIL - (EVENT_TAIL - 1); /* `,"prev":"<64 hex>"` is one shorter than the tail, which ends the object */
-	if (!skip_back(line.p, &p, ",\"parent\":"))
-		return;
-	(void)skip_back(line.p, &p, ",\"login\":");
-	if (!skip_back(line.p, &p, ",\"uid\":") || p - line.p < 3 || p[-1] != '"')
+	if (p == NULL || p - line.p < 3 || p[-1] != '"')
 		return;
 	/* A quote inside of another string has a backslash before it, and so would those of this name. */
 	for (last = --p; p > line.p && is_base64(p[-1]); p--)

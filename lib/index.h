@@ -19,6 +19,15 @@
 #define ROW_MODIFY 32u
 #define ROW_DELETE 64u
 
+/*
+ * Whose event it is, as 16 bits of a hash of the actor (0: none), and what was done, as 8 bits of a hash of the action (0: one of the three that
+ * have flags): what differs is another one, what is the same must be seen in the line.  Rows of programs that did not know this lack ROW_SAYS.
+ */
+#define ROW_SAYS 128u
+#define ROW_ACTOR 0x00ffff00u
+#define ROW_ACTION 0xff000000u
+#define ROW_PLAIN 0x0000007fu /* what those programs knew */
+
 struct row {
 	int64_t time_us;
 	uint64_t parent; /* EVENT_NONE: none */
@@ -81,6 +90,10 @@ void index_feed_hashes(struct index *ix, const uint8_t (*hashes)[SHA256_SIZE], s
 
 /** index_rollback(ix, size, e): forget the events from ${size} on, which are not, or no longer, in the log.  Slow: scans the tail again. */
 int index_rollback(struct index *ix, uint64_t size, struct err *e);
+
+/** index_actor_flags(actor), index_action_flags(action): what the row of an event says of them: ROW_ACTOR's bits of a token, or none; and of an action its flag, or ROW_ACTION's bits. */
+uint32_t index_actor_flags(struct span actor);
+uint32_t index_action_flags(struct span action);
 
 /** index_size(ix): number of events covered; index_published(ix): of them in the files; index_damage(ix): why the files were not used, or NULL. */
 uint64_t index_size(const struct index *ix);

@@ -123,7 +123,9 @@ static int
 check_line(struct check *c, uint64_t seq, const struct log_line *line, struct err *e)
 {
 	uint8_t bytes[ROW_SIZE];
+	const uint8_t *have;
 	struct json_fault f;
+	struct err why;
 	struct event ev;
 	struct row row;
 	int rc;
@@ -132,9 +134,14 @@ check_line(struct check *c, uint64_t seq, const struct log_line *line, struct er
 		return (corrupt(line, seq, f.what, e));
 	if (ev.seq != seq)
 		return (corrupt(line, seq, "its number does not follow the one before", e));
+	if (column_get(&c->ix->rows, seq, &have, &why) != 0)
+		return (unreadable(c, &why));
 	row = (struct row){ev.time_us, ev.parent, (uint32_t)line->offset, (uint32_t)line->text.len, 0, index_row_flags(&ev)};
 	if ((rc = take_element(c, &ev, line, &row.id, e)) != 0)
 		return (rc);
+	/* One that a program wrote which did not know more. */
+	if ((le32_get(have + ROW_SIZE - 4) & ROW_SAYS) == 0)
+		row.flags &= ROW_PLAIN;
 	index_row_encode(bytes, &row);
 	if ((rc = compare(c, &c->ix->rows, seq, bytes, seq)) != 0)
 		return (rc);

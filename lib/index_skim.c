@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "glance.h"
 #include "index_impl.h"
 #include "le.h"
 
@@ -103,18 +104,6 @@ same(const char *p, const char *text, size_t n)
 	return (memcmp(p, text, n) == 0);
 }
 
-static uint32_t
-action_flags(const char *action, size_t len)
-{
-	if (len != 6)
-		return (0);
-	if (same(action, "create", 6))
-		return (ROW_CREATE);
-	if (same(action, "modify", 6))
-		return (ROW_MODIFY);
-	return (same(action, "delete", 6) ? ROW_DELETE : 0);
-}
-
 /* Pass over ${text}. */
 #define TAKE(p, end, text) \
 	((size_t)((end) - (p)) >= sizeof(text) - 1 && same((p), text, sizeof(text) - 1) ? ((p) += sizeof(text) - 1, true) : false)
@@ -147,7 +136,9 @@ read_time(struct skim *s, const char *p, int64_t *ret_us)
 bool
 index_skim(struct skim *s, struct span line, const char before[2 * SHA256_SIZE], uint8_t *hash, struct fed *ret)
 {
-	const char *p = line.p, *end = line.p + line.len, *action;
+	const char *p = line.p, *end = line.p + line.len;
+	struct glance g;
+	struct span actor;
 
 	if (line.len < PREV_AT + 64)
 		return (false);
@@ -166,11 +157,13 @@ index_skim(struct skim *s, struct span line, const char before[2 * SHA256_SIZE],
 	p += TIME_LEN;
 	if (!TAKE(p, end, "\",\"element\":\"") || (p = read_name(p, end, &ret->name)) == NULL || !TAKE(p, end, ",\"action\":\""))
 		return (false);
-	action = p;
-	if ((p = memchr(p, '"', (size_t)(end - p))) == NULL || p - action > ACTION_MAX)
+	g.action.p = p;
+	if ((p = memchr(p, '"', (size_t)(end - p))) == NULL || p - g.action.p > ACTION_MAX)
 		return (false);
-	ret->flags = action_flags(action, (size_t)(p - action)) | (event_reserved(ret->name) ? ROW_OWN : 0);
-	p++;
+	g.action.len = (size_t)(p++ - g.action.p);
+	if (glance_actor(line, &g, &actor) != 0)
+		return (false);
+	ret->flags = ROW_SAYS | index_action_flags(g.action) | index_actor_flags(actor) | (event_reserved(ret->name) ? ROW_OWN : 0);
 	if (TAKE(p, end, ",\"state\":"))
 		ret->flags |= TAKE(p, end, "null,") ? ROW_STATE | ROW_GONE : ROW_STATE;
 	return (true);

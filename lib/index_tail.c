@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crc32c.h"
 #include "index_impl.h"
 #include "le.h"
 
@@ -293,6 +294,31 @@ index_feed_one(struct index *ix, const struct fed *f, struct err *e)
 }
 
 uint32_t
+index_actor_flags(struct span actor)
+{
+	uint32_t h;
+
+	if (actor.p == NULL)
+		return (0);
+	h = crc32c(0, actor.p, actor.len);
+	return ((1 + (h ^ h >> 16) % 65535) << 8);
+}
+
+uint32_t
+index_action_flags(struct span action)
+{
+	if (action.len == 6) {
+		if (memcmp(action.p, "create", 6) == 0)
+			return (ROW_CREATE);
+		if (memcmp(action.p, "modify", 6) == 0)
+			return (ROW_MODIFY);
+		if (memcmp(action.p, "delete", 6) == 0)
+			return (ROW_DELETE);
+	}
+	return ((1 + crc32c(0, action.p, action.len) % 255) << 24);
+}
+
+uint32_t
 index_row_flags(const struct event *ev)
 {
 	uint32_t flags = 0;
@@ -301,15 +327,7 @@ index_row_flags(const struct event *ev)
 		flags |= event_is_gone(ev->state) ? ROW_STATE | ROW_GONE : ROW_STATE;
 	if (event_reserved(ev->element))
 		flags |= ROW_OWN;
-	if (ev->action.len == 6) {
-		if (memcmp(ev->action.p, "create", 6) == 0)
-			flags |= ROW_CREATE;
-		else if (memcmp(ev->action.p, "modify", 6) == 0)
-			flags |= ROW_MODIFY;
-		else if (memcmp(ev->action.p, "delete", 6) == 0)
-			flags |= ROW_DELETE;
-	}
-	return (flags);
+	return (flags | ROW_SAYS | index_action_flags(ev->action) | index_actor_flags(ev->actor));
 }
 
 void

@@ -7,6 +7,9 @@
 
 #include "banned.h"
 
+#define SAMPLES 16u /* stretches of rows that stand for all */
+#define NARROW 16u  /* one event of so many costs as much alone as all of them in a row */
+
 int
 query_rows(struct query *q, uint64_t from, uint64_t to,
     int (*visit)(void *arg, uint64_t seq, const struct row *row, size_t n), void *arg,
@@ -34,13 +37,7 @@ query_rows(struct query *q, uint64_t from, uint64_t to,
 unsigned
 query_action_flag(struct span action)
 {
-	if (action.p == NULL)
-		return (0);
-	if (span_is(action, "create"))
-		return (ROW_CREATE);
-	if (span_is(action, "modify"))
-		return (ROW_MODIFY);
-	return (span_is(action, "delete") ? ROW_DELETE : 0);
+	return (action.p == NULL ? 0 : index_action_flags(action) & ROW_PLAIN);
 }
 
 struct wanted {
@@ -58,8 +55,8 @@ want(void *arg, const struct element *el)
 	return (0);
 }
 
-int
-query_wanted(struct query *q, uint8_t **ret, struct err *e)
+static int
+wanted_elements(struct query *q, uint8_t **ret, struct err *e)
 {
 	struct index *ix = q->ledger->index;
 	struct wanted w = {&q->filter, NULL};
@@ -76,6 +73,66 @@ query_wanted(struct query *q, uint8_t **ret, struct err *e)
 		*ret = w.bits;
 	else
 		free(w.bits);
+	return (rc);
+}
+
+int
+query_row_filter(struct query *q, struct row_filter *ret, struct err *e)
+{
+	const struct filter *f = &q->filter;
+	uint32_t action = f->action.p != NULL ? index_action_flags(f->action) : 0;
+
+	*ret = (struct row_filter){0};
+	if (action != 0) {
+		ret->value = action;
+		ret->mask = (action & ROW_ACTION) != 0 ? ROW_ACTION : action;
+	}
+	if (f->actor.p != NULL) {
+		ret->value |= index_actor_flags(f->actor);
+		ret->mask |= ROW_ACTOR;
+	}
+	ret->says = (ret->mask & ~ROW_PLAIN) != 0;
+	return (wanted_elements(q, &ret->elements, e));
+}
+
+/* How many of some rows pass, of all, or of those that are too old to tell. */
+struct sample {
+	struct row_filter filter;
+	size_t rows, passed, silent;
+};
+
+static int
+take_sample(void *arg, uint64_t seq, const struct row *row, size_t n)
+{
+	struct sample *s = arg;
+	size_t i;
+
+	(void)seq;
+	for (i = 0; i < n; i++) {
+		s->passed += query_row_passes(&s->filter, &row[i]);
+		s->silent += (row[i].flags & ROW_SAYS) == 0;
+	}
+	s->rows += n;
+	return (0);
+}
+
+int
+query_rows_narrow(struct query *q, bool *ret, struct err *e)
+{
+	uint64_t until = q->until < q->size ? q->until : q->size, n = until > q->since ? until - q->since : 0, step = n / SAMPLES, at;
+	struct query quiet = *q;
+	struct sample s = {.rows = 0};
+	int rc;
+
+	*ret = false;
+	quiet.step = NULL;
+	if ((rc = query_row_filter(q, &s.filter, e)) != 0 || !s.filter.says)
+		goto out;
+	step = step < INDEX_ROWS ? INDEX_ROWS : step;
+	for (at = q->since; rc == 0 && at < until; at += step)
+		rc = query_rows(&quiet, at, at + INDEX_ROWS < until ? at + INDEX_ROWS : until, take_sample, &s, e);
+	*ret = rc == 0 && s.silent == 0 && s.passed * NARROW <= s.rows;
+out:	free(s.filter.elements);
 	return (rc);
 }
 

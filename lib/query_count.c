@@ -26,8 +26,7 @@ struct counting {
 	struct err *e;
 	struct tally tally;
 	uint64_t *by_id;    /* of elements and kinds: events of each element */
-	uint8_t *wanted;    /* for query_row_passes() */
-	unsigned flag;
+	struct row_filter rows;
 	uint64_t plain[3];  /* creates, modifies, deletes that rows told of */
 	uint64_t lines;	    /* read one by one, because rows did not tell */
 	int64_t from_us, to_us; /* the hour or the day that was met last */
@@ -176,7 +175,7 @@ add_rows(void *arg, uint64_t seq, const struct row *row, size_t n)
 	int rc;
 
 	for (i = 0; i < n; i++) {
-		if (query_row_passes(&row[i], c->wanted, c->flag) && (rc = add_row(c, seq + i, &row[i])) != 0)
+		if (query_row_passes(&c->rows, &row[i]) && (rc = add_row(c, seq + i, &row[i])) != 0)
 			return (rc);
 	}
 	return (0);
@@ -198,8 +197,7 @@ count_rows(struct counting *c)
 	struct index *ix = q->ledger->index;
 	int rc;
 
-	c->flag = query_action_flag(q->filter.action);
-	if (query_wanted(q, &c->wanted, c->e) != 0)
+	if (query_row_filter(q, &c->rows, c->e) != 0)
 		return (-1);
 	if ((c->key == QUERY_ELEMENT || c->key == QUERY_KIND) &&
 	    (c->by_id = calloc(index_elements(ix) + 1, sizeof(*c->by_id))) == NULL)
@@ -293,7 +291,7 @@ release(struct counting *c)
 	buf_release(&c->line);
 	buf_release(&c->scratch);
 	free(c->by_id);
-	free(c->wanted);
+	free(c->rows.elements);
 }
 
 int
@@ -302,10 +300,14 @@ query_count(struct query *q, enum query_key key, bool local,
 {
 	struct counting c = {.q = q, .key = key, .local = local, .e = e};
 	struct query_count found;
+	bool narrow = false;
 	size_t i;
-	int rc;
+	int rc = 0;
 
-	rc = rows_tell(&c) ? count_rows(&c) : q->filter.globs == 0 ? count_lines(&c) : count_events(&c);
+	if (!rows_tell(&c) && q->filter.globs == 0)
+		rc = query_rows_narrow(q, &narrow, e);
+	if (rc == 0)
+		rc = rows_tell(&c) ? count_rows(&c) : q->filter.globs == 0 && !narrow ? count_lines(&c) : count_events(&c);
 	if (rc == BY_LINES) {
 		release(&c);
 		c = (struct counting){.q = q, .key = key, .local = local, .e = e};

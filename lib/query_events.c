@@ -22,8 +22,7 @@ struct query_events {
 	struct row *rows; /* those of ${rows_at} and behind, where there are any */
 	uint64_t rows_at;
 	uint64_t rows_n;
-	uint8_t *wanted; /* for query_row_passes() */
-	unsigned flag;
+	struct row_filter filter;
 
 	struct log_reader reader;
 	bool reading; /* it is to be released */
@@ -131,7 +130,7 @@ next_of_rows(struct query_events *it, struct err *e)
 		it->at++;
 		if (row_of(it, seq, &row, e) != 0)
 			return (-1);
-		if (!query_row_passes(row, it->wanted, it->flag))
+		if (!query_row_passes(&it->filter, row))
 			continue;
 		if (index_event_at(q->ledger->index, seq, row, &it->line, &it->ev, e) != 0)
 			return (-1);
@@ -149,27 +148,27 @@ open_rows(struct query_events *it, struct err *e)
 	struct query *q = it->q;
 
 	it->next = next_of_rows;
-	it->flag = query_action_flag(q->filter.action);
 	if ((it->rows = malloc(INDEX_ROWS * sizeof(*it->rows))) == NULL)
 		return (err_mem(e));
-	return (query_wanted(q, &it->wanted, e));
+	return (query_row_filter(q, &it->filter, e));
 }
 
 int
 query_events_open(struct query *q, struct query_events **ret, struct err *e)
 {
 	struct query_events *it;
-	int rc;
+	bool narrow = false;
+	int rc = 0;
 
 	if ((it = calloc(1, sizeof(*it))) == NULL)
 		return (err_mem(e));
 	it->q = q;
-	if (filter_all_exact(&q->filter))
-		rc = open_names(it, e);
-	else if (!q->reverse && q->filter.globs == 0 && query_action_flag(q->filter.action) == 0)
-		rc = open_log(it, e);
+	if (!filter_all_exact(&q->filter) && !q->reverse && q->filter.globs == 0 && query_action_flag(q->filter.action) == 0)
+		rc = query_rows_narrow(q, &narrow, e);
 	else
-		rc = open_rows(it, e);
+		narrow = true;
+	if (rc == 0)
+		rc = filter_all_exact(&q->filter) ? open_names(it, e) : narrow ? open_rows(it, e) : open_log(it, e);
 	if (rc != 0) {
 		query_events_free(it);
 		return (-1);
@@ -201,6 +200,6 @@ query_events_free(struct query_events *it)
 	buf_release(&it->line);
 	chains_free(it->chains);
 	free(it->rows);
-	free(it->wanted);
+	free(it->filter.elements);
 	free(it);
 }

@@ -26,17 +26,33 @@ query_step(const struct query *q, uint64_t done, uint64_t total)
 /** query_action_flag(action): the flag of the rows whose events have this action, 0 where no flag says so. */
 unsigned query_action_flag(struct span action);
 
-/** query_wanted(q, ret, e): a bit for each element, by id, that passes by its name; NULL without GLOBs.  To be freed. */
-int query_wanted(struct query *q, uint8_t **ret, struct err *e);
+/* What rows tell of a filter. */
+struct row_filter {
+	uint8_t *elements; /* a bit for each, by id, that passes by its name; NULL without GLOBs: all but those of ecl */
+	uint32_t mask, value; /* of the flags */
+	bool says; /* only a row with ROW_SAYS can tell all that ${mask} asks; and it, too, may be of another actor or action that looks the same */
+};
 
-/** query_row_passes(row, wanted, flag): whether it is of an element that is wanted, or without ${wanted} not of ecl; and has ${flag}, if that is not 0. */
+/** query_row_filter(q, ret, e): that of q->filter.  Return 0 or -1.  ${ret->elements} is to be freed. */
+int query_row_filter(struct query *q, struct row_filter *ret, struct err *e);
+
+/** query_row_passes(f, row): whether its event may be wanted. */
 static inline bool
-query_row_passes(const struct row *row, const uint8_t *wanted, unsigned flag)
+query_row_passes(const struct row_filter *f, const struct row *row)
 {
-	if (wanted == NULL ? (row->flags & ROW_OWN) != 0 : (wanted[row->id / 8] >> row->id % 8 & 1) == 0)
+	uint32_t mask = (row->flags & ROW_SAYS) != 0 ? f->mask : f->mask & ROW_PLAIN;
+
+	if (f->elements == NULL ? (row->flags & ROW_OWN) != 0 : (f->elements[row->id / 8] >> row->id % 8 & 1) == 0)
 		return (false);
-	return (flag == 0 || (row->flags & flag) != 0);
+	return (((row->flags ^ f->value) & mask) == 0);
 }
+
+/**
+ * query_rows_narrow(q, ret, e):
+ * Whether rows leave so few events of those that may be wanted, by their actors and actions, that these are read one by one sooner than the log
+ * is.  Looks at some of the rows.  Return 0 or -1.
+ */
+int query_rows_narrow(struct query *q, bool *ret, struct err *e);
 
 /* query_past.c: the last event of each of some elements before a moment */
 

@@ -63,8 +63,7 @@ want_names(struct hunt *h)
 
 struct by_rows {
 	struct hunt *hunt;
-	uint8_t *elements;
-	unsigned flag;
+	struct row_filter filter;
 };
 
 static int
@@ -74,8 +73,10 @@ want_some(void *arg, uint64_t seq, const struct row *row, size_t n)
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		if (query_row_passes(&row[i], b->elements, b->flag))
-			bits_set(b->hunt->wanted, seq + i);
+		if (!query_row_passes(&b->filter, &row[i]))
+			continue;
+		bits_set(b->hunt->wanted, seq + i);
+		b->hunt->open = b->hunt->open || (b->filter.says && (row[i].flags & ROW_SAYS) == 0);
 	}
 	return (0);
 }
@@ -83,13 +84,13 @@ want_some(void *arg, uint64_t seq, const struct row *row, size_t n)
 static int
 want_rows(struct hunt *h)
 {
-	struct by_rows b = {.hunt = h, .flag = query_action_flag(h->q->filter.action)};
+	struct by_rows b = {.hunt = h};
 	int rc;
 
-	if (make_bits(h) != 0 || query_wanted(h->q, &b.elements, h->e) != 0)
+	if (make_bits(h) != 0 || query_row_filter(h->q, &b.filter, h->e) != 0)
 		return (-1);
 	rc = query_rows(h->q, h->from, h->to, want_some, &b, h->e);
-	free(b.elements);
+	free(b.filter.elements);
 	h->settled = !needs_lines(&h->q->filter);
 	return (rc);
 }
@@ -139,7 +140,7 @@ want_lines(struct hunt *h)
 	uint64_t seq;
 	int rc = 0;
 
-	if (h->wanted == NULL || bits_count(h->wanted, h->from, h->to) > (h->to - h->from) / SPARSE)
+	if (bits_count(h->wanted, h->from, h->to) > (h->to - h->from) / SPARSE)
 		return (want_log(h));
 	fetch_init(&fetch, h->q->ledger->index, keep_line, h);
 	for (seq = h->from; rc == 0 && (seq = bits_next(h->wanted, seq, h->to)) < h->to; seq++)
@@ -162,13 +163,12 @@ want(struct hunt *h)
 		return (0);
 	if (filter_all_exact(f) && (rc = want_names(h)) != 0)
 		return (rc == 1 ? 0 : -1);
-	if ((f->globs > 0 || query_action_flag(f->action) != 0) && want_rows(h) != 0)
+	if (want_rows(h) != 0)
 		return (-1);
-	if (h->wanted != NULL)
-		n = bits_count(h->wanted, h->from, h->to);
+	n = bits_count(h->wanted, h->from, h->to);
 	/* To embed an event that is not wanted costs more than to read it. */
 	missing = have >= h->to ? 0 : h->to - (have > h->from ? have : h->from);
-	if (needs_lines(f) && (n <= FEW || missing > SIMILAR_MANY))
+	if (h->open && (n <= FEW || missing > SIMILAR_MANY))
 		rc = want_lines(h);
 	return (rc);
 }
@@ -251,7 +251,7 @@ find_nearest(struct hunt *h)
 	size_t k = h->target->text != NULL ? h->most : h->most + 1;
 	int rc;
 
-	if (!h->settled && needs_lines(&h->q->filter))
+	if (!h->settled && h->open)
 		k *= MORE;
 	while ((rc = find_among(h, k)) == 0) {
 		if (!h->settled && (h->n * MORE < h->most || k * MORE > MANY)) {
@@ -293,8 +293,8 @@ most(struct hunt *h, size_t k)
 	h->similar->from = h->from;
 	h->similar->to = h->to;
 	h->similar->wanted = h->wanted;
-	/* Where lines tell which of the nearest pass, the nearest must be those. */
-	h->similar->exact = h->similar->exact || needs_lines(&h->q->filter);
+	/* Where only lines tell which of the nearest pass, the nearest must be those. */
+	h->similar->exact = h->similar->exact || (h->open && !h->settled);
 	if (!h->is_text)
 		return (k);
 	least = h->to - h->from > MANY_EVENTS ? CANDIDATES_MANY : CANDIDATES;

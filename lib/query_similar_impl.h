@@ -24,6 +24,7 @@ struct hunt {
 	uint64_t from, to;
 	uint8_t *wanted; /* bits.h, by seq; NULL: all */
 	bool settled;	 /* nothing but ${wanted} says which events pass */
+	bool open;	 /* some of them have rows that cannot say whether they do, and may be many that do not */
 	struct candidate *cand;
 	size_t n, cap;
 	size_t most;	 /* candidates that are wanted */

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Ask ecl-query about elements at random, and compare with what the log says.
 
-usage: check-query.py ROOT QUESTIONS [--seed N] [--damage]
+usage: check-query.py ROOT QUESTIONS [--seed N] [--damage] [--who]
 
 Each question is one of: the state of an element, of some, or of a pattern, then; the history of an element or a
 pattern in a range, up or down, limited or not; the counts of events; what differs between two moments.
 --damage: before each question about an element's history or state a row of the index is changed, as no checksum is
 asked of it, so that it leads elsewhere; the index is put back afterwards.
+--who: the histories only, of an actor, an action, or both, and mostly of all elements.
 """
-import argparse, fnmatch, glob, os, random, struct, subprocess, sys
+import argparse, fnmatch, glob, json, os, random, struct, subprocess, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import oracle
@@ -36,8 +37,12 @@ class Ledger:
     def fits(self, globs):
         return sorted((n for n in self.chain if any(n == g or oracle.wanted(n, [g]) for g in globs)), key=str.encode)
 
-    def history(self, globs, since, until, reverse, limit):
-        found = sorted((e for n in self.fits(globs) for e in self.chain[n] if since <= e[0] <= until), reverse=reverse)
+    def history(self, globs, since, until, reverse, limit, actor=None, action=None):
+        fits = self.fits(globs) if globs else [n for n in self.chain if not n.startswith('ecl:')]
+        found = sorted((e for n in fits for e in self.chain[n] if since <= e[0] <= until), reverse=reverse)
+        if actor is not None or action is not None:
+            heads = [(e, json.loads(e[5])) for e in found]
+            found = [e for e, h in heads if actor in (None, h.get('actor')) and action in (None, h['action'])]
         return ''.join(e[5] for e in found[:limit])
 
     def states(self, globs, at):
@@ -67,9 +72,17 @@ class Ledger:
         return out
 
 
-def question(ledger, rng, globs):
+def who(ledger, rng):
+    """Those of some event, or some that there are not: an actor, an action, or both."""
+    heads = [json.loads(rng.choice(ledger.events)[5]) for _ in range(2)]
+    actor = heads[0].get('actor', 'nobody') if rng.random() < .8 else None
+    action = heads[rng.randrange(2)]['action'] if actor is None or rng.random() < .5 else None
+    return actor, 'nothing' if action and rng.random() < .05 else action
+
+
+def question(ledger, rng, globs, ask_who=False):
     """The arguments and what they must print."""
-    kind = rng.choice(('state', 'state', 'history', 'history', 'elements', 'diff'))
+    kind = 'history' if ask_who else rng.choice(('state', 'state', 'history', 'history', 'elements', 'diff'))
     at = rng.randrange(ledger.size)
     if rng.random() < .6:  # where it matters to which side
         some = ledger.chain[globs[0]] if globs[0] in ledger.chain else ledger.events
@@ -83,6 +96,13 @@ def question(ledger, rng, globs):
         a, b = rng.choice(((since, until), (until, since)))
         return ['--diff', str(a), str(b)] + globs, ledger.diff(globs, a, b)
     args, reverse, limit = ['--history'], rng.random() < .5, None
+    actor, action = who(ledger, rng) if ask_who else (None, None)
+    if actor is not None:
+        args += ['--actor', actor]
+    if action is not None:
+        args += ['--action', action]
+    if ask_who and rng.random() < .6:
+        globs = []
     if rng.random() < .5:
         args += ['--since', str(since), '--until', str(until)]
     else:
@@ -92,7 +112,7 @@ def question(ledger, rng, globs):
     if rng.random() < .5:
         limit = rng.choice((1, 2, 10, 100))
         args += ['--limit', str(limit)]
-    return args + globs, ledger.history(globs, since, until, reverse, limit)
+    return args + globs, ledger.history(globs, since, until, reverse, limit, actor, action)
 
 
 def damage(ledger, rng, name):
@@ -140,6 +160,7 @@ def main():
     p.add_argument('questions', type=int)
     p.add_argument('--seed', type=int, default=1)
     p.add_argument('--damage', action='store_true')
+    p.add_argument('--who', action='store_true')
     a = p.parse_args()
     rng = random.Random(a.seed)
     ledger = Ledger(a.root)
@@ -149,7 +170,7 @@ def main():
         globs = [name]
         if not a.damage:
             globs = rng.choice((globs, globs, globs + rng.sample(ledger.names, 3), [rng.choice(GLOBS)]))
-        args, expect = question(ledger, rng, globs)
+        args, expect = question(ledger, rng, globs, a.who)
         undo = damage(ledger, rng, name) if a.damage else lambda: None
         r = subprocess.run(['ecl-query', '-d', a.root] + args, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         undo()

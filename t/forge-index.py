@@ -2,6 +2,7 @@
 """Edit what an index says of an element, with checksums that fit, as somebody with write permission would.
 
 usage: forge-index.py INDEXDIR ELEMENT LAST LAST_STATE ALIVE
+       forge-index.py --older INDEXDIR       rows as programs wrote them that knew nothing of actors
        forge-index.py --tree INDEXDIR        other hashes, in all levels of the tree (of up to 2048 events)
 """
 import glob
@@ -47,6 +48,25 @@ def forge_tree(where):
     open(where + "/head", "wb").write(text + b"crc %08x\n" % crc32c(0, text))
 
 
+def forge_older(where):
+    seed, text = seed_of(where), manifest(where)
+    line = re.search(rb"^column rows 32 (\d+) [0-9a-f]{8}$", text, re.M)
+    rows, chunk = int(line.group(1)), 65536
+    path = "%s/rows-%020d" % (where, 0)
+    data = bytearray(open(path, "rb").read())
+    for i in range(0, rows * 32, 32):
+        struct.pack_into("<I", data, i + 28, struct.unpack_from("<I", data, i + 28)[0] & 0x7f)
+    open(path, "wb").write(data)
+    crcs = [crc32c(crc32c(crc32c(seed, b"rows"), struct.pack("<Q", at // chunk)), bytes(data[at:min(at + chunk, rows * 32)]))
+            for at in range(0, rows * 32, chunk)]
+    full = rows * 32 // chunk
+    with open(path + ".sum", "r+b") as f:
+        f.write(struct.pack("<%dI" % full, *crcs[:full]))
+    text = text.replace(line.group(0), line.group(0)[:-8] + b"%08x" % (crcs[full] if full < len(crcs) else 0))
+    text = text[:text.rindex(b"crc ")]
+    open(where + "/head", "wb").write(text + b"crc %08x\n" % crc32c(0, text))
+
+
 def forge_element(where, element, last, last_state, alive):
     seed = seed_of(where)
     name, done = struct.pack("<H", len(element)) + element.encode(), 0
@@ -69,5 +89,7 @@ def forge_element(where, element, last, last_state, alive):
 
 if sys.argv[1] == "--tree":
     forge_tree(sys.argv[2])
+elif sys.argv[1] == "--older":
+    forge_older(sys.argv[2])
 else:
     forge_element(sys.argv[1], sys.argv[2], *(int(n) for n in sys.argv[3:6]))

@@ -34,6 +34,26 @@ test_expect_success 'with one that lacks the newest 5,000 events' '
 	ask B 200 --seed 4
 '
 
+# Rows tell who and what in part, of some or of all events, or of none.
+test_expect_success 'actors and actions: without an index, with one, with one that lacks the newest' '
+	ask L 40 --seed 6 --who &&
+	ask I 200 --seed 7 --who &&
+	ask B 100 --seed 8 --who
+'
+
+test_expect_success 'actors and actions: with an index that an older program made, and one that goes on with it' '
+	cp -a B O && rm -f O/live/.ecl/log/00000000000000010000.ndjson &&
+	head -n 2000 L/live/.ecl/log/00000000000000005000.ndjson >O/live/.ecl/log/00000000000000005000.ndjson &&
+	rm -rf O/live/.ecl/index && ecl-index -d O -q &&
+	python3 "$top_srcdir/t/forge-index.py" --older O/live/.ecl/index &&
+	ecl-index -d O --check -q &&
+	cp L/live/.ecl/log/* O/live/.ecl/log/ &&
+	ask O 100 --seed 9 --who &&
+	ecl-index -d O -q && ecl-index -d O --check -q &&
+	test "$(ecl-query -d O --stat | jq .index_lag)" = 0 &&
+	ask O 100 --seed 10 --who
+'
+
 test_expect_success 'a row that leads elsewhere changes no answer' '
 	ask I 300 --seed 5 --damage &&
 	ecl-index -d I --check -q

@@ -132,6 +132,28 @@ model_span(const struct m_element *el)
 	return ((struct span){el->name, el->len});
 }
 
+/* CRC-32C, bit by bit. */
+static inline uint32_t
+model_crc(const char *p)
+{
+	uint32_t crc = UINT32_MAX;
+	int i;
+
+	for (; *p != '\0'; p++)
+		for (crc ^= (uint8_t)*p, i = 0; i < 8; i++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	return (~crc);
+}
+
+/* What a row says of who did it, and what. */
+static inline uint32_t
+model_says(const char *actor, const char *action)
+{
+	uint32_t a = actor == NULL ? 0 : model_crc(actor);
+
+	return (ROW_SAYS | (action == NULL ? 0 : (1 + model_crc(action) % 255) << 24) | (actor == NULL ? 0 : (1 + (a ^ a >> 16) % 65535) << 8));
+}
+
 /* Choose what happens next; nothing is written.  ${line}: where to format it, NULL: nowhere.  ${ret}: the event. */
 static inline void
 model_next(struct model *m, struct event *ret, struct buf *line)
@@ -140,7 +162,9 @@ model_next(struct model *m, struct event *ret, struct buf *line)
 	struct m_element *el = &m->name[which];
 	struct m_event *v;
 	char text[1200];
+	static const char *const actors[] = {NULL, "\"\"", "\"root\"", "\"a \\\"b\\\"\"", "\"\xc3\xa9\""}, *const metas[] = {NULL, "{\"actor\":\"x\"}", "\",\\\"actor\\\":\\\"x\""};
 	uint32_t kind = m->n == 0 ? 0 : random_below(&m->r, 10);
+	const char *actor = actors[random_below(&m->r, 5)], *meta = metas[random_below(&m->r, 8) < 6 ? 0 : 1 + random_below(&m->r, 2)];
 
 	if (m->n == m->cap) {
 		m->cap = m->cap == 0 ? 1024 : m->cap * 2;
@@ -169,6 +193,11 @@ model_next(struct model *m, struct event *ret, struct buf *line)
 		v->flags = ROW_STATE | ROW_GONE | ROW_DELETE;
 	} else
 		ret->action = SPAN("restart");
+	v->flags |= model_says(actor, kind == 6 ? "set" : kind > 7 ? "restart" : NULL);
+	if (actor != NULL)
+		ret->actor = (struct span){actor, strlen(actor)};
+	if (meta != NULL)
+		ret->meta = (struct span){meta, strlen(meta)};
 	if (strncmp(el->name, "ecl:", 4) == 0)
 		v->flags |= ROW_OWN;
 	ret->seq = m->n;
