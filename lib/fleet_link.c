@@ -162,11 +162,44 @@ on_error(natsConnection *nc, natsSubscription *sub, natsStatus status, void *arg
 
 /* ---- errors ---- */
 
+/* One server of a list: what the library takes for a host's name otherwise, or for another scheme, it tries in vain, or in the clear. */
+static const char *
+server_fault(struct span server)
+{
+	const char *host = memmem(server.p, server.len, "://", 3), *colon;
+	size_t scheme = host == NULL ? 0 : (size_t)(host - server.p) + 3;
+	uint64_t port;
+
+	if (host != NULL && !span_is((struct span){server.p, scheme}, "nats://") && !span_is((struct span){server.p, scheme}, "tls://"))
+		return ("a server is nats://HOST:PORT or tls://HOST:PORT");
+	server = (struct span){server.p + scheme, server.len - scheme};
+	if ((host = memrchr(server.p, '@', server.len)) != NULL)
+		server = (struct span){host + 1, (size_t)(server.p + server.len - host) - 1};
+	colon = memrchr(server.p, ':', server.len);
+	if (colon != NULL && memchr(colon, ']', (size_t)(server.p + server.len - colon)) != NULL)
+		colon = NULL;
+	if (server.len == 0 || colon == server.p || memchr(server.p, '/', server.len) != NULL)
+		return ("a server is nats://HOST:PORT or tls://HOST:PORT");
+	if (colon != NULL && (decimal_parse(colon + 1, (size_t)(server.p + server.len - colon) - 1, &port) != 0 || port == 0 || port > 65535))
+		return ("a port is a number from 1 to 65535");
+	return (NULL);
+}
+
 const char *
 fleet_url_fault(const char *url, bool argument)
 {
-	if (*url == '\0')
-		return ("it is empty");
+	const char *p, *fault;
+	size_t len, n = 0;
+
+	for (p = url; *p != '\0'; p += len + (p[len] == ',')) {
+		len = strcspn(p, ",");
+		if (len > 0 && (n++, fault = server_fault((struct span){p, len})) != NULL)
+			return (fault);
+	}
+	if (n == 0)
+		return ("it names no server");
+	if (n > SERVERS_MAX)
+		return ("it names more than 64 servers");
 	if (argument && strchr(url, '@') != NULL)
 		return ("all users of this machine see what stands in arguments: name the user in NATS_URL, or use --creds or --tls-cert");
 	return (NULL);
@@ -198,7 +231,7 @@ hint(const struct fleet_link *k, natsStatus status, char *out, size_t size)
 	if (status == NATS_SSL_ERROR)
 		text = k->tls_ca == NULL ? " (is the server's authority known? see --tls-ca)" : " (is --tls-ca the server's authority?)";
 	else if (status == NATS_SECURE_CONNECTION_WANTED)
-		text = " (the server has no TLS, and --tls-ca or --tls-cert asks for it)";
+		text = " (the server has no TLS, and tls://, --tls-ca or --tls-cert asks for it)";
 	else if (status == NATS_SECURE_CONNECTION_REQUIRED)
 		text = " (see --tls-ca, --tls-cert and --tls-key)";
 	else if (status == NATS_CONNECTION_AUTH_FAILED && k->creds != NULL) {
@@ -250,7 +283,11 @@ fleet_link_error(struct fleet_link *k, natsStatus status, jsErrCode code, const 
 	default:
 		break;
 	}
-	if (code == JSStreamMessageExceedsMaximumErr || code == JSNotEnabledForAccountErr)
+	if (status == NATS_NO_RESPONDERS)
+		return (err_retry(e, "%s: JetStream does not answer: is it enabled on the server, and for this account?", what));
+	/* What waiting does not change. */
+	if (code == JSStreamMessageExceedsMaximumErr || code == JSNotEnabledForAccountErr || code == JSStreamSubjectOverlapErr ||
+	    code == JSStreamReplicasNotSupportedErr || code == JSStreamNameExistErr)
 		return (err_set(e, "%s: %s", what, last));
 	return (err_retry(e, "%s: %s", what, last));
 }
@@ -302,7 +339,8 @@ set_security(const struct fleet_link *k, natsOptions *o)
 {
 	natsStatus s = NATS_OK;
 
-	if (k->tls_ca != NULL || k->tls_cert != NULL)
+	/* The library takes tls:// for a wish, and goes on in the clear with a server that offers nothing else. */
+	if (k->tls_ca != NULL || k->tls_cert != NULL || strncmp(k->url, "tls://", 6) == 0 || strstr(k->url, ",tls://") != NULL)
 		s = natsOptions_SetSecure(o, true);
 	if (s == NATS_OK && k->tls_ca != NULL)
 		s = natsOptions_LoadCATrustedCertificates(o, k->tls_ca);
@@ -420,6 +458,19 @@ read_names(struct span answer, struct buf *out, struct err *e)
 	return (out->failed ? err_mem(e) : 0);
 }
 
+/* What an answer says in place of names. */
+static int
+answer_error(struct span answer, struct err *e)
+{
+	static const char key[] = "\"description\":\"", disabled[] = "\"err_code\":10039";
+	const char *p = memmem(answer.p, answer.len, key, sizeof(key) - 1), *q;
+	struct span text = {answer.p, answer.len < 300 ? answer.len : 300};
+
+	if (p != NULL && (q = memchr(p + sizeof(key) - 1, '"', (size_t)(answer.p + answer.len - p) - sizeof(key) + 1)) != NULL)
+		text = (struct span){p + sizeof(key) - 1, (size_t)(q - p) - sizeof(key) + 1};
+	return ((memmem(answer.p, answer.len, disabled, sizeof(disabled) - 1) != NULL ? err_set : err_retry)(e, "cannot ask for the streams: %.*s", (int)text.len, text.p));
+}
+
 static bool
 denied(struct fleet_link *k)
 {
@@ -451,13 +502,11 @@ fleet_streams(struct fleet_link *k, const char *filter, struct buf *out, struct 
 	/* The first thing that is asked: who may not ask, or not hear, is told soon, though the library waits on. */
 	for (waited = 0, s = NATS_TIMEOUT; s == NATS_TIMEOUT && waited < API_MS && !denied(k); waited += ASK_MS)
 		s = natsConnection_Request(&answer, k->nc, "$JS.API.STREAM.NAMES", ask, len, ASK_MS);
-	if (s == NATS_NO_RESPONDERS)
-		return (err_retry(e, "JetStream does not answer: is it enabled on the server, and for this account?"));
 	if (s != NATS_OK)
 		return (fleet_link_error(k, s, 0, "cannot ask for the streams", e));
 	text = (struct span){natsMsg_GetData(answer), (size_t)natsMsg_GetDataLength(answer)};
 	if (memmem(text.p, text.len, "\"error\":", 8) != NULL)
-		rc = err_retry(e, "cannot ask for the streams: %.*s", (int)(text.len < 300 ? text.len : 300), text.p);
+		rc = answer_error(text, e);
 	else
 		rc = read_names(text, out, e);
 	natsMsg_Destroy(answer);

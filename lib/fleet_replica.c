@@ -23,7 +23,7 @@
 const char *
 fleet_class_name(enum fleet_class class)
 {
-	static const char *const name[] = {"gap", "corrupt", "forked", "misnamed", "disputed"};
+	static const char *const name[] = {"gap", "corrupt", "forked", "misnamed", "disputed", "unusable"};
 
 	return (name[class]);
 }

@@ -15,7 +15,8 @@ enum fleet_class {
 	FLEET_CORRUPT,	/* a line that is none, or whose hash, time or parent is wrong */
 	FLEET_FORKED,	/* a right line of another history than that which is here */
 	FLEET_MISNAMED, /* its genesis names another ledger than the subject */
-	FLEET_DISPUTED	/* another subject than the one that the replica comes from */
+	FLEET_DISPUTED,	/* another subject than the one that the replica comes from */
+	FLEET_UNUSABLE	/* the replica here is damaged, or none any more */
 };
 
 struct fleet_finding {

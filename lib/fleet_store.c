@@ -55,6 +55,8 @@ count_findings(struct fleet_store *s, struct err *e)
 int
 fleet_store_open(struct fleet_store *s, struct err *e)
 {
+	struct stat st;
+
 	s->dir_fd = s->fleet_fd = s->lock_fd = -1;
 	if (getrandom(s->key, sizeof(s->key), 0) != (ssize_t)sizeof(s->key))
 		return (err_sys(e, "cannot get random bytes"));
@@ -63,6 +65,9 @@ fleet_store_open(struct fleet_store *s, struct err *e)
 	s->slots = SLOTS;
 	if (s->dir == NULL)
 		return (0);
+	/* Else each replica would be found not to be ours. */
+	if (stat(s->dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid != geteuid())
+		return (err_set(e, "'%s' belongs to uid %u, not to uid %u who runs this: run as its owner", s->dir, (unsigned)st.st_uid, (unsigned)geteuid()));
 	if (mkdir(s->dir, 0750) != 0 && errno != EEXIST)
 		return (err_sys(e, "cannot make the directory '%s'", s->dir));
 	if ((s->dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) == -1)
@@ -190,6 +195,19 @@ meet(struct fleet_store *s, const char *id, const char *subject, struct err *e)
 
 /* ---- findings ---- */
 
+/* Whoever mends the replica may put another in its place. */
+static void
+close_replica(struct fleet_store *s, struct fleet_ledger *l)
+{
+	size_t i;
+
+	for (i = 0; i < FLEET_STORE_OPEN; i++)
+		if (s->open[i] == l)
+			s->open[i] = NULL;
+	fleet_replica_close(l->layer);
+	l->layer = NULL;
+}
+
 /* Nothing more of this ledger: what was found, and what was refused, are kept. */
 static int
 quarantine(struct fleet_store *s, struct fleet_ledger *l, struct span refused, const struct fleet_finding *f, struct err *e)
@@ -199,6 +217,7 @@ quarantine(struct fleet_store *s, struct fleet_ledger *l, struct span refused, c
 	int rc = 0;
 
 	l->quarantined = true;
+	close_replica(s, l);
 	s->findings++;
 	s->found(s->arg, l->subject, l->id, f);
 	if (s->dir == NULL)
@@ -267,6 +286,12 @@ fleet_store_take(struct fleet_store *s, const char *subject, struct span data, b
 		dispute(s, l, subject, &f);
 		return (0);
 	}
+	/* Who removes the finding need not begin anew. */
+	if (l->quarantined && s->dir != NULL && !in_quarantine(s, l->id)) {
+		l->quarantined = false;
+		l->next = 0;
+		s->findings--;
+	}
 	if (l->quarantined || (l->gap && !filling))
 		return (0);
 	/* What is no line is found where it is appended, behind what is; nothing may be joined to it. */
@@ -301,11 +326,8 @@ open_replica(struct fleet_store *s, struct fleet_ledger *l, struct err *e)
 	for (i = 0; i < FLEET_STORE_OPEN && *place != NULL; i++)
 		if (s->open[i] == NULL || s->open[i]->used < (*place)->used)
 			place = &s->open[i];
-	if (*place != NULL) {
-		fleet_replica_close((*place)->layer);
-		(*place)->layer = NULL;
-		*place = NULL;
-	}
+	if (*place != NULL)
+		close_replica(s, *place);
 	if ((rc = fleet_replica_open(s->dir, s->dir_fd, l->id, l->subject, s->wait_ms, &l->layer, e)) == 0)
 		*place = l;
 	return (rc);
@@ -359,6 +381,28 @@ emit(struct fleet_store *s, struct fleet_ledger *l, struct span lines, uint64_t 
 	return (0);
 }
 
+/* Into the replica; one that cannot go on stops no other.  Return as fleet_replica_take(). */
+static int
+extend(struct fleet_store *s, struct fleet_ledger *l, struct span lines, uint64_t *ret_added, struct fleet_finding *f, struct err *e)
+{
+	struct err why = {0};
+	int rc = -1;
+
+	if (open_replica(s, l, &why) == 0) {
+		l->used = ++s->clock;
+		rc = fleet_replica_take(l->layer, &s->work, lines, s->wait_ms, ret_added, f, &why);
+		l->next = l->layer->ledger->log->end.size;
+	}
+	/* What the system says may be so for all of them, as a disk that is full. */
+	if (rc == -1 && why.exit == EXIT_ERROR && why.sys == 0)
+		return (fleet_find(f, FLEET_UNUSABLE, l->next, "the replica '%.100s/%s' cannot go on: %.200s", s->dir, l->id, why.text));
+	if (rc == -1) {
+		*e = why;
+		err_within(e, l->layer != NULL ? l->layer->path : s->dir);
+	}
+	return (rc);
+}
+
 /* All lines of one ledger.  Return 0 or -1. */
 static int
 append(struct fleet_store *s, struct fleet_ledger *l, struct err *e)
@@ -372,11 +416,8 @@ append(struct fleet_store *s, struct fleet_ledger *l, struct err *e)
 		rc = fleet_check_genesis(&s->work, l->id, lines, &f);
 	if (rc == 0 && s->dir == NULL)
 		rc = emit(s, l, lines, &added, &f, e);
-	else if (rc == 0 && (rc = open_replica(s, l, e)) == 0) {
-		l->used = ++s->clock;
-		rc = fleet_replica_take(l->layer, &s->work, lines, s->wait_ms, &added, &f, e);
-		l->next = l->layer->ledger->log->end.size;
-	}
+	else if (rc == 0)
+		rc = extend(s, l, lines, &added, &f, e);
 	s->events += added;
 	if (rc != 1) {
 		s->bytes += rc == 0 ? lines.len : 0;

@@ -154,8 +154,8 @@ test_expect_success 'an older copy is told that the engine is ahead' '
 	test_grep "the engine is ahead of this ledger: .* has event 8, and here 8 is next" err
 '
 
-# refused CLASS SEQ: the last message put by hand is found, the other ledgers go on, and so it stays.
-refused()
+# stopped CLASS SEQ: the last message put by hand is found, the other ledgers go on, and so it stays.
+stopped()
 {
 	ecl-append -q -d "$base/a" -e more:1 -s "\"$1\"" </dev/null &&
 	publish a >out &&
@@ -189,16 +189,16 @@ test_expect_success 'a tampered line is put in quarantine, and stops only its le
 	test_expect_code 1 ecl-subscribe "$U" "ecl.*.victim.>" >out 2>err
 	test_grep "corrupt: the hash of event 11 is wrong" err
 	ecl-replay -d "$base/v$victims" --to 10 | test_cmp - out
-	refused corrupt 11
+	stopped corrupt 11
 '
 
 test_expect_success 'so is what is no line' '
 	victim
 	printf "{\"seq\":11}\n" | python3 "$top_srcdir/t/nats-put.py" $port $S
-	refused corrupt 11
+	stopped corrupt 11
 	victim
 	head -n 1 next | tr -d "\n" | python3 "$top_srcdir/t/nats-put.py" $port $S
-	refused corrupt 11
+	stopped corrupt 11
 '
 
 test_expect_success 'another history' '
@@ -207,13 +207,13 @@ test_expect_success 'another history' '
 	ecl-init --embedder none --backend copy other >/dev/null
 	events 20 o | ecl-append -q -d other
 	ecl-replay -d other --from 11 --count 2 | python3 "$top_srcdir/t/nats-put.py" $port $S
-	refused forked 11
+	stopped forked 11
 '
 
 test_expect_success 'out of order, with nothing that fills the gap' '
 	victim
 	tail -n 1 next | python3 "$top_srcdir/t/nats-put.py" $port $S
-	refused gap 11
+	stopped gap 11
 '
 
 test_expect_success 'what was refused is kept, with the finding' '
@@ -261,6 +261,40 @@ test_expect_success 'a replica that was removed, and one without a position, com
 	ecl-subscribe --into "$base/fleet" "$U" >out || test $? = 1
 	same_log "$base/a" "$base/fleet/$A"
 	rm "$base"/fleet/.fleet/*.finding
+'
+
+test_expect_success 'a replica that was damaged, and one that was adopted, stop only themselves, and come back when they are put away' '
+	for n in u1 u2; do
+		ledger $n 5 && publish $n $n || return 1
+	done >out
+	ecl-subscribe --into "$base/fleet" "$U" >out
+	A1=$(ledger_id "$base/u1")
+	A2=$(ledger_id "$base/u2")
+	printf XX | dd of="$(echo "$base/fleet/$A1"/live/.ecl/log/*)" bs=1 seek=700 conv=notrunc 2>/dev/null
+	rm -rf "$base/fleet/$A1/live/.ecl/index"
+	mkdir "$base/put"
+	ecl-init --adopt "$base/fleet/$A2" >out
+	ecl-subscribe --into "$base/fleet" --follow "$U" >sub 2>sub.err &
+	sub=$!
+	test_when_finished "kill -9 $sub 2>/dev/null; wait $sub; true"
+	for n in u1 u2; do
+		ecl-append -q -d "$base/$n" -e u:1 -s 1 </dev/null && publish $n $n >out || return 1
+	done
+	ecl-append -q -d "$base/a" -e u:1 -s 1 </dev/null
+	publish a >out
+	eventually same_log "$base/a" "$base/fleet/$A"
+	eventually grep -q "\"unusable\".*$A1.*cannot go on: the log is corrupt" sub
+	eventually grep -q "\"unusable\".*$A2.*cannot go on: it is a ledger already, and not a replica" sub
+	mv "$base/fleet/$A1" "$base/fleet/$A2" "$base/put"
+	rm "$base/fleet/.fleet/$A1.finding" "$base/fleet/.fleet/$A2.finding"
+	for n in u1 u2; do
+		ecl-append -q -d "$base/$n" -e u:1 -s 2 </dev/null && publish $n $n >out || return 1
+	done
+	eventually same_log "$base/u1" "$base/fleet/$A1"
+	eventually same_log "$base/u2" "$base/fleet/$A2"
+	kill $sub
+	test_expect_code 143 wait $sub
+	test "$(tail -n 1 sub | jq -r .verdict)" = ok
 '
 
 test_expect_success 'only one writes into a directory' '
@@ -339,6 +373,27 @@ test_expect_success 'out of reach' '
 	test_grep "cannot connect to .nats://127.0.0.1:1." err
 	test_expect_code 75 ecl-subscribe --wait 0 nats://127.0.0.1:1 2>err
 	test_expect_code 75 ecl-fleet-setup --wait 0 nats://127.0.0.1:1 2>err
+'
+
+test_expect_success 'a URL that is none is told, not tried; tls:// is never spoken in the clear' '
+	for u in "nats:/127.0.0.1:$port" "http://127.0.0.1:$port" "nats://127.0.0.1:99999" "nats://127.0.0.1:0" "nats://127.0.0.1:x" "nats://:$port" "," "$U,/tmp" \
+		"$U, tls://127.0.0.1:$port" "$(printf "nats://h%d," $(seq 65))"; do
+		refused 2 "the URL cannot be used: " ecl-publish -d "$base/a" --host host.example.org "$u" || return 1
+	done
+	refused 2 "the server has no TLS, and tls://" ecl-publish -d "$base/a" --host host.example.org "tls://127.0.0.1:$port"
+	test_must_fail ecl-publish -d "$base/a" --host host.example.org --wait 0 "nats://127.0.0.1:1,tls://127.0.0.1:$port" 2>err
+	ecl-publish -d "$base/a" --host host.example.org "127.0.0.1:$port," >out
+'
+
+test_expect_success 'streams that cannot be made are no reason to wait' '
+	refused 2 "stream .ECL_01.: subjects overlap" ecl-fleet-setup --streams 2 "$U"
+	refused 2 "stream .MORE_00.: replicas > 1 not supported" ecl-fleet-setup --stream more --replicas 3 "$U"
+	printf "listen: 127.0.0.1:%d\npid_file: \"%s\"\n" $((port + 1)) "$TRASH/bare.pid" >bare.conf
+	printf "no_auth_user: u\njetstream { store_dir: \"%s\" }\naccounts { A { users: [ { user: u, password: p } ] } }\n" "$TRASH/bare.store" >>bare.conf
+	nats_up . bare
+	refused 2 "JetStream not enabled for account" ecl-fleet-setup "nats://127.0.0.1:$((port + 1))"
+	refused 2 "cannot ask for the streams: JetStream not enabled for account" ecl-publish -d "$base/a" "nats://127.0.0.1:$((port + 1))"
+	nats_kill . bare
 '
 
 test_expect_success 'what may not stand in arguments, and what makes no sense' '
