@@ -57,7 +57,7 @@ static const char help[] =
     "      --key VKEY        of --receive: the block is signed by this key, or by\n"
     "                        another --key\n"
     "      --unsigned        of --receive: whoever made it\n"
-    "      --witness VKEY    of --receive: ROOT/checkpoint is cosigned by this witness\n"
+    "      --witness VKEY    of --receive: ROOT/checkpoint is cosigned by it\n"
     "      --quorum K        by K of the witnesses (all of them)\n" CLI_HELP_WRITER;
 
 enum {
