@@ -395,13 +395,14 @@ take_all(struct run *r, struct err *e)
 static int
 snap(struct run *r)
 {
-	char path[4096], *slash;
+	char path[4096], wait[32], *slash;
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 16);
-	const char *args[] = {"ecl-snap", "-q", "-d", r->cli.root, r->cli.force ? "--force" : NULL, NULL};
+	const char *args[] = {"ecl-snap", "-q", "-d", r->cli.root, "--wait", wait, r->cli.force ? "--force" : NULL, NULL};
 	char *const *argv = (char *const *)(uintptr_t)args; /* execv() promises not to change them */
 	int status;
 	pid_t pid;
 
+	snprintf(wait, sizeof(wait), "%d.%03d", r->cli.wait_ms / 1000, r->cli.wait_ms % 1000);
 	if ((pid = fork()) == 0) {
 		if (n > 0) {
 			path[n] = '\0';

@@ -197,6 +197,9 @@ for backend in btrfs copy; do
 		test_grep "blocks.lock" err
 		test_expect_code 75 flock "$R/lock" ecl-snap --prune --keep last=1 --wait 0
 		test "$(heights)" = "0 1"
+		test_expect_code 75 flock "$R/blocks.lock" timeout 5 ecl-append -q --snap --wait 0.2 -e late -s 1 2>err
+		test_grep "blocks.lock" err
+		test "$(heights)" = "0 1"
 		ecl-snap --prune --keep last=1 -n >plan
 		flock "$R/blocks.lock" sleep 0.5 & holder=$!
 		sleep 0.1
