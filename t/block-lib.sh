@@ -175,7 +175,7 @@ fault_at()
 	fault_exit=0
 	traced -qq -y -o "$TRASH/.fault" -e "trace=$call" -e signal=none -e "inject=$call:$fault:when=$n" "$@" >fault.out 2>fault.err ||
 		fault_exit=$?
-	fault_on=$(grep '= ?$\|(INJECTED)$' "$TRASH/.fault" | calls_and_places | sed 's/^[0-9]* //; q')
+	fault_on=$(grep '= ?$\|(INJECTED)' "$TRASH/.fault" | calls_and_places | sed 's/^[0-9]* //; q')
 	case $fault:$fault_exit:$fault_on in
 	signal=KILL:137:?* | error=*:[02]:?* | error=*:75:?* | *:0:) ;;
 	*)
@@ -187,13 +187,15 @@ fault_at()
 }
 
 # faults PARTS CALLS "FAULT..." CMD...: run CMD with a fault, one of signal=KILL error=EIO error=..., at the places where it makes one of CALLS, with the
-# functions `before' ahead of each run and `after' behind it, which has fault, fault_exit and fault_on to look at.  At some_points, all of which must
-# be met: where a run did something else in its Nth call than the one before, the place is looked for anew.
+# functions `before' ahead of each run and `after' behind it, which has fault, fault_exit and fault_on to look at.  At some_points, each of which
+# must strike.  Where a run did something else in its Nth call than the one before, the place is looked for anew, up to twice.
 faults()
 {
-	local parts=$1 calls=$2 all call n place try at i=$test_seed
+	local parts=$1 calls=$2 all call n place try at struck i
 	local -A moved=()
 
+	test_seeded
+	i=$test_seed
 	read -r -a all <<<"$3"
 	shift 3
 	before && kill_points points "$calls" "$@" || return 1
@@ -202,14 +204,16 @@ faults()
 	after || { echo "without a fault"; return 1; }
 	some_points "$parts" <points >chosen
 	while read -r call n place <&7; do
-		i=$((i + 1)) at=$((n + ${moved[$call]:-0}))
+		i=$((i + 1)) at=$((n + ${moved[$call]:-0})) struck=
 		for try in 1 2 3; do
 			fault=${all[i % ${#all[@]}]}
 			before && fault_at "$call" $at "$fault" "$@" || return 1
 			after || { echo "$fault at $call $at: $fault_on, exit $fault_exit"; cat fault.err; return 1; }
+			struck=$struck$fault_on
 			test "$fault_on" != "$call $place" || break
 			echo "$call $at is not $place, but $fault_on"
-			test $try != 3 && before && kill_points points "$calls" "$@" || return 1
+			test $try != 3 || break
+			before && kill_points points "$calls" "$@" || return 1
 			fault= fault_exit=0 fault_on=
 			: >fault.err
 			after || { echo "without a fault, behind one at $call $at"; return 1; }
@@ -217,9 +221,10 @@ faults()
 				{ i = $1; sub(/^[0-9]+ /, "") }
 				$0 == place && (best == "" || (i - n) ^ 2 < (best - n) ^ 2) { best = i }
 				END { print best }')
-			test -n "$at" || { echo "no $call of $place any more"; return 1; }
+			test -n "$at" || break
 			moved[$call]=$((at - n))
 		done
+		test -n "$struck" || { echo "$fault struck nothing as $call of $place"; return 1; }
 	done 7<chosen
 	echo "# $(wc -l <chosen) of $(wc -l <points) calls" >&5
 	test -s chosen

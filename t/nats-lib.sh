@@ -40,7 +40,7 @@ eventually()
 {
 	local n=0
 
-	while ! "$@" && test $n -lt 600; do sleep 0.05; n=$((n + 1)); done
+	while ! "$@" && test $n -lt 2400; do sleep 0.05; n=$((n + 1)); done
 	"$@"
 }
 

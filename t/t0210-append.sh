@@ -183,7 +183,7 @@ test_expect_success 'a trickle is recorded event by event' '
 	for i in 1 2 3; do
 		echo "{\"element\":\"t:1\",\"state\":$i}" >&9
 		n=0
-		while test "$(wc -l <trickle)" -lt $i && test $n -lt 100; do
+		while test "$(wc -l <trickle)" -lt $i && test $n -lt 2400; do
 			sleep 0.05
 			n=$((n + 1))
 		done
@@ -209,7 +209,7 @@ test_expect_success 'a locked ledger is 75 after --wait, and nothing is lost' '
 	n=$(ecl-query --stat | jq .events)
 	flock "$root/lock" sleep 3 &
 	pid=$!
-	sleep 0.3
+	while flock -n "$root/lock" true; do sleep 0.02; done
 	test_expect_code 75 ecl-append --wait 0 -e l:1 -s 1 2>err
 	test_grep "locked" err
 	ecl-append -q --wait 10 -e l:1 -s 1

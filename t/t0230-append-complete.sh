@@ -95,7 +95,7 @@ test_expect_success 'what another run recorded since this one began is not delet
 	fill svc 4 >&9
 	echo "{\"element\":\"mark:1\",\"state\":1}" >&9
 	n=0
-	while test "$(wc -l <out)" -lt 1 && test $n -lt 100; do sleep 0.05; n=$((n + 1)); done
+	while test "$(wc -l <out)" -lt 1 && test $n -lt 2400; do sleep 0.05; n=$((n + 1)); done
 	ecl-append -q -e svc:9 -s 9
 	echo "{\"complete\":\"svc:*\"}" >&9
 	exec 9>&-

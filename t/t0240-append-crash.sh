@@ -218,7 +218,7 @@ test_expect_success '--sync=none syncs nothing, batch after batch; the next sync
 	for i in 1 2 3; do
 		echo "{\"element\":\"u:1\",\"state\":$i}" >&9
 		n=0
-		while test "$(wc -l <acked)" -lt $i && test $n -lt 100; do sleep 0.05; n=$((n + 1)); done
+		while test "$(wc -l <acked)" -lt $i && test $n -lt 2400; do sleep 0.05; n=$((n + 1)); done
 	done
 	exec 9>&-
 	wait $pid
@@ -240,7 +240,7 @@ test_expect_success 'SIGSTOP in the middle holds the others up, and loses nothin
 	exec 9>slow
 	cat in >&9
 	n=0
-	while test "$(wc -l <acked1)" -lt 3 && test $n -lt 100; do sleep 0.05; n=$((n + 1)); done
+	while test "$(wc -l <acked1)" -lt 3 && test $n -lt 2400; do sleep 0.05; n=$((n + 1)); done
 	kill -STOP $pid
 	ecl-append -q --wait 1 -e other:1 -s 1
 	kill -CONT $pid

@@ -9,21 +9,21 @@ export ECL_ROOT=$base/root
 # fresh [EMBEDDER]: an empty ledger.  Without vectors: ecl-index would make some of a million events, and --check again.
 fresh() { rm -rf "$ECL_ROOT" && ecl-init --backend copy --embedder "${1:-none}" "$ECL_ROOT" >/dev/null; }
 
-# held FILE: until FILE holds something, for at most 20 s.
+# held FILE: until FILE holds something, for at most two minutes.
 held()
 {
 	local n=0
 
-	while ! test -s "$1" && test $n -lt 400; do sleep 0.05; n=$((n + 1)); done
+	while ! test -s "$1" && test $n -lt 2400; do sleep 0.05; n=$((n + 1)); done
 	test -s "$1"
 }
 
-# events_are N: the ledger comes to have so many, within 20 s.
+# events_are N: the ledger comes to have so many, within two minutes.
 events_are()
 {
 	local n=0
 
-	while test "$(ecl-query --stat | jq .events)" -lt "$1" && test $n -lt 400; do sleep 0.05; n=$((n + 1)); done
+	while test "$(ecl-query --stat | jq .events)" -lt "$1" && test $n -lt 2400; do sleep 0.05; n=$((n + 1)); done
 	test "$(ecl-query --stat | jq .events)" = "$1"
 }
 
@@ -219,7 +219,7 @@ test_expect_success STRACE 'somebody else publishes for long: the flood goes on,
 	holder=$!
 	test_when_finished "kill $holder"
 	n=0
-	while flock -n "$ECL_ROOT/index.lock" true && test $n -lt 200; do sleep 0.05; n=$((n + 1)); done
+	while flock -n "$ECL_ROOT/index.lock" true && test $n -lt 2400; do sleep 0.05; n=$((n + 1)); done
 	traced -y -o trace -e trace=flock ecl-append -q much 2>err
 	test_line_count = 0 err
 	test "$(ecl-query --stat | jq .events)" = 360001

@@ -5,7 +5,8 @@ test_description='the power is cut at any moment: what was acknowledged is there
 fault_need
 images=24
 test -z "$ECL_TEST_LONG" || images=240
-seed=${ECL_TEST_SEED:-1}
+test_seeded
+seed=$test_seed
 disk=$TRASH/ram/disk
 
 # acknowledged NAME CMD...: run it; what it prints is put aside with the moment at which it was printed.

@@ -33,12 +33,12 @@ follow()
 	test_when_finished "kill -9 $follower 2>/dev/null; wait $follower 2>/dev/null; true"
 }
 
-# eventually COMMAND...: for at most 20 s.
+# eventually COMMAND...: for at most two minutes: nobody waits so long but for what does not come.
 eventually()
 {
 	local n=0
 
-	while ! "$@" && test $n -lt 400; do sleep 0.05; n=$((n + 1)); done
+	while ! "$@" && test $n -lt 2400; do sleep 0.05; n=$((n + 1)); done
 	"$@"
 }
 
@@ -51,7 +51,7 @@ same_as_log() { log >log.now && cmp -s log.now "$1"; }
 # visible N: readers that do not pass on what they read see so many events.
 visible() { test "$(ecl-query --stat | jq .events)" = "$1"; }
 
-# ended CODE PID: within 20 s, with this exit code.
+# ended CODE PID: soon, with this exit code.
 ended() { eventually eval "! kill -0 $2 2>/dev/null" && test_expect_code "$1" wait "$2"; }
 
 # exchange DIR DIR: as a rollback does it.

@@ -27,12 +27,12 @@ events() { awk -v n="$1" -v s="$2" 'BEGIN { for (i = 0; i < n; i++) printf "{\"e
 
 log() { cat "$ECL_ROOT"/live/.ecl/log/*.ndjson; }
 
-# eventually COMMAND...: for at most 20 s.
+# eventually COMMAND...: for at most two minutes: nobody waits so long but for what does not come.
 eventually()
 {
 	local n=0
 
-	while ! "$@" && test $n -lt 400; do sleep 0.05; n=$((n + 1)); done
+	while ! "$@" && test $n -lt 2400; do sleep 0.05; n=$((n + 1)); done
 	"$@"
 }
 

@@ -57,12 +57,12 @@ roll()
 }
 rolls=0
 
-# eventually COMMAND...: for at most 20 s.
+# eventually COMMAND...: for at most two minutes: nobody waits so long but for what does not come.
 eventually()
 {
 	local n=0
 
-	while ! "$@" && test $n -lt 800; do sleep 0.025; n=$((n + 1)); done
+	while ! "$@" && test $n -lt 4800; do sleep 0.025; n=$((n + 1)); done
 	"$@"
 }
 

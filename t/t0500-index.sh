@@ -7,6 +7,7 @@ if ! command -v python3 >/dev/null || ! command -v jq >/dev/null; then
 	test_done
 fi
 
+test_seeded
 N=5000
 python3 "$top_srcdir/t/make-ledger.py" "$TRASH/L" $N --segment 1700 || test_bail 'no ledger'
 export ECL_ROOT=$TRASH/L
@@ -82,10 +83,10 @@ test_expect_success 'any file cut, garbled, emptied or gone changes no answer' '
 	save_index
 	for file in "$TRASH"/saved/*; do
 		name=${file##*/}
-		# All of it with ECL_TEST_LONG=1; else of the last three one for each file.
+		# All of it with ECL_TEST_LONG=1; else of the last three one for each file, another in each run.
 		which=$((which + 1))
 		rest=(emptied foreign garbled)
-		test -n "$ECL_TEST_LONG" || rest=("${rest[which % 3]}")
+		test -n "$ECL_TEST_LONG" || rest=("${rest[(test_seed + which) % 3]}")
 		for how in cut gone "${rest[@]}"; do
 			restore_index
 			case $how in
@@ -225,7 +226,7 @@ test_expect_success 'what an append infers does not hang on the index: any file 
 		name=${file##*/}
 		which=$((which + 1))
 		rest=(cut emptied gone)
-		test -n "$ECL_TEST_LONG" || rest=("${rest[which % 3]}")
+		test -n "$ECL_TEST_LONG" || rest=("${rest[(test_seed + which) % 3]}")
 		for how in garbled older later "${rest[@]}"; do
 			rm -rf D
 			cp -a E D

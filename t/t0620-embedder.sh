@@ -147,7 +147,7 @@ test_expect_success 'it does not outlive who asked it' '
 	command_is hang 1
 	ecl-index -q -d killed &
 	pid=$!
-	for _ in $(seq 100); do
+	for _ in $(seq 1200); do
 		test ! -s pids || break
 		sleep 0.1
 	done
@@ -155,7 +155,7 @@ test_expect_success 'it does not outlive who asked it' '
 	kill -0 $command
 	kill -9 $pid
 	! wait $pid 2>/dev/null
-	for _ in $(seq 100); do
+	for _ in $(seq 1200); do
 		kill -0 $command 2>/dev/null || break
 		sleep 0.1
 	done

@@ -4,7 +4,7 @@ test_description='ecl-embed-http: vectors from a service that speaks HTTP, and a
 
 unset OPENAI_API_KEY http_proxy https_proxy HTTP_PROXY HTTPS_PROXY all_proxy ALL_PROXY
 python3 "$top_srcdir/t/embed-stub.py" "$TRASH" &
-for _ in $(seq 100); do test -e port || sleep 0.1; done
+for _ in $(seq 1200); do test -e port || sleep 0.1; done
 url=http://127.0.0.1:$(cat port)
 
 # service MODE...: what the service does from now on; nobody has asked it yet.

@@ -11,7 +11,7 @@ begin()
 {
 	K=$(ecl_backend_root "$1") && export ECL_ROOT=$K && ecl-init --embedder none --backend "$1" "$K" >/dev/null &&
 	mkdir "$K/live/d" && put old && rm -r "$K/live/gone" && ecl-append -q -e k:x -s '"old"' && ecl-append -q -e k:y -s '"old"' &&
-	ecl-snap -q && touch acked && rolled=0 where=0
+	ecl-snap -q && touch acked && rolled=0
 }
 
 put()
@@ -80,25 +80,18 @@ tidy()
 	ecl-verify -q >verdict || { cat verdict; return 1; }
 }
 
-# everywhere KIND FAULT PARTS ARG...: at each exchange and sync, and at one of PARTS of the other calls.
+# everywhere KIND FAULT PARTS ARG...: at each rename and sync, and at one of PARTS of the other calls.
 everywhere()
 {
-	local kind=$1 fault=$2 parts=$3 call n i=0 hit=0
+	local kind=$1 what=$2 parts=$3
 
 	shift 3
-	renew && kill_points points $calls ecl-rollback -q --yes "$@" block-0 || return 1
-	fault_exit=0
-	look "$kind" "$fault" || return 1
-	where=$((where + 1))
-	some_points "$parts" $where <points >chosen
-	while read -r call n; do
-		i=$((i + 1))
-		renew && fault_at "$call" "$n" "$fault" ecl-rollback -q --yes "$@" block-0 || return 1
-		test $fault_exit = 0 || hit=$((hit + 1))
-		look "$kind" "$fault" && tidy || { echo "at $call $n of $*"; cat fault.err; return 1; }
-	done <chosen
-	echo "# $hit of $i places, $(wc -l <points) calls" >&5
-	test $hit -gt $((i / 3))
+	before() { renew; }
+	after() {
+		test "$what" = signal=KILL || told ecl-rollback || return 1
+		look "$kind" "$fault" && tidy
+	}
+	faults "$parts" $calls "$what" ecl-rollback -q --yes "$@" block-0
 }
 
 # whole: nothing that was acknowledged is lost, and every block is what it says.

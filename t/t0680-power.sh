@@ -6,7 +6,8 @@ test_description='the power is cut in the middle of a block, a pruning, a rollba
 fault_need
 images=${ECL_TEST_IMAGES:-12}
 test -z "$ECL_TEST_LONG" || images=240
-seed=${ECL_TEST_SEED:-1}
+test_seeded
+seed=$test_seed
 disk=$TRASH/ram/disk
 R=$disk/fs/root C=$disk/fs/copy
 A=$TRASH/btrfs/sender

@@ -496,7 +496,7 @@ test_expect_success STRACE 'killed at any rename, it is consistent, and the next
 	test_line_count -gt 10 points
 	rm -rf want
 	cp -a "$T" want
-	while read -r call n; do
+	while read -r call n _; do
 		rm -rf "$T" && cp -a start "$T"
 		fault_at $call $n signal=KILL ecl-prove -d "$R" --tiles "$T" || return 1
 		test $fault_exit = 137 || return 1
