@@ -239,7 +239,9 @@ only_saves_time()
 	# Whose table of files it is: else all files are read.  FICLONE: else the bytes are copied.
 	"ioctl "*" BTRFS_IOC_GET_SUBVOL_INFO" | "ioctl "*" BTRFS_IOC_CLONE or FICLONE"*) ;;
 	"flock index.lock "* | *" live/.ecl/index" | *" live/.ecl/index/"* | *" .snapshots/.tmp-N-block/.ecl/index" | *" .snapshots/.tmp-N-block/.ecl/index/"*) ;;
-	"fdatasync live/.ecl/log/"* | "pwriteN durable clean" | "pwrite64 durable clean") ;;
+	"fdatasync live/.ecl/log/"* | "pwrite64 durable clean") ;;
+	# The table of files in a snapshot; in a copy, that is the copying.
+	"write .snapshots/.tmp-N/.ecl/index/"* | "unlinkat .snapshots/.tmp-N/.ecl/index/"* | "mkdirat .snapshots/.tmp-N/.ecl/index") test "$backend" = btrfs ;;
 	*) return 1 ;;
 	esac
 }
