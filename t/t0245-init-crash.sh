@@ -48,7 +48,7 @@ for backend in copy btrfs; do
 		base=$TRASH
 		test $backend = copy || base=$TRASH/btrfs
 		root=$base/whole
-		traced -o trace ecl-init --backend '$backend' "$root" >whole
+		traced -o trace ecl-init --backend '$backend' "$root" >printed
 		# Each line from the first mkdir on: which call, and which of that name.
 		sed "s/^[0-9]* *//" trace | sed -n "s/^\([a-z_0-9]*\)(.*/\1/p" |
 			awk "{ n[\$1]++ } /^mkdir/ { begun = 1 } begun && !/^exit/ { print \$1, n[\$1] }" >calls
