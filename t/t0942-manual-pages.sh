@@ -45,7 +45,7 @@ ecl-rollback.1|ecl-rollback block-000012|keys y
 ecl-run.1|DPkg::Pre-Invoke|skip a part of apt.conf: t0906 runs apt with it
 ecl-run.1|pre-invoke=ecl-hook-dpkg|skip a part of dpkg.cfg: t0906 runs dpkg with it
 ecl-run.1|ecl-watch links|follow watched link:eth0
-ecl-run.1|ecl-watch mounts|follow watched mount:/proc
+ecl-run.1|ecl-watch mounts|follow watched mount:/mnt/new
 ecl-subscribe.1|ecl-subscribe --follow|follow grep -q "\"restart\"" "$TRASH/out"
 ecl-witness.1|ecl-witness --key /etc/ecl-witness.pem --name witness.example/w1 --state|serve curl -s -o /dev/null --max-time 5 http://127.0.0.1:8980/
 ecl.7||skip t0940 runs them
@@ -123,7 +123,7 @@ make_ledger()
 # What the checks of examples that follow ask.
 same_end() { cmp <(ecl-replay | tail -n 1) <(ecl-replay -d "$1" | tail -n 1); }
 published() { cmp <(ecl-replay --count 20) <(ecl-subscribe --tls-ca /etc/ecl/ca.pem --tls-cert /etc/ecl/auditor.pem --tls-key /etc/ecl/auditor.key "$NATS_URL" 2>/dev/null | head -n 20); }
-watched() { ip link set eth0 mtu $((1000 + RANDOM % 400)) && ecl-query --since 10s --history "$1" | grep .; }
+watched() { ip link set eth0 mtu $((1000 + RANDOM % 400)) && ecl-replay --from "$mark" --element "$1" | grep .; }
 
 # Before the examples of a page.
 empty() { local d=/srv/.gone.$RANDOM; mkdir -p $d && ls -A /srv | grep -v '^\.gone' | (cd /srv && xargs -rI{} mv {} $d); }
@@ -157,11 +157,14 @@ before_ecl_query() { empty; mkdir /srv/ecl; ecl-init -q --origin host/b /srv/ecl
 before_ecl_redact() { empty; ecl-init -q /srv/log; }
 before_ecl_replay() { empty; ecl-init -q --replica /srv/backup; ecl-replay --count 1235 | ecl-append -d /srv/backup --replica -q; }
 each_ecl_rollback() { sleep .1; ip link set eth0 mtu $((1200 + n)); ecl-collect-links | ecl-append -q; echo two >/var/lib/ecl/live/etc/hosts; }
+before_ecl_run() { mkdir /mnt/new && mount -t tmpfs tmpfs /mnt/new; }
+each_ecl_run() { mark=$(ecl-query --stat | jq .events); }
+each_ecl_snap() { ecl-append -q -e live:$n -a restart; }
 before_ecl_snap()
 {
 	empty; ecl-init -q /srv/host; cp "$TRASH/safe.key" ecl.key
 	mkdir "$TRASH/btrfs/other" && mount --bind "$TRASH/btrfs/other" /var/lib/ecl && past -4d ecl-init -q && echo one >/var/lib/ecl/live/motd &&
-		past -3d ecl-snap -q && echo two >/var/lib/ecl/live/other && ecl-append -q -e a:b -s 1
+		past -3d ecl-snap -q && echo two >/var/lib/ecl/live/other
 }
 before_ecl_subscribe()
 {
