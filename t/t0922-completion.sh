@@ -79,4 +79,25 @@ test_expect_success 'on a terminal: TAB completes behind a colon, quotes what a 
 	grep "\"element\":\"file:/srv/8\"" typed && grep "\"element\":\"file:/srv/2997\"" typed && ! test -e pwned
 '
 
+for shell in zsh fish; do if command -v $shell >/dev/null; then test_set_prereq $shell; fi; done
+# typed SHELL KEYS WANT
+typed()
+{
+	(cd "$TRASH" && export ECL_ROOT=$TRASH/R TERM=xterm XDG_CONFIG_HOME=$TRASH/fishes ZDOTDIR=$TRASH/zs && python3 "$top_srcdir/t/type-keys.py" "$2" "$3" "$1" -i)
+}
+
+test_expect_success zsh 'zsh: options, elements, blocks of the ledger on the line, by a real TAB' '
+	mkdir -p zs && printf "%s\n" "fpath=($top_srcdir/completions \$fpath)" "autoload -U compinit && compinit -u -d $TRASH/zs/dump" "PS1=\"READY> \"" >zs/.zshrc &&
+	typed zsh "ecl-query --hist\\t" --history && typed zsh "ecl-query unit:ng\\t" nginx &&
+	typed zsh "ecl-rollback block-000001\\t" "$(ecl-query --names blocks block-000001)" &&
+	(cd / && sed -i "s|^autoload|cd / \&\& unset ECL_ROOT; &|" "$TRASH/zs/.zshrc") && typed zsh "ecl-query -d $TRASH/R unit:ng\\t" nginx
+'
+
+test_expect_success fish 'fish: the same' '
+	mkdir -p fishes/fish && printf "%s\n" "source $top_srcdir/completions/ecl.fish" "function fish_prompt; echo \"READY> \"; end" >fishes/fish/config.fish &&
+	typed fish "ecl-query --hist\\t" --history && typed fish "ecl-query unit:ng\\t" nginx &&
+	typed fish "ecl-rollback block-000001\\t" "$(ecl-query --names blocks block-000001)" &&
+	echo "set -e ECL_ROOT" >>fishes/fish/config.fish && typed fish "ecl-query -d $TRASH/R unit:ng\\t" nginx
+'
+
 test_done
