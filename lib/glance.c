@@ -146,13 +146,13 @@ before_uid(struct span line)
 
 /* An actor behind which stands nothing else of the user's, and which has no escapes. */
 static bool
-last_actor(struct span line, struct span *ret)
+last_actor(struct span line, const char *last, struct span *ret)
 {
 	static const char member[] = ",\"actor\":";
 	const size_t len = sizeof(member) - 1;
-	const char *last = before_uid(line), *p;
+	const char *p;
 
-	if (last == NULL || last - line.p < 2 || last[-1] != '"')
+	if (last - line.p < 2 || last[-1] != '"')
 		return (false);
 	for (p = last - 1; p > line.p && p[-1] != '"' && p[-1] != '\\'; p--)
 		;
@@ -166,13 +166,17 @@ last_actor(struct span line, struct span *ret)
 int
 glance_actor(struct span line, const struct glance *g, struct span *ret)
 {
-	const char *p, *end = line.p + line.len;
+	const char *last = before_uid(line), *p, *end = line.p + line.len;
 	struct span state;
 
-	if (last_actor(line, ret))
+	*ret = (struct span){NULL, 0};
+	if (last != NULL && last_actor(line, last, ret))
+		return (0);
+	/* Sooner seen than where the state ends. */
+	p = g->action.p + g->action.len;
+	if (last != NULL && (last < p || memmem(p, (size_t)(last - p), ",\"actor\":", 9) == NULL))
 		return (0);
 	p = take_state(line, g, &state);
-	*ret = (struct span){NULL, 0};
 	if (!SKIP(&p, end, ",\"actor\":"))
 		return (0);
 	return (take_string(&p, end, ret));
