@@ -127,7 +127,7 @@ static bool
 make_form(struct skim_form *f, const char *p, const char *end, const struct event *ev)
 {
 	const struct span *value[] = {&ev->state, &ev->actor, &ev->cause, &ev->meta};
-	const char *from = p, *state_end = ev->state.p + ev->state.len;
+	const char *from = p;
 	size_t i, at;
 
 	f->n = 0;
@@ -142,7 +142,7 @@ make_form(struct skim_form *f, const char *p, const char *end, const struct even
 			return (false);
 		if (value[i] == &ev->state) {
 			/* What follows is a literal, in pieces of SKIM_LITERAL bytes. */
-			at = (size_t)(state_end - from);
+			at = (size_t)(ev->state.p + ev->state.len - from);
 			f->state_piece = (uint16_t)(f->n + at / SKIM_LITERAL);
 			f->state_end = (uint16_t)(at % SKIM_LITERAL);
 		}

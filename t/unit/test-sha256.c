@@ -236,7 +236,7 @@ test_finish(const char *name, const uint8_t *data)
 static void
 test_prefixed(const char *name)
 {
-	static uint8_t in[TREE][2 * SHA256_SIZE], out[TREE + 1][SHA256_SIZE], message[1 + 2 * SHA256_SIZE], want[SHA256_SIZE];
+	static uint8_t in[TREE * 2 * SHA256_SIZE], out[(TREE + 1) * SHA256_SIZE], message[1 + 2 * SHA256_SIZE], want[SHA256_SIZE];
 	unsigned bad = 0, beyond = 0;
 	size_t hashes, n, i, len;
 
@@ -244,19 +244,19 @@ test_prefixed(const char *name)
 		len = hashes * SHA256_SIZE;
 		for (n = 0; n < TREE; n++) {
 			for (i = 0; i < sizeof(in); i++)
-				in[i / sizeof(in[0])][i % sizeof(in[0])] = (uint8_t)(i * 167 + n * 31 + (i >> 5) * 3 + hashes);
+				in[i] = (uint8_t)(i * 167 + n * 31 + (i >> 5) * 3 + hashes);
 			memset(out, 0x5a, sizeof(out));
-			sha256_prefixed((uint8_t)(n + 250), in[0], hashes, n, out[0]);
+			sha256_prefixed((uint8_t)(n + 250), in, hashes, n, out);
 			for (i = 0; i < n; i++) {
 				message[0] = (uint8_t)(n + 250);
-				memcpy(message + 1, in[0] + i * len, len);
+				memcpy(message + 1, in + i * len, len);
 				reference(message, 1 + len, want);
-				bad += memcmp(out[i], want, SHA256_SIZE) != 0;
+				bad += memcmp(out + i * SHA256_SIZE, want, SHA256_SIZE) != 0;
 			}
 			for (i = 0; i < SHA256_SIZE; i++)
-				beyond += out[n][i] != 0x5a;
-			sha256_prefixed((uint8_t)(n + 250), in[0], hashes, n, in[0]);
-			bad += memcmp(in[0], out[0], n * SHA256_SIZE) != 0;
+				beyond += out[n * SHA256_SIZE + i] != 0x5a;
+			sha256_prefixed((uint8_t)(n + 250), in, hashes, n, in);
+			bad += memcmp(in, out, n * SHA256_SIZE) != 0;
 		}
 	}
 	ok(bad == 0, "%s: a byte and one or two hashes, 0 to %d at a time, also in their place", name, TREE - 1);
