@@ -244,6 +244,18 @@ test_ends(void)
 	buf_release(&t.buf);
 }
 
+/* The shortest line: who looks for the end of one begins behind EVENT_LINE_MIN bytes. */
+static void
+test_shortest(void)
+{
+	struct event ev = {.element = {"e", 1}, .action = {"a", 1}, .login = EVENT_NO_LOGIN, .time_us = 1795276495999000};
+	struct buf line = BUF_INIT;
+
+	event_format(&ev, &line);
+	ok(!line.failed && line.len > EVENT_LINE_MIN, "no line is as short as %d bytes", EVENT_LINE_MIN);
+	buf_release(&line);
+}
+
 /* hash_text.h: all values of a byte, and every digit changed. */
 static void
 test_hash_text(void)
@@ -279,6 +291,7 @@ main(void)
 	test_log(1, 4, 80);
 	test_log(1, 91, 20);
 	test_ends();
+	test_shortest();
 	test_hash_text();
 	return (tap_done());
 }
