@@ -154,7 +154,7 @@ test_expect_success 'what is wrong is named, and the file stays as it was' '
 	test_expect_code 2 ecl-plot -o kept -d nowhere events 2>err && grep "nowhere" err &&
 	test_expect_code 2 env PATH=/nowhere "$top_srcdir/scripts/ecl-plot" -o kept events - <two 2>err && grep "cannot run .gnuplot." err &&
 	test "$(cat kept)" = old && ls -A | grep "^\.ecl-plot" && return 1
-	for args in "" "chart" "--no-such events" "--size" "--size 5x5 events" "--size 9 events" "--format gif events" "states" "states a b" "path x" "--rows x events" "--since 1d events -"; do
+	for args in "" "chart" "--no-such events" "--size" "--size 5x5 events" "--size 9 events" "--format gif events" "-o x.gif events" "states" "states a b" "path x" "--rows x events" "--since 1d events -"; do
 		test_expect_code 2 ecl-plot $args </dev/null >out 2>err && test_line_count = 1 err && test_must_fail test -s out || return 1
 	done
 '
