@@ -49,13 +49,10 @@ check(const struct adoption *a, struct err *e)
 	if (verify_root(a->l->path, &opt, &v, e) != 0)
 		return (-1);
 	if (v.verdict != VERIFY_OK) {
-		for (f = v.finding; f < v.finding + v.n && f->class != v.verdict; f++)
+		for (f = v.finding; f->class != v.verdict; f++)
 			;
-		if (f == v.finding + v.n) /* there are more findings than are kept */
-			rc = err_no(e, "'%s' is not adopted: %s: 'ecl-verify' tells more", a->l->path, verify_class_name(v.verdict));
-		else
-			rc = err_no(e, "'%s' is not adopted: %s: %s%s%s: 'ecl-verify' tells more", a->l->path, verify_class_name(f->class), f->block,
-			    *f->block != '\0' ? ": " : "", f->message);
+		rc = err_no(e, "'%s' is not adopted: %s: %s%s%s: 'ecl-verify' tells more", a->l->path, verify_class_name(f->class), f->block,
+		    *f->block != '\0' ? ": " : "", f->message);
 		if (v.verdict == VERIFY_UNCHECKED && e != NULL)
 			e->exit = EXIT_ERROR;
 	} else if (v.events == 0)

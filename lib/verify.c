@@ -45,12 +45,13 @@ verify_found(struct verify *v, enum verify_class class, const struct verify_plac
 {
 	struct verify_result *r = v->result;
 	struct verify_finding *f;
+	bool first = r->count[class]++ == 0;
 	va_list ap;
 
-	r->count[class]++;
 	if (place->segment == VERIFY_NONE ? class == VERIFY_TRUNCATED : place->segment >= v->doubt_from)
 		v->doubt |= v->doubt_from != VERIFY_NONE;
-	if (r->n == VERIFY_FINDINGS_MAX) {
+	/* The verdict is a class: none goes without one that is told. */
+	if (r->n >= VERIFY_FINDINGS_MAX && !first) {
 		r->more++;
 		return;
 	}
@@ -99,7 +100,7 @@ static int
 result_init(struct verify_result *r, struct err *e)
 {
 	memset(r, 0, sizeof(*r));
-	if ((r->finding = calloc(VERIFY_FINDINGS_MAX, sizeof(*r->finding))) == NULL)
+	if ((r->finding = calloc(VERIFY_FINDINGS_ROOM, sizeof(*r->finding))) == NULL)
 		return (err_mem(e));
 	return (0);
 }

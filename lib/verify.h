@@ -38,7 +38,8 @@ enum verify_class {
 };
 
 #define VERIFY_NONE UINT64_MAX	/* a number that does not apply */
-#define VERIFY_FINDINGS_MAX 1000 /* findings kept; the others are only counted */
+#define VERIFY_FINDINGS_MAX 1000 /* findings kept; of those behind them only the first of a class, the others are counted */
+#define VERIFY_FINDINGS_ROOM (VERIFY_FINDINGS_MAX + VERIFY_CLASSES)
 
 struct verify_finding {
 	enum verify_class class;
@@ -51,7 +52,7 @@ struct verify_finding {
 };
 
 struct verify_result {
-	struct verify_finding *finding; /* in the order they were found */
+	struct verify_finding *finding; /* in the order they were found; VERIFY_FINDINGS_ROOM, with one of each class that was found */
 	size_t n;
 	uint64_t count[VERIFY_CLASSES]; /* of all that were found */
 	uint64_t more;			/* not kept in ${finding} */

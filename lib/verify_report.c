@@ -85,6 +85,8 @@ json_summary(const struct verify_report *r, const struct verify_result *v, struc
 		json_number(out, "witnessed", v->witnessed);
 	if (r->opt->since != NULL)
 		json_number(out, "since", v->since);
+	if (v->more > 0)
+		json_number(out, "omitted", v->more);
 	json_end(r, out);
 }
 

@@ -376,6 +376,18 @@ test_expect_success 'thousands of findings: a thousand are printed' '
 	test_expect_code 1 ecl-verify -d root >out 2>err
 	test_line_count = 1001 out
 	test_grep "2000 more findings" err
+	test_grep "\"omitted\":2000}$" out
+'
+
+test_expect_success 'behind a thousand others the first finding of each class is printed' '
+	ecl-init -q --backend copy --embedder none many
+	seq 1200 | jq -c "{element: \"a:\(.)\", state: .}" | ecl-append -d many -q
+	sed -i -e "2,1150s/create/cReate/" -e "\$d" many/live/.ecl/log/*
+	test_expect_code 1 ecl-verify -d many >out 2>err
+	test "$(jq -r .class out | uniq -c | xargs)" = "1000 corrupt 1 truncated 1 null"
+	tail -n 1 out | jq -e ".verdict == \"truncated\" and .omitted == 149"
+	test_grep "149 more findings are not shown" err
+	rm -r many
 '
 
 # Blocks.

@@ -190,7 +190,7 @@ static void
 begin(struct run *r, uint64_t anchor)
 {
 	memset(r, 0, sizeof(*r));
-	r->result.finding = calloc(VERIFY_FINDINGS_MAX, sizeof(*r->result.finding));
+	r->result.finding = calloc(VERIFY_FINDINGS_ROOM, sizeof(*r->result.finding));
 	r->v = (struct verify){.opt = &r->opt, .result = &r->result, .e = &r->e, .log = VERIFY_LOG_INIT, .doubt_from = VERIFY_NONE};
 	r->v.durable.size = anchor;
 	r->anchor.size = anchor;
@@ -326,6 +326,54 @@ test_logs(const char *name)
 	buf_release(&m.text);
 }
 
+/* ---- more findings than are kept ---- */
+
+static void
+find(struct run *r, enum verify_class class, uint64_t seq)
+{
+	struct verify_place place = {seq, VERIFY_NONE, VERIFY_NONE, "", ""};
+
+	verify_found(&r->v, class, &place, "told");
+}
+
+/* Whether the last two that are kept, of ${n}, are the one of ${class} and ${seq}, and one before it that is no ${class}. */
+static bool
+ends_with(const struct run *r, size_t n, enum verify_class class, uint64_t seq)
+{
+	const struct verify_finding *f = r->result.finding + n - 1;
+
+	return (r->result.n == n && f->class == class && f->seq == seq && f[-1].class != class);
+}
+
+static void
+test_many_findings(void)
+{
+	struct verify_mark mark;
+	struct run r;
+	uint64_t i;
+	int class;
+
+	begin(&r, 0);
+	for (i = 0; i < VERIFY_FINDINGS_MAX + 10; i++)
+		find(&r, VERIFY_CORRUPT, i);
+	ok(r.result.n == VERIFY_FINDINGS_MAX && r.result.more == 10, "the first of a class are kept, the others counted");
+	mark = verify_mark(&r.result);
+	find(&r, VERIFY_TRUNCATED, i);
+	find(&r, VERIFY_TRUNCATED, i + 1);
+	ok(ends_with(&r, VERIFY_FINDINGS_MAX + 1, VERIFY_TRUNCATED, i) && r.result.more == 11, "behind them the first of another class");
+	verify_forget(&r.result, &mark);
+	ok(r.result.n == VERIFY_FINDINGS_MAX && r.result.more == 10, "which can be forgotten");
+	find(&r, VERIFY_PRUNED, i + 2);
+	find(&r, VERIFY_TRUNCATED, i + 3);
+	ok(ends_with(&r, VERIFY_FINDINGS_MAX + 2, VERIFY_TRUNCATED, i + 3), "and then the next one is the first");
+	for (class = VERIFY_PRUNED; class < VERIFY_CLASSES; class++)
+		find(&r, (enum verify_class)class, i);
+	ok(r.result.n < VERIFY_FINDINGS_ROOM && r.result.count[VERIFY_FORKED] == 1 &&
+		r.result.finding[r.result.n - 1].class == VERIFY_FORKED,
+	    "there is room for one of each");
+	end(&r);
+}
+
 /* ---- threads ---- */
 
 struct sum {
@@ -385,6 +433,7 @@ main(void)
 		test_logs("one processor");
 	}
 	store(&empty, 0, 1);
+	test_many_findings();
 	unlinkat(dir, "log/00000000000000000000.ndjson", 0);
 	unlinkat(dir, "log", AT_REMOVEDIR);
 	rmdir(path);
