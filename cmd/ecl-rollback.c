@@ -246,20 +246,6 @@ tell_holders(struct run *r)
 }
 
 static void
-tell_absent(struct run *r, const struct rollback_result *result)
-{
-	const char *path = NULL;
-	struct buf name = BUF_INIT;
-
-	while ((path = buf_next_string(&result->absent, path)) != NULL) {
-		buf_reset(&name);
-		cli_printable((struct span){path, strlen(path)}, &name);
-		cli_warn(&r->cli, "'%s' is neither in '%s' nor in live", buf_cstr(&name), r->block->name);
-	}
-	buf_release(&name);
-}
-
-static void
 tell_result(struct run *r)
 {
 	bool part = r->opt.elements > 0 || r->opt.paths > 0;
@@ -336,8 +322,6 @@ run(struct run *r, struct err *e)
 	if (rc != 0)
 		cli_error_full(&r->cli, e);
 	code = rc == 0 ? 0 : e->exit;
-	if (rc == 0)
-		tell_absent(r, &r->result);
 	if (r->lines.len > 0 && !r->opt.dry_run)
 		tell_result(r);
 	if (show(r, e) != 0)

@@ -54,11 +54,24 @@ check_live(const struct rollback *r, struct err *e)
 	return (n == 0 ? 0 : -1);
 }
 
+/* Each path must be somewhere: else it is a slip of the pen, and nothing is done of the others either. */
+static int
+check_paths(const struct rollback *r, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < r->paths.n; i++) {
+		if (!r->paths.path[i].wanted && !r->paths.path[i].there)
+			return (err_no(e, "'%s' is neither in '%s' nor in live", r->paths.path[i].path, r->block->name));
+	}
+	return (0);
+}
+
 /* All that can be said before anything happens. */
 static int
 check(struct rollback *r, struct err *e)
 {
-	if (check_block(r, e) != 0 || check_live(r, e) != 0 || rollback_paths_find(r, e) != 0)
+	if (check_block(r, e) != 0 || check_live(r, e) != 0 || rollback_paths_find(r, e) != 0 || check_paths(r, e) != 0)
 		return (-1);
 	if (!rollback_is_part(r->opt))
 		return (0);
@@ -137,5 +150,4 @@ void
 rollback_result_release(struct rollback_result *r)
 {
 	holders_release(&r->holders);
-	buf_release(&r->absent);
 }

@@ -28,7 +28,6 @@ struct rollback_options {
 /* What a rollback did, beside the events.  All zeros is a valid one. */
 struct rollback_result {
 	char undo[BLOCK_NAME_SIZE]; /* the block to which one would roll back to undo it; "" where there is none */
-	struct buf absent;	    /* paths that neither live nor the block has, each with its NUL: nothing was to be done there */
 	struct holders holders;	    /* who still has open what is not in live any more; a caller that is told writes there */
 	uint64_t files;		    /* counted by a dry run: that differ in type, mode, owner, size or time, where they are not the very same; contents are not read */
 	bool asked;		    /* whether holders says anything: files went back */

@@ -99,8 +99,7 @@ void rollback_paths_release(struct rollback_paths *p);
 
 /**
  * rollback_paths_find(r, e):
- * Look for them (again) in live and in the block: links are not followed, mounts not entered; r->result->absent gets what neither has.
- * Return 0 or -1.
+ * Look for them (again) in live and in the block: links are not followed, mounts not entered.  Return 0 or -1.
  */
 int rollback_paths_find(struct rollback *r, struct err *e);
 

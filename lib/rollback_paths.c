@@ -261,7 +261,6 @@ rollback_paths_find(struct rollback *r, struct err *e)
 	struct rollback_path *p;
 	size_t i;
 
-	buf_reset(&r->result->absent);
 	for (i = 0; i < r->paths.n; i++) {
 		p = &r->paths.path[i];
 		if (p->dir_fd != -1)
@@ -269,11 +268,9 @@ rollback_paths_find(struct rollback *r, struct err *e)
 		*p = (struct rollback_path){.path = p->path, .dir_fd = -1, .stage_fd = -1};
 		if (find_in_live(p, r, e) != 0 || find_in_block(p, r, e) != 0)
 			return (-1);
-		if (!p->wanted && !p->there)
-			buf_add(&r->result->absent, p->path, strlen(p->path) + 1);
 		share(&r->paths, i);
 	}
-	return (r->result->absent.failed ? err_mem(e) : 0);
+	return (0);
 }
 
 /* The copy of one path: of its directories that live lacks only what leads to it. */

@@ -92,6 +92,54 @@ test_expect_success 'what no header commits to, attributes and flags that say wh
 	test "$(grep -c "left out" left)" = $(wc -l <attacks)
 '
 
+# forge BLOCK PATH OUT: a stream of the block, in whose index stands, bound to what no subvolume is a snapshot of, that there is no such file.
+forge()
+{
+	local name=${1##*/}
+
+	mkdir "$TRASH/btrfs/forged"
+	btrfs subvolume snapshot "$1" "$TRASH/btrfs/forged/$name" >/dev/null
+	python3 - "$TRASH/btrfs/forged/$name/.ecl/index/files" "$2" <<-\END
+		import struct, sys
+		def crc32c(data):
+		    crc = 0xffffffff
+		    for byte in data:
+		        crc ^= byte
+		        for _ in range(8):
+		            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+		    return crc ^ 0xffffffff
+		text, path = open(sys.argv[1], "rb").read(), sys.argv[2].encode()
+		at = 152
+		n, = struct.unpack("<Q", text[at:at + 8])
+		assert text[:8] == b"eclfile3" and n == 0 and len(text) == at + 12
+		text = text[:24] + bytes(24) + text[48:at] + struct.pack("<QIB", 1, len(path), 1) + path
+		open(sys.argv[1], "wb").write(text + struct.pack("<I", crc32c(text)))
+	END
+	btrfs property set -ts "$TRASH/btrfs/forged/$name" ro true
+	btrfs send -q "$TRASH/btrfs/forged/$name" >"$3"
+	btrfs subvolume delete "$TRASH/btrfs/forged/$name" >/dev/null
+	rmdir "$TRASH/btrfs/forged"
+}
+
+test_expect_success 'what came with a block says nothing of its files: its index, which nobody signed, is not asked' '
+	C=$TRASH/other/told
+	ecl-init -q --replica "$C"
+	ecl-snap -q -d "$C" --receive --key "$V" <s0
+	forge "$(ecl-snap -d "$A" --path block-1)" a/still s1.forged
+	ecl-snap -q -d "$C" --receive --key "$V" <s1.forged
+	ecl-snap -d "$A" --diff block-0 block-1 >want
+	test_line_count -gt 0 want
+	ecl-snap -d "$C" --diff block-0 block-1 | test_cmp want -
+	# Nor is it when the replica goes on by itself.
+	ecl-init -q -d "$C" --adopt
+	ecl-snap -q -d "$C"
+	ecl-snap -d "$C" --diff block-1 now >out
+	test_line_count = 0 out
+	ecl-verify -q -d "$C"
+	btrfs subvolume delete "$C"/.snapshots/* "$C/live" >del
+	rm -r "$C"
+'
+
 test_expect_success 'attributes of a host with labels of its own: sent in full and as a difference, each byte in a piece of its own' '
 	L=$TRASH/btrfs/labels M=$TRASH/other/labels
 	ecl-init -q --embedder none "$L"
