@@ -9,6 +9,7 @@
 
 #include "files_update.h"
 #include "io.h"
+#include "received.h"
 #include "subvol_changed.h"
 
 #include "banned.h"
@@ -43,7 +44,10 @@ files_update_release(struct files_update *u)
 	buf_release(&u->left.base);
 }
 
-/* Whether what block ${name} remembers is of that very block; and what that is. */
+/*
+ * Whether what block ${name} remembers is of that very block; and what that is.  Of a block that came as a stream it is anybody's word: no header commits
+ * to it, and what such a block is a snapshot of, often nothing, is no secret.
+ */
 static bool
 is_of(const struct files_binding *b, int snap_fd, const char *name, const struct block_header *h, struct subvol_identity *block)
 {
@@ -51,7 +55,7 @@ is_of(const struct files_binding *b, int snap_fd, const char *name, const struct
 
 	if ((fd = io_open_dir(snap_fd, name, NULL)) == -1)
 		return (false);
-	rc = subvol_identify(fd, block);
+	rc = received_is(fd) ? -1 : subvol_identify(fd, block);
 	close(fd);
 	return (rc == 0 && memcmp(b->hashed, block->parent, sizeof(block->parent)) == 0 && b->generation <= block->made && b->entries == h->entries && memcmp(b->root, h->files, SHA256_SIZE) == 0);
 }

@@ -109,9 +109,8 @@ forge()
 		            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
 		    return crc ^ 0xffffffff
 		text, path = open(sys.argv[1], "rb").read(), sys.argv[2].encode()
-		at = 152
-		n, = struct.unpack("<Q", text[at:at + 8])
-		assert text[:8] == b"eclfile3" and n == 0 and len(text) == at + 12
+		at = 168
+		assert text[:8] == b"eclfile3"
 		text = text[:24] + bytes(24) + text[48:at] + struct.pack("<QIB", 1, len(path), 1) + path
 		open(sys.argv[1], "wb").write(text + struct.pack("<I", crc32c(text)))
 	END
