@@ -23,6 +23,7 @@
 #include "io.h"
 #include "note.h"
 #include "receive.h"
+#include "reserve.h"
 #include "root.h"
 #include "subvol.h"
 #include "vkey.h"
@@ -187,7 +188,7 @@ static bool
 is_ours(const char *name)
 {
 	static const char *const ours[] = {".", "..", "gate", "lock", "blocks.lock", "index.lock", "durable", "checkpoint", "replica",
-	    "live", ".snapshots", RECEIVE_STAGING};
+	    "live", ".snapshots", RECEIVE_STAGING, RESERVE_FILE};
 	size_t i;
 
 	for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)

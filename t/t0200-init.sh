@@ -38,6 +38,21 @@ for backend in copy btrfs; do
 		test_cmp before after
 	'
 
+	test_expect_success "$need" "$backend: again, on one that has been in use by all programs that write" '
+		root=$(ecl_backend_root '$backend')
+		ecl-init -q --backend '$backend' "$root"
+		openssl genpkey -algorithm ed25519 -out key
+		echo "{\"element\":\"a:b\",\"state\":1}" | ecl-append -q --snap -d "$root"
+		ecl-snap -q -d "$root" --sign key
+		ecl-rollback -q -d "$root" --yes block-0
+		ecl-index -q -d "$root"
+		ecl-snap -q -d "$root" --prune --keep last=1
+		test -e "$root/reserve"
+		ecl-init "$root" >out
+		test_line_count = 0 out
+		ecl-verify -q -d "$root"
+	'
+
 	test_expect_success "$need" "$backend: a half-made root is finished, whatever it lacks" '
 		for lack in live live/.ecl live/.ecl/log .snapshots; do
 			root=$(ecl_backend_root $backend)
