@@ -171,6 +171,15 @@ check_options(struct run *r)
 	return (0);
 }
 
+/* It lies on whatever disk: that one being full, nothing of the ledger makes room there. */
+static int
+rejects_failed(const struct run *r, const char *verb, struct err *e)
+{
+	err_sys(e, "cannot %s '%s'", verb, r->rejects);
+	e->sys = 0;
+	return (-1);
+}
+
 /* --actor and --cause as string tokens; rules point into r->tokens, which does not grow any more. */
 static int
 prepare(struct run *r, struct err *e)
@@ -199,7 +208,7 @@ prepare(struct run *r, struct err *e)
 		return (-1);
 	if (r->rejects != NULL &&
 	    (r->rejects_fd = open(r->rejects, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0640)) == -1)
-		return (err_sys(e, "cannot open '%s'", r->rejects));
+		return (rejects_failed(r, "open", e));
 	return (catch_up_open(&r->cli, r->cli.root,
 	    (r->record.dry_run ? LAYER_READ : LAYER_WRITE) | (r->cli.force ? LAYER_FORCE : 0) | (r->record.replica ? LAYER_REPLICA : 0) |
 	    (r->record.no_sync ? LAYER_NO_SYNC : 0), &r->record.layer, e));
@@ -320,7 +329,7 @@ on_refused(void *arg, const struct source *s, const struct intake_line *line, co
 	if (text.failed)
 		ret = err_mem(e);
 	else if (io_write(r->rejects_fd, text.data, text.len) != 0)
-		ret = err_sys(e, "cannot write '%s'", r->rejects);
+		ret = rejects_failed(r, "write", e);
 	buf_release(&text);
 	return (ret);
 }

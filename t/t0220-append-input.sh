@@ -124,6 +124,12 @@ test_expect_success '--rejects: bad lines go there as they came, the rest is rec
 	test_line_count = 0 bad.ndjson
 '
 
+test_expect_success '--rejects: the disk it lies on is full: pruning the ledger is no help, and not named' '
+	test_expect_code 2 ecl-append --rejects /dev/full in 2>err
+	test_grep "cannot write ./dev/full.: No space left on device\$" err
+	test_grep ! prune err
+'
+
 test_expect_success '--rejects: a line over any buffer goes there whole, and counts once' '
 	python3 -c "print(\"{\\\"element\\\":\\\"a:b\\\",\\\"state\\\":\\\"\" + \"x\" * 9000000 + \"\\\"}\")" >long
 	{ echo "{\"element\":\"v:1\",\"state\":1}"; cat long; echo "{\"element\":\"v:2\",\"state\":1}"; echo bad; } >in
@@ -145,15 +151,8 @@ test_expect_success 'lines of several files are numbered by file' '
 '
 
 test_expect_success 'standard input is drained before failing: the writer of the pipe does not break' '
-	{
-		echo nonsense
-		i=0
-		while test $i -lt 20000; do
-			echo "{\"element\":\"x:$i\",\"state\":\"0123456789012345678901234567890123456789\"}" || exit 1
-			i=$((i + 1))
-		done
-		echo written >&7
-	} 7>fate | test_expect_code 2 ecl-append 2>err
+	seq 20000 | sed "s/.*/{\"element\":\"x:&\",\"state\":\"0123456789012345678901234567890123456789\"}/" >rest
+	{ echo nonsense && cat rest && echo written >&7; } 7>fate | test_expect_code 2 ecl-append 2>err
 	test_grep written fate
 '
 
