@@ -28,6 +28,7 @@ test_have_prereq BTRFS || { skip_all='no btrfs'; test_done; }
 cat >how <<\EOF2 || exit
 ecl-append.1|- ansible.builtin.command:|skip a part of a playbook: t0930 runs one by ansible-playbook
 ecl-fleet.7|ecl-replay --follow --cursor C|follow same_end /srv/host
+ecl-fleet.7|nsc |skip needs the tool of NATS, which Debian lacks: t0956 makes such users
 ecl-format.5||skip t0940 runs them
 ecl-init.1|ecl-init --embedder|with ECL_ROOT=/srv/embedded
 ecl-prove.1|c2sp.org/tlog-proof@v1|skip the form of a proof
