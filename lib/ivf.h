@@ -80,6 +80,7 @@ int ivf_check(struct ivf *x, struct err *e);
 #define IVF_MIN UINT64_C(50000)	  /* rows: below, an exact scan is as fast (ivf_seal() takes IVF_LEAST, for tests) */
 #define IVF_LEAST UINT64_C(10240) /* rows: what training takes */
 #define IVF_MAX UINT64_C(1000000) /* rows: above, sealing costs more than a search saves */
+#define IVF_SCAN_ROWS UINT64_C(20000000)
 #define IVF_CANDIDATES 200	  /* to be asked of each segment for the best ten */
 #define IVF_WIDTH_MAX 4096	  /* bytes a row: wider ones would take gigabytes to train with, and are scanned */
 
@@ -95,5 +96,8 @@ struct ivf_run {
  * replaced by those that cover them.  So each row is sealed three times at most, and n rows have at most n / IVF_MAX + 7 segments.
  */
 bool ivf_plan(uint64_t rows, uint64_t at, struct ivf_run *ret);
+
+/** ivf_scan_rows(): up to so many wanted rows are searched without segments, which are neither sealed nor asked: $ECL_SCAN_ROWS, or IVF_SCAN_ROWS. */
+uint64_t ivf_scan_rows(void);
 
 #endif

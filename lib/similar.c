@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "dot.h"
+#include "ivf.h"
 #include "json.h"
 #include "made.h"
 #include "similar_impl.h"
@@ -14,7 +15,6 @@
 
 #include "banned.h"
 
-#define FEW 20000000u
 #define SHOWN 60 /* bytes of a user's text in a message */
 
 static void
@@ -174,16 +174,6 @@ is_array(const struct similar_target *t)
 	return (t->text != NULL && t->text[json_space(t->text, strlen(t->text), 0)] == '[');
 }
 
-/* On two cores to look at the codes of ten million rows takes 90 ms; segments are right less often, and read less: that is for ledgers that no memory holds. */
-static uint64_t
-few_rows(void)
-{
-	const char *text = secure_getenv("ECL_SCAN_ROWS");
-	uint64_t rows;
-
-	return (text != NULL && decimal_parse(text, strlen(text), &rows) == 0 ? rows : FEW);
-}
-
 bool
 similar_is_text(const struct similar_target *t)
 {
@@ -225,7 +215,7 @@ similar_open(struct ledger *l, const struct similar_target *t, struct similar **
 	s->to = index_size(l->index);
 	s->exact = (t->flags & SIMILAR_EXACT) != 0;
 	s->words = similar_is_text(t);
-	s->few = few_rows();
+	s->few = ivf_scan_rows();
 	s->given = t->space != NULL ? strcmp(t->space, VECTORS_GIVEN) == 0 : is_array(t);
 	if ((s->given ? open_given : open_made)(s, e) != 0 || take_target(s, e) != 0) {
 		similar_free(s);

@@ -50,6 +50,9 @@ plan(struct seal *s, struct err *e)
 	uint64_t at;
 	size_t i;
 
+	/* Nobody would ask them. */
+	if (s->head.rows.rows <= ivf_scan_rows())
+		return (0);
 	for (at = 0; s->column.row.width <= IVF_WIDTH_MAX && ivf_plan(s->head.rows.rows, at, &run); at = run.to) {
 		for (i = 0; i < s->head.segments && s->head.segment[i].from < run.from; i++)
 			;

@@ -10,8 +10,8 @@
 
 /**
  * vectors_seal(ecl_fd, dir, space, step, arg, ret_segments, e):
- * With index.lock held: seal the segments of a space under ${ecl_fd}/${dir} that ivf_plan() wants and that are not there, or damaged.  Each is published
- * for itself; those it replaces are left to vectors_sweep().  ${step} is told now and then of how many of all rows to seal are done.  ${*ret_segments}: how
+ * With index.lock held: seal the segments of a space under ${ecl_fd}/${dir} that ivf_plan() wants and that are not there, or damaged: none of a space of
+ * ivf_scan_rows() or fewer, whose segments stay as they are.  Each is published for itself; those it replaces are left to vectors_sweep().  ${step} is told now and then of how many of all rows to seal are done.  ${*ret_segments}: how
  * many there are now.  Without FAISS nothing is done.  Return 0, or -1 with what was sealed before still there.
  */
 int vectors_seal(int ecl_fd, const char *dir, const char *space, void (*step)(void *arg, uint64_t done, uint64_t total), void *arg,

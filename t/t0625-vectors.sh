@@ -414,6 +414,15 @@ done
 test_expect_success 'segments: sealed, checked, and mended where they are damaged' '
 	new_ledger I
 	events 51000 | ecl-append -q
+	# Of so few nobody would ask them, unless told to.
+	ecl-index >out
+	test "$(jq .segments out)" = 0
+	ECL_SCAN_ROWS=51001 ecl-index >out
+	test "$(jq .segments out)" = 0
+	ls "$INDEX" >files
+	test_grep ! "^ivf-" files
+	test_when_finished "unset ECL_SCAN_ROWS"
+	export ECL_SCAN_ROWS=51000
 	ecl-index >out
 	if test "$(jq .segments out)" = 0; then
 		echo "# without FAISS there are none"
@@ -450,6 +459,15 @@ test_expect_success 'segments: sealed, checked, and mended where they are damage
 	ecl-index -q
 	all_right
 	test "$(one_segment | wc -l)" = 1
+	# Where they are not asked they stay as they are, until all is made anew.
+	unset ECL_SCAN_ROWS
+	ecl-append -q -e a -s 2
+	test "$(ecl-index | jq .segments)" = 1
+	all_right
+	ecl-index --rebuild -q
+	test "$(ecl-index | jq .segments)" = 0
+	ls "$INDEX" >files
+	test_grep ! "^ivf-" files
 '
 
 test_expect_success 'vectors that events brought: their own space, checked by their floats' '
