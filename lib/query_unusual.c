@@ -85,6 +85,21 @@ chunk(void *arg, uint64_t row, unsigned slot, const int8_t **ret, struct err *e)
 	return (0);
 }
 
+static int
+codes(void *arg, uint64_t row, size_t n, const uint8_t **ret)
+{
+	struct watch *w = arg;
+	uint64_t first, there;
+	struct err why = {0};
+
+	if (vectors_codes(w->made.vectors, row, ret, &first, &there, &why) == 0 && first == row && there >= n)
+		return (0);
+	if (!w->warned)
+		say(w, true, why.text);
+	w->warned = true;
+	return (-1);
+}
+
 /* Rows that are made now: who asked for them, and how many are kept for the next time. */
 struct making {
 	struct watch *w;
@@ -152,6 +167,11 @@ open_rows(struct watch *w, struct err *e)
 	    .chunk = chunk,
 	    .rest = rest,
 	    .arg = w};
+	if ((w->rows.code_bytes = vectors_code_bytes(m->vectors)) > 0) {
+		w->rows.coded = vectors_coded(m->vectors);
+		w->rows.code_per = COLUMN_CHUNK / w->rows.code_bytes;
+		w->rows.codes = codes;
+	}
 	return (0);
 }
 

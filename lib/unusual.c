@@ -15,6 +15,7 @@
 #define SEEDS 32   /* so many at least, or twice as many as are wanted, are compared with all first */
 #define SAMPLED 32 /* times as many with a sample, to see which are worth it */
 #define SAMPLE 16  /* chunks of that */
+#define LOOK 4	   /* chunks of codes that all look at first */
 #define THREADS_MAX 64
 
 /* Judging a block of rows. */
@@ -77,28 +78,13 @@ take_all(struct unusual *u, struct err *e)
 	return (0);
 }
 
-/* What one row is guessed to resemble; in the order of those, so that a chunk is fetched once. */
-struct guess {
-	uint64_t like;
-	uint32_t candidate;
-};
-
+/* What those who judge say that they may resemble. */
 static int
-by_like(const void *a, const void *b)
+compare_likes(struct unusual *u, struct err *e)
 {
-	const struct guess *x = a, *y = b;
-
-	return (x->like < y->like ? -1 : x->like > y->like);
-}
-
-static int
-compare_guesses(struct unusual *u, struct err *e)
-{
-	uint64_t chunk = UINT64_MAX;
-	struct run one;
 	struct guess *g;
-	size_t i, n, at;
-	int rc = 0;
+	size_t i, n;
+	int rc;
 
 	if ((g = malloc((u->actives + 1) * sizeof(*g))) == NULL)
 		return (err_mem(e));
@@ -106,18 +92,7 @@ compare_guesses(struct unusual *u, struct err *e)
 		if (u->c[u->active[i]].like < u->rows->stored)
 			g[n++] = (struct guess){u->c[u->active[i]].like, u->active[i]};
 	}
-	qsort(g, n, sizeof(*g), by_like);
-	for (i = 0; rc == 0 && i < n; i++) {
-		if (g[i].like / u->rows->per != chunk) {
-			chunk = g[i].like / u->rows->per;
-			if ((rc = fetch(u, chunk, 0, e)) != 0)
-				break;
-		}
-		one = u->run[0];
-		at = (size_t)(g[i].like - one.seq);
-		one = (struct run){one.rows + at * u->width, g[i].like, 1, one.self + at, one.inverse + at, one.inverse[at]};
-		compare(u, &u->c[g[i].candidate], row_of(u, g[i].candidate), &one, u->share[0].dot);
-	}
+	rc = compare_guesses(u, g, n, e);
 	free(g);
 	sift(u);
 	return (rc);
@@ -210,40 +185,119 @@ settle_best(struct unusual *u, uint64_t from, struct err *e)
 	return (0);
 }
 
+static void
+activate_all(struct unusual *u)
+{
+	size_t i;
+
+	for (i = u->actives = 0; i < u->n; i++)
+		u->active[u->actives++] = (uint32_t)i;
+	sift(u);
+}
+
+/* The active ones are settled: the others of the block go on. */
+static void
+go_on(struct unusual *u)
+{
+	size_t i;
+
+	for (i = 0; i < u->actives; i++)
+		u->c[u->active[i]].self = 0;
+	activate_all(u);
+}
+
 /* The same before anything is known, when a look at a sample would take long for all of them. */
 static int
 settle_first(struct unusual *u, struct err *e)
 {
-	size_t i, n = 0;
-
 	if (u->actives <= 4 * seeds_of(u))
 		return (0);
 	if (choose(u, SAMPLED * seeds_of(u), e) != 0 || compare_chunks(u, 0, SAMPLE, e) != 0 || choose(u, seeds_of(u), e) != 0 ||
 	    compare_chunks(u, SAMPLE, UINT64_MAX, e) != 0 || compare_rest(u, e) != 0 || settle(u, e) != 0)
 		return (-1);
-	for (i = 0; i < u->actives; i++)
-		u->c[u->active[i]].self = 0;
-	for (i = 0; i < u->n; i++)
-		u->active[n++] = (uint32_t)i;
-	u->actives = n;
-	sift(u);
+	go_on(u);
 	return (0);
 }
 
 static int
-judge_block(struct unusual *u, struct err *e)
+judge_by_rows(struct unusual *u, struct err *e)
 {
 	uint64_t from = 0, to;
 
-	if (u->n == 0)
-		return (0);
-	if (take_all(u, e) != 0 || compare_guesses(u, e) != 0 || settle_first(u, e) != 0)
+	if (settle_first(u, e) != 0)
 		return (-1);
 	for (to = 4 * SAMPLE; to <= 64 * SAMPLE; from = to, to *= 4) {
 		if (compare_chunks(u, from, to, e) != 0 || settle_best(u, to, e) != 0)
 			return (-1);
 	}
-	if (compare_chunks(u, from, UINT64_MAX, e) != 0 || compare_rest(u, e) != 0 || settle(u, e) != 0)
+	return (compare_chunks(u, from, UINT64_MAX, e) != 0 || compare_rest(u, e) != 0 || settle(u, e) != 0 ? -1 : 0);
+}
+
+/* How unusual some that codes found no better for are: the ${k}th of the active ones; -1: there are fewer. */
+static int
+guess_bar(const struct unusual *u, double *ret, struct err *e)
+{
+	struct nearest best;
+	size_t i;
+	int rc = 0;
+
+	nearest_init(&best, u->k);
+	for (i = 0; rc == 0 && i < u->actives; i++)
+		rc = nearest_offer(&best, score_of(&u->c[u->active[i]]), u->c[u->active[i]].seq);
+	*ret = best.n == u->k ? best.hit[0].score : -1;
+	nearest_release(&best);
+	return (rc == 0 ? 0 : err_mem(e));
+}
+
+/* Those below ${bar} wait. */
+static void
+put_off(struct unusual *u, double bar)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < u->actives; i++) {
+		if (score_of(&u->c[u->active[i]]) >= bar)
+			u->active[n++] = u->active[i];
+	}
+	u->actives = n;
+}
+
+/* Leave active those that codes find nothing like, about as many as are wanted. */
+static int
+look_all(struct unusual *u, struct err *e)
+{
+	uint64_t chunks = look_chunks(u), from = 0, to;
+	double bar;
+
+	if (choose(u, SAMPLED * seeds_of(u), e) != 0 || look(u, 0, LOOK, e) != 0 || choose(u, seeds_of(u), e) != 0 ||
+	    look(u, LOOK, UINT64_MAX, e) != 0 || guess_bar(u, &bar, e) != 0)
+		return (-1);
+	activate_all(u);
+	put_off(u, bar);
+	for (to = LOOK; from < chunks && u->actives > 0; from = to, to *= 4) {
+		if (look(u, from, to, e) != 0)
+			return (-1);
+		put_off(u, bar);
+	}
+	return (0);
+}
+
+/* Codes tell which look best: those are compared with all, and by how unusual they are few of the others need be. */
+static int
+judge_by_codes(struct unusual *u, struct err *e)
+{
+	if (look_all(u, e) != 0 || choose(u, u->k, e) != 0 || compare_rest(u, e) != 0 || compare_chunks(u, 0, UINT64_MAX, e) != 0 || settle(u, e) != 0)
+		return (-1);
+	go_on(u);
+	return (compare_rest(u, e) != 0 || compare_chunks(u, 0, UINT64_MAX, e) != 0 || settle(u, e) != 0 ? -1 : 0);
+}
+
+static int
+judge_block(struct unusual *u, struct err *e)
+{
+	if (u->n == 0)
+		return (0);
+	if (take_all(u, e) != 0 || compare_likes(u, e) != 0 || (u->look != NULL ? judge_by_codes : judge_by_rows)(u, e) != 0)
 		return (-1);
 	tell(u, 1);
 	u->n = 0;
@@ -263,7 +317,7 @@ start_shares(struct unusual *u, unsigned threads, struct err *e)
 		return (err_mem(e));
 	for (i = 0; i < u->shares; i++) {
 		u->share[i].u = u;
-		worker_init(&u->share[i].worker, &u->shop, compare_share);
+		worker_init(&u->share[i].worker, &u->shop, share_run);
 		if ((u->share[i].dot = malloc(u->run_cap * sizeof(*u->share[i].dot))) == NULL)
 			return (err_mem(e));
 		if (i > 0)
@@ -298,6 +352,8 @@ unusual_new(const struct unusual_rows *rows, size_t k, unsigned threads, struct 
 	}
 	if (u->c == NULL || u->row == NULL || u->active == NULL || start_shares(u, threads, e) != 0)
 		goto err1;
+	if (rows->code_bytes > 0 && rows->coded > 0 && (u->look = look_new(rows)) == NULL)
+		goto err1;
 	*ret = u;
 	return (0);
 
@@ -321,6 +377,7 @@ unusual_free(struct unusual *u)
 		free(u->run[i].inverse);
 	}
 	nearest_release(&u->top);
+	look_free(u->look);
 	free(u->share);
 	free(u->found);
 	free(u->c);

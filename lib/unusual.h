@@ -20,6 +20,12 @@ struct unusual_rows {
 	/* Call ${visit} for those from the stored ones on, and below ${to}.  It returns 0, or 1 where it wants no more.  Return 0, 1 where it did, or -1. */
 	int (*rest)(void *arg, uint64_t to, int (*visit)(void *visit_arg, uint64_t seq, const int8_t *rows, size_t n), void *visit_arg,
 	    struct err *e);
+	/* Of the first ones, whole blocks of CODE_BLOCK, the codes (code.h), where there are any. */
+	unsigned code_bytes; /* of a row; 0: there are none */
+	uint64_t coded;	     /* rows that have them */
+	unsigned code_per;   /* such rows in a chunk, as of ${per} */
+	/* Those of the ${n} rows of the chunk that begins with ${row}, valid until the next call.  Return 0, or -1: they cannot be read, and the rows are all there is. */
+	int (*codes)(void *arg, uint64_t row, size_t n, const uint8_t **ret);
 	void *arg;
 };
 
@@ -50,8 +56,8 @@ void unusual_step(struct unusual *u, void (*step)(void *arg, uint64_t seq), void
  * knows): the better the guess, the less work.  A row of zeros is not judged.  Return 0 or -1.
  *
  * Rows wait in memory until there are some tens of thousands: 16 MiB of them.  A row is compared with stored ones here and there until one is
- * found that is so much like it that it cannot be among the best any more, which is soon for most; only those for which none is found
- * are compared with all.  O(rows before it), at worst.
+ * found that is so much like it that it cannot be among the best any more, which is soon for most; where there are codes they tell which ones to try.
+ * Only those for which none is found are compared with all.  O(rows before it), at worst.
  */
 int unusual_judge(struct unusual *u, uint64_t seq, uint64_t like, struct err *e);
 

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "dot.h"
@@ -71,10 +72,9 @@ compare(const struct unusual *u, struct candidate *c, const int8_t *row, const s
 	}
 }
 
-void
-compare_share(void *job)
+static void
+compare_share(struct share *s)
 {
-	struct share *s = job;
 	struct unusual *u = s->u;
 	size_t i, k;
 
@@ -96,27 +96,42 @@ sift(struct unusual *u)
 	u->actives = n;
 }
 
-/* The active ones and the runs that are set. */
-static void
-compare_all(struct unusual *u)
+void
+share_run(void *job)
+{
+	struct share *s = job;
+
+	s->u->job(s);
+}
+
+void
+share_out(struct unusual *u, void (*job)(struct share *s), size_t n)
 {
 	unsigned i, shares = u->shares;
 	uint64_t count;
 
-	if (u->actives < shares * SHARE_MIN)
-		shares = (unsigned)(u->actives / SHARE_MIN) + 1;
+	u->job = job;
+	if (n < shares * SHARE_MIN)
+		shares = (unsigned)(n / SHARE_MIN) + 1;
 	for (i = shares; i-- > 0;) {
-		u->share[i].from = u->actives * i / shares;
-		u->share[i].to = u->actives * (i + 1) / shares;
+		u->share[i].from = n * i / shares;
+		u->share[i].to = n * (i + 1) / shares;
 		if (i > 0)
 			worker_post(&u->share[i].worker, &u->share[i]);
 		else
-			compare_share(&u->share[0]);
+			job(&u->share[0]);
 	}
 	for (i = 1; i < shares; i++) {
 		while (count = shop_count(&u->shop), worker_busy(&u->share[i].worker))
 			shop_wait(&u->shop, count);
 	}
+}
+
+/* The active ones and the runs that are set. */
+static void
+compare_all(struct unusual *u)
+{
+	share_out(u, compare_share, u->actives);
 	sift(u);
 }
 
@@ -153,7 +168,7 @@ tell(const struct unusual *u, double part)
 }
 
 /* Where the order in which chunks are looked at goes on: far from the last place, so that any stretch of it is a sample of them all. */
-static uint64_t
+uint64_t
 stride_of(uint64_t chunks)
 {
 	uint64_t stride = (uint64_t)((double)chunks * 0.6180339887) | 1, a, b, t;
@@ -164,6 +179,39 @@ stride_of(uint64_t chunks)
 		if (a == 1)
 			return (stride);
 	}
+}
+
+static int
+by_like(const void *a, const void *b)
+{
+	const struct guess *x = a, *y = b;
+
+	return (x->like < y->like ? -1 : x->like > y->like);
+}
+
+/* In the order of the rows, so that a chunk is fetched once. */
+int
+compare_guesses(struct unusual *u, struct guess *guess, size_t n, struct err *e)
+{
+	uint64_t chunk = UINT64_MAX;
+	const struct guess *g;
+	struct run one;
+	size_t at;
+
+	if (n > 0)
+		qsort(guess, n, sizeof(*guess), by_like);
+	for (g = guess; g < guess + n; g++) {
+		if (g->like / u->rows->per != chunk) {
+			chunk = g->like / u->rows->per;
+			if (fetch(u, chunk, 0, e) != 0)
+				return (-1);
+		}
+		one = u->run[0];
+		at = (size_t)(g->like - one.seq);
+		one = (struct run){one.rows + at * u->width, g->like, 1, one.self + at, one.inverse + at, one.inverse[at]};
+		compare(u, &u->c[g->candidate], row_of(u, g->candidate), &one, u->share[0].dot);
+	}
+	return (0);
 }
 
 /* Compare the active ones with the chunks that are number ${from} up to, not including, ${to} in that order. */

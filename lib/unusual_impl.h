@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "code.h"
 #include "nearest.h"
 #include "unusual.h"
 #include "worker.h"
@@ -26,7 +27,22 @@ struct run {
 	float shortest; /* the largest of these */
 };
 
-/* What one thread does: its share of the active ones, compared with the runs. */
+/* What a candidate is guessed to resemble. */
+struct guess {
+	uint64_t like;
+	uint32_t candidate;
+};
+
+#define LOOK_NEAR 8u /* codes that are the nearest to one are not always those of the rows that are */
+
+/* The nearest codes that one has seen. */
+struct look_near {
+	uint16_t distance[LOOK_NEAR], bar; /* what is farther than that is not among them */
+	uint64_t row[LOOK_NEAR];
+	size_t n;
+};
+
+/* What one thread does: its share of the active ones. */
 struct share {
 	struct unusual *u;
 	size_t from, to;
@@ -48,6 +64,8 @@ struct unusual {
 	size_t actives;
 	struct run run[UNUSUAL_SLOTS];
 	size_t runs, run_cap; /* how many are set; rows that one has room for */
+	struct look *look; /* NULL: there are no codes */
+	void (*job)(struct share *s); /* that is shared */
 	struct shop shop;
 	struct share *share;
 	unsigned shares;
@@ -82,8 +100,15 @@ may_be_among(const struct unusual *u, const struct candidate *c)
 /** compare(u, c, row, r, dot): compare the candidate with the rows of the run that are before it; ${dot} has room for u->run_cap. */
 void compare(const struct unusual *u, struct candidate *c, const int8_t *row, const struct run *r, int32_t *dot);
 
-/** compare_share(share): all of u->runs and a share of the active ones: what a worker does. */
-void compare_share(void *share);
+/** compare_guesses(u, guess, n, e): compare candidates with stored rows; ${guess} is sorted.  Return 0 or -1. */
+int compare_guesses(struct unusual *u, struct guess *guess, size_t n, struct err *e);
+
+/** share_out(u, job, n): have ${job} done for [from, to) of each share, which are [0, ${n}) together, by all threads.  share_run(share): what a worker does. */
+void share_out(struct unusual *u, void (*job)(struct share *s), size_t n);
+void share_run(void *share);
+
+/** stride_of(chunks): so far from one chunk to the next, around and around, any stretch is a sample of all. */
+uint64_t stride_of(uint64_t chunks);
 
 /** sift(u): leave out those of the active ones that cannot be among the best any more. */
 void sift(struct unusual *u);
@@ -98,5 +123,22 @@ int compare_rest(struct unusual *u, struct err *e);
 
 /** tell(u, part): that part of the block is done. */
 void tell(const struct unusual *u, double part);
+
+/* unusual_look.c */
+
+/** look_new(rows), look_free(l): NULL where memory ran out; about 10 MiB. */
+struct look *look_new(const struct unusual_rows *rows);
+void look_free(struct look *l);
+
+/** look_chunks(u): chunks of codes that those of the block can be compared with. */
+uint64_t look_chunks(const struct unusual *u);
+
+/**
+ * look(u, from, to, e):
+ * Compare each of the active ones with those few rows whose codes are the nearest to it, of what takes number ${from} up to, not including, ${to}
+ * of the chunks of codes, in an order as that of compare_chunks(), and sift.  Rows alone say what resembles what: codes only guess which to compare.
+ * Return 0 or -1.  O(rows * active ones): a tenth of compare_chunks().
+ */
+int look(struct unusual *u, uint64_t from, uint64_t to, struct err *e);
 
 #endif

@@ -66,7 +66,11 @@ test_expect_success 'without an index, with some of the rows, with damaged ones:
 	ecl-query -d S --unusual -k 40 --since 100 >actual && test_cmp actual part && ! cmp -s expect actual &&
 	cp -a R D && file=$(ls D/live/.ecl/index/vectors.????????-00000000000000000000) &&
 	printf "\377\001\377" | dd of="$file" bs=1 seek=7777 conv=notrunc 2>/dev/null &&
-	ecl-query -d D --unusual -k 40 --since 100 >actual 2>err && test_cmp expect actual && test_grep "vectors.*ecl-index" err
+	ecl-query -d D --unusual -k 40 --since 100 >actual 2>err && test_cmp expect actual && test_grep "vectors.*ecl-index" err &&
+	rm -rf D && cp -a R D && file=$(ls D/live/.ecl/index/vectors.code.????????-00000000000000000000) &&
+	head -c 4000 /dev/urandom | dd of="$file" conv=notrunc 2>/dev/null &&
+	ecl-query -d D --unusual -k 40 --since 100 >actual 2>err && test_cmp expect actual && test_grep "vectors.*ecl-index" err &&
+	test_line_count = 1 err
 '
 
 test_expect_success 'the first event has nothing before it; what comes again is not unusual; without words nothing is judged' '

@@ -22,8 +22,10 @@ struct table {
 	int8_t *row;
 	int8_t *slot[UNUSUAL_SLOTS]; /* what is not valid any more is gone */
 	struct unusual_hit *all; /* of each row that is not zeros, by seq */
+	uint8_t *code; /* of all rows, blocks of them */
 	unsigned chunks, rests;
 	uint64_t bad; /* the chunk that cannot be read */
+	uint64_t bad_code;
 };
 
 static int
@@ -38,6 +40,17 @@ chunk(void *arg, uint64_t row, unsigned slot, const int8_t **ret, struct err *e)
 	memset(t->slot[slot], 77, PER * (size_t)t->rows.width);
 	memcpy(t->slot[slot], t->row + row * t->rows.width, n * t->rows.width);
 	*ret = t->slot[slot];
+	return (0);
+}
+
+static int
+codes(void *arg, uint64_t row, size_t n, const uint8_t **ret)
+{
+	struct table *t = arg;
+
+	if (row % t->rows.code_per != 0 || n > t->rows.code_per || row + n > t->rows.coded || row / t->rows.code_per == t->bad_code)
+		return (-1);
+	*ret = t->code + row * t->rows.code_bytes;
 	return (0);
 }
 
@@ -92,7 +105,7 @@ make(struct table *t, unsigned width, struct random *rnd)
 {
 	size_t n = (size_t)ROWS * width, i, k, from, kind;
 
-	*t = (struct table){.rows = {.width = width, .per = PER, .chunk = chunk, .rest = rest, .arg = t}, .bad = UINT64_MAX};
+	*t = (struct table){.rows = {.width = width, .per = PER, .chunk = chunk, .rest = rest, .arg = t}, .bad = UINT64_MAX, .bad_code = UINT64_MAX};
 	if ((t->row = calloc(n, 1)) == NULL || (t->all = calloc(ROWS, sizeof(*t->all))) == NULL)
 		return (false);
 	for (i = 0; i < UNUSUAL_SLOTS; i++) {
@@ -117,6 +130,7 @@ destroy(struct table *t)
 
 	for (i = 0; i < UNUSUAL_SLOTS; i++)
 		free(t->slot[i]);
+	free(t->code);
 	free(t->row);
 	free(t->all);
 }
@@ -142,6 +156,7 @@ right(struct table *t, uint64_t stored, uint64_t from, unsigned every, size_t k,
 	bool good;
 
 	t->rows.stored = stored;
+	t->rows.coded = stored - stored % CODE_BLOCK;
 	good = want != NULL && unusual_new(&t->rows, k, threads, &u, &e) == 0;
 	if (good)
 		u->cap = block < u->cap ? block : u->cap;
@@ -188,6 +203,95 @@ test_right(unsigned width)
 	}
 	bad += !right(&t, 800, ROWS, 1, 3, 0, ROWS, &rnd);
 	ok(bad == 0, "rows of %u bytes: the least usual ones, their scores, and what is nearest", width);
+	destroy(&t);
+}
+
+static bool
+make_codes(struct table *t)
+{
+	size_t i;
+
+	t->rows.code_bytes = code_width(t->rows.width);
+	t->rows.code_per = 2 * CODE_BLOCK;
+	t->rows.codes = codes;
+	if ((t->code = malloc((size_t)ROWS * t->rows.code_bytes)) == NULL)
+		return (false);
+	for (i = 0; i + CODE_BLOCK <= ROWS; i += CODE_BLOCK)
+		code_make_block(t->row + i * t->rows.width, t->rows.width, t->code + i * t->rows.code_bytes);
+	return (true);
+}
+
+/* All kinds of questions. */
+static unsigned
+wrong(struct table *t, struct random *rnd)
+{
+	const uint64_t stored[] = {ROWS, 800, CODE_BLOCK, CODE_BLOCK - 1};
+	const size_t wanted[] = {1, 10, 200}, block[] = {ROWS, 100};
+	unsigned bad = 0;
+	size_t i, k, b;
+
+	for (i = 0; i < sizeof(stored) / sizeof(stored[0]); i++)
+		for (k = 0; k < sizeof(wanted) / sizeof(wanted[0]); k++)
+			for (b = 0; b < sizeof(block) / sizeof(block[0]); b++) {
+				bad += !right(t, stored[i], 0, 1, wanted[k], 1 + (unsigned)b, block[b], rnd);
+				bad += !right(t, stored[i], 900, 3, wanted[k], 2, block[b], rnd);
+			}
+	return (bad);
+}
+
+/* How many of the last 1000 rows, a tenth of them zeros, find one by a look alone that is about as near as the nearest; -1: something that cannot be. */
+static int
+found(struct table *t)
+{
+	struct unusual *u;
+	struct err e = {0};
+	uint64_t seq;
+	size_t i;
+	int n = 0;
+
+	t->rows.stored = ROWS;
+	t->rows.coded = ROWS - ROWS % CODE_BLOCK;
+	if (unusual_new(&t->rows, 1, 2, &u, &e) != 0)
+		return (-1);
+	for (seq = ROWS - 1000; seq < ROWS; seq++) {
+		unusual_judge(u, seq, EVENT_NONE, &e);
+		memcpy(row_of(u, u->n - 1), t->row + seq * t->rows.width, t->rows.width);
+		u->c[u->n - 1].self = dot_self(row_of(u, u->n - 1), t->rows.width);
+		if (u->c[u->n - 1].self != 0)
+			u->active[u->actives++] = (uint32_t)(u->n - 1);
+	}
+	if (look(u, 0, UINT64_MAX, &e) != 0)
+		n = -1;
+	for (i = 0; n != -1 && i < u->n; i++) {
+		seq = u->c[i].seq;
+		if (u->c[i].self == 0 || u->c[i].nearest == EVENT_NONE)
+			continue;
+		n = u->c[i].nearest >= seq || score_of(&u->c[i]) < t->all[seq].score ? -1 : n + (score_of(&u->c[i]) <= t->all[seq].score + 0.01);
+	}
+	unusual_free(u);
+	return (n);
+}
+
+/* What codes say is where to look first, and never what is right. */
+static void
+test_codes(void)
+{
+	struct random rnd = {8};
+	int good, lies;
+	struct table t;
+	size_t i;
+
+	if (!ok(make(&t, 256, &rnd) && make_codes(&t), "memory"))
+		return;
+	ok(wrong(&t, &rnd) == 0, "by codes: the same answers");
+	good = found(&t);
+	t.bad_code = 5;
+	ok(wrong(&t, &rnd) == 0, "codes that cannot be read");
+	for (i = 0; i < (size_t)ROWS * t.rows.code_bytes; i++)
+		t.code[i] = (uint8_t)random_below(&rnd, 256);
+	ok(wrong(&t, &rnd) == 0, "codes that are wrong");
+	lies = found(&t);
+	ok(good > 800 && lies >= 0 && lies < good / 2, "nearly all find what they resemble by codes that are right: %d; by others %d", good, lies);
 	destroy(&t);
 }
 
@@ -238,6 +342,7 @@ main(void)
 	test_right(32);
 	test_right(256);
 	test_right(320);
+	test_codes();
 	test_few();
 	test_error();
 	return (tap_done());
