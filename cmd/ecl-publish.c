@@ -108,7 +108,7 @@ run(struct job *j, struct err *e)
 }
 
 static void
-summary(const struct job *j)
+summary(struct job *j)
 {
 	const struct fleet_publish *p = &j->publish;
 	struct buf hex = BUF_INIT;

@@ -154,7 +154,7 @@ run(struct job *j, struct err *e)
 }
 
 static void
-summary(const struct job *j)
+summary(struct job *j)
 {
 	const struct fleet_store *s = &j->store;
 

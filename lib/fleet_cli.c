@@ -12,6 +12,7 @@
 
 #include "fleet_cli.h"
 #include "fleet_name.h"
+#include "fleet_url.h"
 
 #include "banned.h"
 
@@ -141,10 +142,10 @@ fleet_cli_signals(struct fleet_cli *f, struct err *e)
 }
 
 void
-fleet_cli_print_link(const struct fleet_cli *f)
+fleet_cli_print_link(struct fleet_cli *f)
 {
-	printf("\"seconds\":%.3f,\"reconnects\":%" PRIu64 ",\"outage\":%.3f}\n", (double)(fleet_now_ms() - f->start_ms) / 1000, f->link.reconnects,
-	    (double)f->link.outage_ms / 1000);
+	printf("\"seconds\":%.3f,\"reconnects\":%" PRIu64 ",\"outage\":%.3f}\n", (double)(fleet_now_ms() - f->start_ms) / 1000,
+	    fleet_link_reconnects(&f->link), (double)fleet_link_outage(&f->link, 0) / 1000);
 }
 
 int

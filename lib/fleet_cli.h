@@ -46,7 +46,7 @@ int fleet_cli_check(struct fleet_cli *f, size_t most);
 int fleet_cli_signals(struct fleet_cli *f, struct err *e);
 
 /** fleet_cli_print_link(f): the end of a summary in JSON: how long it took, and how the link was. */
-void fleet_cli_print_link(const struct fleet_cli *f);
+void fleet_cli_print_link(struct fleet_cli *f);
 
 /** fleet_cli_end(f, code): close the link; where a signal asked for the end, and ${code} is 0, end by it.  Return ${code}. */
 int fleet_cli_end(struct fleet_cli *f, int code);

@@ -16,10 +16,10 @@
 #include "event.h"
 #include "fleet_creds.h"
 #include "fleet_link.h"
+#include "fleet_url.h"
 
 #include "banned.h"
 
-#define SERVERS_MAX 64
 #define CONNECT_MS 5000
 #define PING_MS 5000
 #define BACK_OFF_MS 100
@@ -84,6 +84,38 @@ fleet_link_progress(struct fleet_link *k)
 	k->tries = 0;
 }
 
+uint64_t
+fleet_link_reconnects(struct fleet_link *k)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&k->lock);
+	n = k->reconnects;
+	pthread_mutex_unlock(&k->lock);
+	return (n);
+}
+
+int64_t
+fleet_link_outage(struct fleet_link *k, int64_t ms)
+{
+	pthread_mutex_lock(&k->lock);
+	ms = k->outage_ms = ms > k->outage_ms ? ms : k->outage_ms;
+	pthread_mutex_unlock(&k->lock);
+	return (ms);
+}
+
+bool
+fleet_link_dropped(struct fleet_link *k)
+{
+	bool was;
+
+	pthread_mutex_lock(&k->lock);
+	was = k->dropped;
+	k->dropped = false;
+	pthread_mutex_unlock(&k->lock);
+	return (was);
+}
+
 /* ---- what happens to the connection, in threads of the client library ---- */
 
 static int64_t
@@ -132,9 +164,8 @@ on_reconnected(natsConnection *nc, void *arg)
 	ms = fleet_now_ms() - k->lost_ms;
 	k->lost = false;
 	k->reconnects++;
-	if (ms > k->outage_ms)
-		k->outage_ms = ms;
 	pthread_mutex_unlock(&k->lock);
+	(void)fleet_link_outage(k, ms);
 	snprintf(text, sizeof(text), "connected again after %" PRId64 ".%" PRId64 " s", ms / 1000, ms % 1000 / 100);
 	k->note(k->arg, text);
 	fleet_link_wake(k);
@@ -147,7 +178,12 @@ on_error(natsConnection *nc, natsSubscription *sub, natsStatus status, void *arg
 	const char *text = NULL;
 
 	(void)sub;
-	if (status == NATS_MISMATCH || status == NATS_MISSED_HEARTBEAT) {
+	if (status == NATS_SLOW_CONSUMER) {
+		pthread_mutex_lock(&k->lock);
+		k->dropped = true;
+		pthread_mutex_unlock(&k->lock);
+	}
+	if (status == NATS_SLOW_CONSUMER || status == NATS_MISMATCH || status == NATS_MISSED_HEARTBEAT) {
 		fleet_link_wake(k);
 		return;
 	}
@@ -161,49 +197,6 @@ on_error(natsConnection *nc, natsSubscription *sub, natsStatus status, void *arg
 }
 
 /* ---- errors ---- */
-
-/* One server of a list: what the library takes for a host's name otherwise, or for another scheme, it tries in vain, or in the clear. */
-static const char *
-server_fault(struct span server)
-{
-	const char *host = memmem(server.p, server.len, "://", 3), *colon;
-	size_t scheme = host == NULL ? 0 : (size_t)(host - server.p) + 3;
-	uint64_t port;
-
-	if (host != NULL && !span_is((struct span){server.p, scheme}, "nats://") && !span_is((struct span){server.p, scheme}, "tls://"))
-		return ("a server is nats://HOST:PORT or tls://HOST:PORT");
-	server = (struct span){server.p + scheme, server.len - scheme};
-	if ((host = memrchr(server.p, '@', server.len)) != NULL)
-		server = (struct span){host + 1, (size_t)(server.p + server.len - host) - 1};
-	colon = memrchr(server.p, ':', server.len);
-	if (colon != NULL && memchr(colon, ']', (size_t)(server.p + server.len - colon)) != NULL)
-		colon = NULL;
-	if (server.len == 0 || colon == server.p || memchr(server.p, '/', server.len) != NULL)
-		return ("a server is nats://HOST:PORT or tls://HOST:PORT");
-	if (colon != NULL && (decimal_parse(colon + 1, (size_t)(server.p + server.len - colon) - 1, &port) != 0 || port == 0 || port > 65535))
-		return ("a port is a number from 1 to 65535");
-	return (NULL);
-}
-
-const char *
-fleet_url_fault(const char *url, bool argument)
-{
-	const char *p, *fault;
-	size_t len, n = 0;
-
-	for (p = url; *p != '\0'; p += len + (p[len] == ',')) {
-		len = strcspn(p, ",");
-		if (len > 0 && (n++, fault = server_fault((struct span){p, len})) != NULL)
-			return (fault);
-	}
-	if (n == 0)
-		return ("it names no server");
-	if (n > SERVERS_MAX)
-		return ("it names more than 64 servers");
-	if (argument && strchr(url, '@') != NULL)
-		return ("all users of this machine see what stands in arguments: name the user in NATS_URL, or use --creds or --tls-cert");
-	return (NULL);
-}
 
 /* A server does not say why it refuses a user; what we can know ourselves of the JWT, we do. */
 static void
@@ -236,6 +229,9 @@ hint(const struct fleet_link *k, natsStatus status, char *out, size_t size)
 		text = " (see --tls-ca, --tls-cert and --tls-key)";
 	else if (status == NATS_CONNECTION_AUTH_FAILED && k->creds != NULL) {
 		hint_creds(k->creds, out, size);
+		return;
+	} else if (status == NATS_NO_SERVER) {
+		fleet_url_unknown(k->url, out, size);
 		return;
 	} else if (status == NATS_CONNECTION_AUTH_FAILED)
 		text = " (see --creds, --tls-cert and NATS_URL)";
@@ -289,7 +285,8 @@ fleet_link_error(struct fleet_link *k, natsStatus status, jsErrCode code, const 
 	if (code == JSStreamMessageExceedsMaximumErr || code == JSNotEnabledForAccountErr || code == JSStreamSubjectOverlapErr ||
 	    code == JSStreamReplicasNotSupportedErr || code == JSStreamNameExistErr)
 		return (err_set(e, "%s: %s", what, last));
-	return (err_retry(e, "%s: %s", what, last));
+	hint(k, status, more, sizeof(more));
+	return (err_retry(e, "%s: %s%s", what, last, more));
 }
 
 /* ---- connecting ---- */
@@ -297,14 +294,14 @@ fleet_link_error(struct fleet_link *k, natsStatus status, jsErrCode code, const 
 static natsStatus
 set_servers(natsOptions *o, const char *url)
 {
-	const char *server[SERVERS_MAX];
+	const char *server[FLEET_SERVERS_MAX];
 	natsStatus s = NATS_NO_MEMORY;
 	char *copy, *p, *comma;
 	int n = 0;
 
 	if ((copy = strdup(url)) == NULL)
 		return (s);
-	for (p = copy; p != NULL && n < SERVERS_MAX; p = comma) {
+	for (p = copy; p != NULL && n < FLEET_SERVERS_MAX; p = comma) {
 		if ((comma = strchr(p, ',')) != NULL)
 			*comma++ = '\0';
 		if (*p != '\0')

@@ -24,8 +24,8 @@ struct fleet_link {
 	void (*note)(void *arg, const char *text); /* something to tell the user, from any thread */
 
 	/* What it finds. */
-	uint64_t reconnects;
-	int64_t outage_ms; /* the longest time without a server, or without progress */
+	uint64_t reconnects; /* these change in other threads: fleet_link_reconnects(), fleet_link_outage() */
+	int64_t outage_ms;   /* the longest time without a server, or without progress */
 
 	/* Inside. */
 	natsConnection *nc;
@@ -33,14 +33,12 @@ struct fleet_link {
 	pthread_mutex_t lock;
 	char denied[300]; /* what the server refused; "": nothing */
 	bool lost, closing;
+	bool dropped; /* the library threw a message away */
 	int64_t lost_ms;
 	unsigned tries; /* in a row, without success */
 };
 
 #define FLEET_LINK_INIT {.lock = PTHREAD_MUTEX_INITIALIZER, .wake_fd = -1}
-
-/** fleet_url_fault(url, argument): why ${url} cannot be used (with ${argument}: where everybody sees it), or NULL. */
-const char *fleet_url_fault(const char *url, bool argument);
 
 /** fleet_link_open(k, e): connect, once.  Return 0, or -1: EXIT_RETRY where no server can be reached, EXIT_ERROR where one refuses. */
 int fleet_link_open(struct fleet_link *k, struct err *e);
@@ -58,6 +56,13 @@ void fleet_link_back_off(struct fleet_link *k);
 /** fleet_link_progress(k): a try went well.  fleet_now_ms(): of a monotonic clock. */
 void fleet_link_progress(struct fleet_link *k);
 int64_t fleet_now_ms(void);
+
+/** fleet_link_reconnects(k): how often the connection came back.  fleet_link_outage(k, ms): the longest outage, now that one of ${ms} has been; 0: none. */
+uint64_t fleet_link_reconnects(struct fleet_link *k);
+int64_t fleet_link_outage(struct fleet_link *k, int64_t ms);
+
+/** fleet_link_dropped(k): whether the library threw messages away for want of room since this was last asked. */
+bool fleet_link_dropped(struct fleet_link *k);
 
 /** fleet_link_wake(k): write to ${wake_fd}; also from a signal handler. */
 void fleet_link_wake(const struct fleet_link *k);

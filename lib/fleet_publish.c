@@ -167,7 +167,7 @@ look_up(struct fleet_publish *p, struct err *e)
 	if ((p->stream[0] == '\0' && find_stream(p, e) != 0) || fleet_head(p->link, p->stream, p->subject, p->end.log, &head, e) != 0)
 		return (-1);
 	p->found = true;
-	p->reconnects = p->link->reconnects;
+	p->reconnects = fleet_link_reconnects(p->link);
 	p->head = head.at;
 	p->size = head.size;
 	memcpy(p->hash, head.hash, SHA256_SIZE);
@@ -179,8 +179,8 @@ went_well(struct fleet_publish *p)
 {
 	int64_t now = fleet_now_ms();
 
-	if (p->link->tries > 0 && now - p->since_ms > p->link->outage_ms)
-		p->link->outage_ms = now - p->since_ms;
+	if (p->link->tries > 0)
+		(void)fleet_link_outage(p->link, now - p->since_ms);
 	p->since_ms = now;
 	fleet_link_progress(p->link);
 }
@@ -219,7 +219,7 @@ publish(struct fleet_publish *p, bool known, struct err *e)
 			*e = why;
 			return (*p->link->stopped != 0 && why.exit == EXIT_RETRY ? 0 : -1);
 		}
-		if (!told && p->link->tries > 1) {
+		if (p->follow && !told && p->link->tries > 1) {
 			p->link->note(p->link->arg, why.text);
 			told = true;
 		}
@@ -254,7 +254,7 @@ follow(struct fleet_publish *p, struct err *e)
 		if ((what & FOLLOW_WOKEN) != 0)
 			calm(p->link);
 		/* That the engine lost something, or does not know us any more, is learned now, not with the next event. */
-		lost = p->link->reconnects != p->reconnects || natsConnection_IsClosed(p->link->nc);
+		lost = fleet_link_reconnects(p->link) != p->reconnects || natsConnection_IsClosed(p->link->nc);
 		moved = false;
 		if ((what & FOLLOW_CHANGED) == 0 && !lost)
 			continue;

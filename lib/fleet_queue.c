@@ -7,6 +7,9 @@
 
 #include "banned.h"
 
+#define ITEM_BYTES 512	/* about what a message takes beside its text */
+#define LEAST_MESSAGE 400 /* as the server counts it, with its subjects and header */
+
 /* Who brings messages: lives as long as its subscription. */
 struct bringer {
 	struct fleet_queue *q;
@@ -47,7 +50,7 @@ on_message(natsConnection *nc, natsSubscription *sub, natsMsg *msg, void *arg)
 		wake = q->first == NULL;
 		*q->last = item;
 		q->last = &item->next;
-		q->bytes += (size_t)natsMsg_GetDataLength(msg) + 1;
+		q->bytes += (size_t)natsMsg_GetDataLength(msg) + ITEM_BYTES;
 		msg = NULL;
 		item = NULL;
 	}
@@ -87,8 +90,13 @@ fleet_queue_subscribe(struct fleet_queue *q, jsCtx *js, const char *subject, con
 		return (s);
 	}
 	natsSubscription_SetOnCompleteCB(*ret, on_complete, b);
-	/* The queue here has an end, and the server waits for it: the library must not throw away. */
-	return (natsSubscription_SetPendingLimits(*ret, -1, -1));
+	return (fleet_queue_room(*ret, FLEET_QUEUE_AHEAD));
+}
+
+natsStatus
+fleet_queue_room(natsSubscription *sub, size_t bytes)
+{
+	return (natsSubscription_SetPendingLimits(sub, (int)(bytes / LEAST_MESSAGE), (int)bytes));
 }
 
 struct fleet_item *

@@ -4,7 +4,14 @@
 
 #include "fleet_link.h"
 
-#define FLEET_QUEUE_BYTES (16u << 20) /* what waits; whoever brings more waits too, and the server with him */
+#define FLEET_QUEUE_BYTES (4u << 20) /* what waits; whoever brings more waits too, and the server with him */
+
+/*
+ * What the library holds meanwhile of one subscription.  A server that is asked for flow control, as by an ordered consumer, sends 32 MiB ahead at most; one
+ * that sends more loses it, which the messages' numbers show.  Of several subscriptions only one at a time has this room: the others share as much.
+ */
+#define FLEET_QUEUE_AHEAD (40u << 20)
+#define FLEET_QUEUE_LEAST (5u << 18) /* and have this each: more than the longest message */
 
 struct fleet_item {
 	struct fleet_item *next;
@@ -30,6 +37,9 @@ void fleet_queue_release(struct fleet_queue *q);
 
 /** fleet_queue_subscribe(q, js, subject, stream, n, from, ret, ret_code): an ordered consumer of ${stream} from seq ${from} on, whose messages come as those of stream number ${n}. */
 natsStatus fleet_queue_subscribe(struct fleet_queue *q, jsCtx *js, const char *subject, const char *stream, size_t n, uint64_t from, natsSubscription **ret, jsErrCode *ret_code);
+
+/** fleet_queue_room(sub, bytes): how much the library may hold of ${sub} for us. */
+natsStatus fleet_queue_room(natsSubscription *sub, size_t bytes);
 
 /** fleet_queue_take(q): all that is there, in order, the caller's to free (with their messages); NULL: nothing. */
 struct fleet_item *fleet_queue_take(struct fleet_queue *q);

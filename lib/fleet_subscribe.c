@@ -141,6 +141,7 @@ subscribe_to(struct fleet_subscribe *u, struct fleet_source *s, struct err *e)
 	if (!same)
 		s->position = (struct fleet_position){.created_ns = created};
 	s->taken = s->position.seq;
+	s->came = 0;
 	s->done = s->taken == s->end;
 	if (s->done && !u->follow)
 		return (0);
@@ -172,9 +173,16 @@ unsubscribe(struct fleet_subscribe *u)
 
 /* ---- messages ---- */
 
-/* Return 1 where it is the last one there is, 0, or -1. */
+/* What a server says of a message that it delivers. */
+struct stamp {
+	uint64_t seq;	 /* in the stream */
+	uint64_t nth;	 /* of what the subscription brings, from 1 */
+	int64_t time_ns; /* when it was stored */
+};
+
+/* Where it is not the one that is due, ${nth}, -1 (EXIT_RETRY): some were thrown away for want of room.  Return 1 where it is the last one there is, 0, or -1. */
 static int
-take_message(struct fleet_subscribe *u, natsMsg *msg, bool filling, uint64_t *ret_seq, int64_t *ret_time_ns, struct err *e)
+take_message(struct fleet_subscribe *u, natsMsg *msg, bool filling, uint64_t nth, struct stamp *ret, struct err *e)
 {
 	struct span data = {natsMsg_GetData(msg), (size_t)natsMsg_GetDataLength(msg)};
 	jsMsgMetaData *md = NULL;
@@ -182,10 +190,11 @@ take_message(struct fleet_subscribe *u, natsMsg *msg, bool filling, uint64_t *re
 
 	if (natsMsg_GetMetaData(&md, msg) != NATS_OK)
 		return (err_retry(e, "a message came without its number"));
-	*ret_seq = md->Sequence.Stream;
-	*ret_time_ns = md->Timestamp;
+	*ret = (struct stamp){md->Sequence.Stream, md->Sequence.Consumer, md->Timestamp};
 	end = md->NumPending == 0;
 	jsMsgMetaData_Destroy(md);
+	if (ret->nth != nth)
+		return (err_retry(e, "messages were lost on the way here"));
 	u->since_ms = fleet_now_ms();
 	if (!matches(u->filter, natsMsg_GetSubject(msg)))
 		return (end);
@@ -203,8 +212,8 @@ fill_gap(struct fleet_subscribe *u, struct fleet_ledger *l, struct err *e)
 	jsSubOptions o;
 	natsMsg *msg;
 	natsStatus s;
-	uint64_t seq;
-	int64_t time_ns;
+	struct stamp stamp;
+	uint64_t nth;
 	int rc;
 
 	if ((rc = fleet_streams(u->link, l->subject, &names, e)) == 0 && names.len == 0)
@@ -219,13 +228,13 @@ fill_gap(struct fleet_subscribe *u, struct fleet_ledger *l, struct err *e)
 	if ((s = js_SubscribeSync(&sub, u->link->js, l->subject, NULL, &o, &code)) != NATS_OK)
 		rc = fleet_link_error(u->link, s, code, "cannot subscribe", e);
 	else
-		natsSubscription_SetPendingLimits(sub, -1, -1);
-	while (rc == 0 && *u->link->stopped == 0) {
+		(void)fleet_queue_room(sub, FLEET_QUEUE_AHEAD);
+	for (nth = 1; rc == 0 && *u->link->stopped == 0; nth++) {
 		if ((s = natsSubscription_NextMsg(&msg, sub, ANSWER_MS)) != NATS_OK) {
 			rc = fleet_link_error(u->link, s, 0, "cannot get what is missing", e);
 			break;
 		}
-		rc = take_message(u, msg, true, &seq, &time_ns, e);
+		rc = take_message(u, msg, true, nth, &stamp, e);
 		natsMsg_Destroy(msg);
 		if (rc == 0 && u->store->pending >= FLEET_STORE_BYTES)
 			rc = fleet_store_flush(u->store, e);
@@ -270,15 +279,19 @@ static int
 take_item(struct fleet_subscribe *u, struct fleet_item *item, struct err *e)
 {
 	struct fleet_source *s = &u->source[item->stream];
-	uint64_t seq;
-	int64_t time_ns;
-	int rc = take_message(u, item->msg, false, &seq, &time_ns, e);
+	struct err why = {0};
+	struct stamp stamp;
+	int rc = take_message(u, item->msg, false, s->came + 1, &stamp, e);
 
+	/* Where some are lost each time, what came before is progress. */
+	if (rc == -1 && e->exit == EXIT_RETRY)
+		return (flush(u, &why) != 0 ? (*e = why, -1) : -1);
 	if (rc == -1)
 		return (-1);
-	s->taken = seq;
-	s->time_ns = time_ns;
-	s->done = s->done || rc == 1 || seq >= s->end;
+	s->came++;
+	s->taken = stamp.seq;
+	s->time_ns = stamp.time_ns;
+	s->done = s->done || rc == 1 || stamp.seq >= s->end;
 	natsMsg_Destroy(s->last);
 	s->last = item->msg;
 	item->msg = NULL;
@@ -307,7 +320,7 @@ all_done(const struct fleet_subscribe *u)
 {
 	size_t i;
 
-	for (i = 0; i < u->n && u->source[i].done; i++)
+	for (i = 0; i < u->asked && u->source[i].done; i++)
 		;
 	return (i == u->n);
 }
@@ -323,6 +336,28 @@ wait_for(struct fleet_subscribe *u, int ms)
 		return;
 }
 
+/*
+ * Subscribe to what is next.  A stream that lags has much to send, and the library holds what we do not take at once: only one at a time has room for that, or
+ * what is held would be many times as much.
+ */
+static int
+advance(struct fleet_subscribe *u, struct err *e)
+{
+	size_t share = FLEET_QUEUE_AHEAD / u->n;
+	struct fleet_source *last;
+	natsStatus status;
+
+	while (u->asked < u->n && (u->asked == 0 || u->source[u->asked - 1].done)) {
+		last = u->asked == 0 ? NULL : &u->source[u->asked - 1];
+		if (last != NULL && last->sub != NULL &&
+		    (status = fleet_queue_room(last->sub, share > FLEET_QUEUE_LEAST ? share : FLEET_QUEUE_LEAST)) != NATS_OK)
+			return (fleet_link_error(u->link, status, 0, "cannot subscribe", e));
+		if (subscribe_to(u, &u->source[u->asked++], e) != 0)
+			return (-1);
+	}
+	return (0);
+}
+
 /* Take what comes.  Return 0 at the end, 1 where it is to be subscribed anew, or -1. */
 static int
 pump(struct fleet_subscribe *u, struct err *e)
@@ -331,7 +366,7 @@ pump(struct fleet_subscribe *u, struct err *e)
 	bool waiting;
 
 	while (*u->link->stopped == 0) {
-		if (take_all(u, e) != 0)
+		if (take_all(u, e) != 0 || advance(u, e) != 0)
 			return (-1);
 		now = fleet_now_ms();
 		waiting = u->store->pending > 0;
@@ -340,8 +375,11 @@ pump(struct fleet_subscribe *u, struct err *e)
 			return (-1);
 		if (!u->follow && all_done(u))
 			return (flush(u, e));
-		if (u->link->reconnects != u->reconnects || natsConnection_IsClosed(u->link->nc))
+		if (fleet_link_reconnects(u->link) != u->reconnects || natsConnection_IsClosed(u->link->nc))
 			return (1);
+		/* What is held behind it comes first; that some is missing is seen there, unless nothing follows. */
+		if (!waiting && u->since_ms == last && fleet_link_dropped(u->link))
+			return (err_retry(e, "messages were lost on the way here"));
 		if (u->follow && now - u->since_ms >= IDLE_MS) {
 			u->since_ms = now;
 			return (1);
@@ -359,8 +397,7 @@ pump(struct fleet_subscribe *u, struct err *e)
 static int
 session(struct fleet_subscribe *u, struct err *e)
 {
-	size_t i;
-	int rc = 0;
+	int rc;
 
 	if (u->link->nc != NULL && natsConnection_IsClosed(u->link->nc))
 		fleet_link_close(u->link);
@@ -368,10 +405,10 @@ session(struct fleet_subscribe *u, struct err *e)
 		return (-1);
 	if (u->source == NULL && add_sources(u, e) != 0)
 		return (-1);
-	u->reconnects = u->link->reconnects;
-	for (i = 0; rc == 0 && i < u->n; i++)
-		rc = subscribe_to(u, &u->source[i], e);
-	if (rc == 0) {
+	u->reconnects = fleet_link_reconnects(u->link);
+	u->asked = 0;
+	(void)fleet_link_dropped(u->link);
+	if ((rc = advance(u, e)) == 0) {
 		fleet_link_progress(u->link);
 		rc = pump(u, e);
 	}
@@ -400,7 +437,7 @@ fleet_subscribe(struct fleet_subscribe *u, struct err *e)
 			*e = why;
 			return (-1);
 		}
-		if (!told && u->link->tries > 1) {
+		if (u->follow && !told && u->link->tries > 1) {
 			u->link->note(u->link->arg, why.text);
 			told = true;
 		}

@@ -16,6 +16,7 @@ struct fleet_source {
 	struct fleet_position position; /* up to where all is appended */
 	uint64_t taken;	/* seq of the last message that was taken */
 	int64_t time_ns; /* when that was stored */
+	uint64_t came;	/* how many messages this subscription brought */
 	uint64_t end;	/* seq of the stream's last message when it was subscribed to */
 	natsMsg *last;	/* message ${taken}; NULL: position names it */
 	bool done;	/* all that was there when it was subscribed to was taken */
@@ -36,6 +37,7 @@ struct fleet_subscribe {
 
 	/* Inside. */
 	struct fleet_source *source;
+	size_t asked;	     /* of the sources: they are subscribed to in turn */
 	struct fleet_queue queue;
 	uint64_t reconnects; /* of the link, when it was subscribed */
 	int64_t since_ms;    /* when something last came */
