@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fleet_position.h"
@@ -12,6 +14,14 @@
 #include "banned.h"
 
 #define POSITION_MAX 1024u
+
+static int
+name_of(const char *stream, char out[NAME_MAX + 1], struct err *e)
+{
+	if ((size_t)snprintf(out, NAME_MAX + 1, "%s.position", stream) > NAME_MAX)
+		return (err_set(e, "the stream '%.100s...' has too long a name", stream));
+	return (0);
+}
 
 /* The file is one canonical object, or it says nothing. */
 static bool
@@ -51,11 +61,14 @@ int
 fleet_position_load(int dirfd, const char *stream, const char *filter, struct fleet_position *ret, struct err *e)
 {
 	struct buf text = BUF_INIT;
+	char name[NAME_MAX + 1];
 	struct err why = {0};
 	int rc = 0;
 
 	memset(ret, 0, sizeof(*ret));
-	if (io_slurp(dirfd, stream, POSITION_MAX, &text, &why) == 0)
+	if (name_of(stream, name, e) != 0)
+		return (-1);
+	if (io_slurp(dirfd, name, POSITION_MAX, &text, &why) == 0)
 		(void)parse((struct span){text.data, text.len}, filter, ret);
 	else if (why.sys != ENOENT && why.sys != 0) {
 		*e = why;
@@ -69,12 +82,15 @@ int
 fleet_position_store(int dirfd, const char *stream, const char *filter, const struct fleet_position *p, struct err *e)
 {
 	struct buf text = BUF_INIT;
+	char name[NAME_MAX + 1];
 	int rc;
 
+	if (name_of(stream, name, e) != 0)
+		return (-1);
 	buf_addf(&text, "{\"created\":%" PRId64 ",\"filter\":", p->created_ns);
 	json_escape(&text, (struct span){filter, strlen(filter)});
 	buf_addf(&text, ",\"id\":\"%s\",\"seq\":%" PRIu64 ",\"time\":%" PRId64 "}\n", p->id, p->seq, p->time_ns);
-	rc = text.failed ? err_mem(e) : io_publish(dirfd, stream, text.data, text.len, 0640, false, e);
+	rc = text.failed ? err_mem(e) : io_publish(dirfd, name, text.data, text.len, 0640, false, e);
 	buf_release(&text);
 	return (rc);
 }

@@ -7,7 +7,7 @@
 #include "err.h"
 
 /*
- * DIR/.fleet/STREAM, one line:
+ * DIR/.fleet/STREAM.position, one line (what a stream is called is not for us to say, and no other file there is called so):
  *   {"created":1763719200000000000,"filter":"ecl.>","id":"<ledger>:<hash>","seq":123,"time":1763719205000000000} LF
  * `created' (ns) tells one stream from another that took its name; `id' is what the message `seq' was called, and `time' (ns) when it was
  * stored, since a stream that lost its end gives the same numbers again, perhaps to the same message behind others.  It is written once the data is durable and is not synced itself: what it says is true, and an old one costs time.

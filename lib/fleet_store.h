@@ -12,7 +12,7 @@
 /*
  * DIR/<ledger id>/                  a replica root a ledger
  * DIR/.fleet/lock                   flock of the one who writes here
- * DIR/.fleet/<stream>               fleet_position.h
+ * DIR/.fleet/<stream>.position      fleet_position.h
  * DIR/.fleet/<ledger id>.finding    the ledger is in quarantine: nothing more of it is taken until the file is removed; one line, the finding
  * DIR/.fleet/<ledger id>.lines      what arrived and was refused, as it came, from the first line that was not appended
  */
