@@ -148,8 +148,8 @@ subscribe_to(struct fleet_subscribe *u, struct fleet_source *s, struct err *e)
 	status = fleet_queue_subscribe(&u->queue, u->link->js, filter, s->name, (size_t)(s - u->source), s->taken + 1, &s->sub, &code);
 	if (status != NATS_OK)
 		return (fleet_link_error(u->link, status, code, "cannot subscribe", e));
-	/* It may be that nothing behind the position is for us. */
-	if (!u->follow && (status = natsSubscription_GetConsumerInfo(&ci, s->sub, NULL, &code)) == NATS_OK) {
+	/* It may be that nothing behind the position is for us: then nothing tells that all is there. */
+	if ((status = natsSubscription_GetConsumerInfo(&ci, s->sub, NULL, &code)) == NATS_OK) {
 		s->done = ci->NumPending == 0 && ci->Delivered.Consumer == 0;
 		jsConsumerInfo_Destroy(ci);
 	}

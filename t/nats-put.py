@@ -22,4 +22,4 @@ while True:
         sys.exit("nats-put: %r" % line)
 if "error" in answer:
     sys.exit("nats-put: %s" % answer["error"])
-print(answer["seq"])
+print(answer.get("seq", ""))

@@ -122,6 +122,14 @@ test_expect_success 'also from streams that have several shards each, beside ano
 	ecl-replay -d "$base/long" | test_cmp - out
 	ecl-subscribe --stream four --into four "$U" | jq .ledgers >out
 	echo 2 | test_cmp - out
+	# One host is in one stream: that the others have nothing for us, though they are not empty, stops nobody.
+	for h in a long; do
+		ecl-subscribe --stream four --follow "$U" "four.*.$h.>" >$h.out 2>err &
+		sub=$!
+		test_when_finished "kill -9 $sub 2>/dev/null; wait $sub; true"
+	done
+	eventually eval "ecl-replay -d \"$base/a\" | cmp -s - a.out"
+	eventually eval "ecl-replay -d \"$base/long\" | cmp -s - long.out"
 '
 
 test_expect_success 'two copies of one ledger that both append: one history, the other is told where they part' '
@@ -257,7 +265,7 @@ test_expect_success 'a replica that was removed, and one without a position, com
 	mv "$base/fleet/$A" "$base/away"
 	ecl-subscribe --into "$base/fleet" "$U" >out
 	same_log "$base/a" "$base/fleet/$A"
-	rm "$base/fleet/.fleet/ECL_00"
+	rm "$base/fleet/.fleet/ECL_00.position"
 	ecl-subscribe --into "$base/fleet" "$U" >out || test $? = 1
 	same_log "$base/a" "$base/fleet/$A"
 	rm "$base"/fleet/.fleet/*.finding
@@ -301,6 +309,49 @@ test_expect_success 'only one writes into a directory' '
 	flock "$base/fleet/.fleet/lock" test_expect_code 75 ecl-subscribe --wait 0 --into "$base/fleet" "$U" 2>err ||
 	(exec 9<>"$base/fleet/.fleet/lock" && flock 9 && test_expect_code 75 ecl-subscribe --wait 0 --into "$base/fleet" "$U" 2>err 9>&-)
 	test_grep "another ecl-subscribe writes to" err
+'
+
+# Streams of the fleet "four" but for this one take shards 00 to 63.
+test_expect_success 'a stream that is called as a file of ours takes no such file' '
+	printf "{\"name\":\"lock\",\"subjects\":[\"four.99.>\"],\"storage\":\"file\",\"num_replicas\":1}" |
+		python3 "$top_srcdir/t/nats-put.py" $port "\$JS.API.STREAM.CREATE.lock"
+	echo x | python3 "$top_srcdir/t/nats-put.py" $port four.99.x.y
+	ecl-subscribe --stream four --into four --follow "$U" >sub 2>&1 &
+	sub=$!
+	test_when_finished "kill -9 $sub 2>/dev/null; wait $sub; true"
+	ecl-append -q -d "$base/a" -e more:1 -s 9 </dev/null
+	ecl-publish -q -d "$base/a" --host a --stream four "$U"
+	eventually test -s four/.fleet/lock.position
+	refused 75 "another ecl-subscribe writes to" ecl-subscribe --stream four --wait 0 --into four "$U"
+	kill $sub
+	test_expect_code 143 wait $sub
+'
+
+# More than the client library may hold of one stream among many, while a replica that somebody else has locked keeps us waiting.
+test_expect_success 'what there was no room for comes again' '
+	ecl-fleet-setup -q --stream wide --streams 64 "$U"
+	for h in a long; do
+		ecl-publish -q -d "$base/$h" --host $h --stream wide "$U"
+	done
+	ecl-subscribe --stream wide --into "$base/wide" --wait 60 --follow "$U" >sub 2>sub.err &
+	sub=$!
+	test_when_finished "kill -9 $sub 2>/dev/null; wait $sub; true"
+	L=$(ledger_id "$base/long")
+	eventually same_log "$base/a" "$base/wide/$A"
+	eventually same_log "$base/long" "$base/wide/$L"
+	events 50000 room | ecl-append -q -d "$base/a"
+	ecl-append -q -d "$base/long" -e room:1 -s 1 </dev/null
+	(
+		flock 9
+		ecl-publish -q -d "$base/long" --host long --stream wide "$U"
+		sleep 0.5
+		ecl-publish -q -d "$base/a" --host a --stream wide "$U"
+	) 9<>"$base/wide/$L/lock"
+	eventually same_log "$base/a" "$base/wide/$A"
+	eventually same_log "$base/long" "$base/wide/$L"
+	kill $sub
+	test_expect_code 143 wait $sub
+	test "$(tail -n 1 sub | jq -r .verdict)" = ok
 '
 
 test_expect_success 'an engine that was wiped is healed by the ledgers, and the subscriber sees no seam' '
@@ -373,6 +424,11 @@ test_expect_success 'out of reach' '
 	test_grep "cannot connect to .nats://127.0.0.1:1." err
 	test_expect_code 75 ecl-subscribe --wait 0 nats://127.0.0.1:1 2>err
 	test_expect_code 75 ecl-fleet-setup --wait 0 nats://127.0.0.1:1 2>err
+	refused 75 "cannot connect to .nats://nobody.invalid:4222,nats://127.0.0.1:1.: .* (.nobody.invalid.: " ecl-publish -d "$base/a" --wait 1 \
+		nats://nobody.invalid:4222,nats://127.0.0.1:1
+	test_line_count = 1 err
+	refused 75 "cannot connect" ecl-subscribe --wait 1 nats://127.0.0.1:1
+	test_line_count = 1 err
 '
 
 test_expect_success 'a URL that is none is told, not tried; tls:// is never spoken in the clear' '
