@@ -176,4 +176,30 @@ test_expect_success NONROOT 'somebody else cannot be given a file: reported, not
 	! ls -A theirs | grep .
 '
 
+! command -v strace >/dev/null || test_set_prereq STRACE
+
+test_expect_success STRACE 'a signal in the middle leaves no file beside its place; what a kill left goes an hour later' '
+	mkdir left && echo old >left/f && event "file:/f" "$(file new)" >plan &&
+	for signal in HUP INT TERM; do
+		code=0
+		strace -f -qq -o trace -e trace=fsync -e inject=fsync:signal=$signal:when=1 ecl-apply-files --root left <plan >did 2>err || code=$?
+		test $code -gt 128 && ls -A left >have && echo f >want && test_cmp want have && echo old >left/f || return 1
+	done &&
+	{ strace -f -qq -o trace -e trace=fsync -e inject=fsync:signal=KILL:when=1 ecl-apply-files --root left <plan >did 2>err || :; } &&
+	ls -A left >have && test_line_count = 2 have && test_grep "^\.ecl-apply-[0-9a-f]*\$" have &&
+	: >left/.ecl-apply-mine &&
+	# What may be of a run that is at work stays.
+	ecl-apply-files --root left <plan >did && ls -A left >have && test_line_count = 3 have &&
+	rm left/f &&
+	cat >later <<-\END &&
+		import runpy, sys, time
+		now = time.time
+		time.time = lambda: now() + 3601
+		sys.argv = sys.argv[1:]
+		runpy.run_path(sys.argv[0], run_name="__main__")
+	END
+	python3 -Xutf8 later "$top_srcdir/scripts/ecl-apply-files" --root left <plan >did &&
+	ls -A left >have && printf ".ecl-apply-mine\nf\n" >want && test_cmp want have
+'
+
 test_done
