@@ -35,7 +35,7 @@ class Importer:
 			option = args.pop(0)
 			if option in ("-h", "--help"):
 				sys.stdout.write(usage + COMMON)
-				sys.exit(0)
+				self.end()
 			if option == "--":
 				self.operands += args
 				break
@@ -97,8 +97,12 @@ class Importer:
 
 	def event(self, time_us, element, **members):
 		"""Print an event with these members, but for texts that are empty.  A time that goes back is held: the log has one order."""
-		self.last_us = time_us = max(time_us, self.last_us)
-		time = time_text(time_us)
+		try:
+			time = time_text(max(time_us, self.last_us))
+		except OverflowError:
+			self.skip(f"'{element}': its time is beyond the calendar")
+			return
+		self.last_us = max(time_us, self.last_us)
 		if self.first:
 			print(time)
 			self.end()

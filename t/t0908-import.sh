@@ -166,4 +166,21 @@ test_expect_success JOURNAL 'journal: starts, stops, reloads and failures of uni
 	test_expect_code 2 ecl-import-journal -- --no-such-option 2>err && test_grep "journalctl failed" err
 '
 
+test_expect_success git 'git: a commit beyond the calendar is named, and the others are there' '
+	git init -q -b main late && echo one >late/a && git -C late add a &&
+	GIT_AUTHOR_DATE="@1600000000 +0000" GIT_COMMITTER_DATE="@1600000000 +0000" git -C late -c user.name=n -c user.email=e commit -q -m one &&
+	echo two >late/b && git -C late add b &&
+	GIT_AUTHOR_DATE="@300000000000 +0000" GIT_COMMITTER_DATE="@300000000000 +0000" git -C late -c user.name=n -c user.email=e commit -q -m two &&
+	test "$(git -C late log -1 --format=%ct)" = 300000000000 &&
+	test_expect_code 1 ecl-import-git --all late >out 2>err &&
+	test_line_count = 1 err && test_grep "skipped .file:b.: its time is beyond the calendar" err &&
+	test "$(jq -r .element out)" = file:a
+'
+
+test_expect_success 'help that cannot be written is an error of one line' '
+	for program in import-dpkg-log import-git import-journal plot collect-files apply-files; do
+		test_expect_code 2 ecl-$program --help 2>err >/dev/full && test_line_count = 1 err && ecl-$program --help >out && test_grep ^usage out || return 1
+	done
+'
+
 test_done
