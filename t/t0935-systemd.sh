@@ -65,4 +65,47 @@ test_expect_success 'what the units run: silent while all is well, and the journ
 	run_unit verify >out && jq -e ".verdict == \"ok\"" out
 '
 
+test_expect_success 'a collector that leaves something out: the rest is recorded, and the unit does not fail each time' '
+	mkdir part && cp "$top_srcdir/scripts/ecl-collect" part &&
+	cat >part/stub <<-\END &&
+		#!/bin/bash
+		test "${0##*-}" = links || exit 1
+		test "${1-}" != --applies || exit 0
+		echo "left out" >&2
+		echo "{\"element\":\"part:a\",\"state\":1}"
+		exit 1
+	END
+	chmod +x part/stub &&
+	for kind in addrs links listen mounts nft ovs packages routes units; do
+		ln -s stub part/ecl-collect-$kind || return 1
+	done &&
+	sed "s|/bin/ecl-collect|/part/ecl-collect|" installed/ecl-collect.service >installed/ecl-part.service &&
+	code=0 && { run_unit part >out 2>err || code=$?; } &&
+	test_line_count = 1 err && ecl-query -d R part:a >state && test_line_count = 1 state &&
+	test $code = 1 && sed -n "s/^SuccessExitStatus=//p" installed/ecl-part.service | grep -w 1
+'
+
+# bounded: as systemd would run it, with no more than CapabilityBoundingSet= of the unit.
+bounded()
+{
+	local caps
+
+	caps=$(sed -n 's/^CapabilityBoundingSet=//p' installed/ecl-collect.service | tr A-Z a-z | sed 's/ *cap_/,+/g')
+	setpriv --bounding-set "-all$caps" "$@"
+}
+
+! command -v setpriv >/dev/null || ! command -v ss >/dev/null || ! test_have_prereq ROOT || test_set_prereq BOUNDED
+test_expect_success BOUNDED 'who listens is the same, whether root or the unit looks' '
+	setpriv --reuid=65534 --clear-groups python3 -c "
+import socket, sys, time
+s = socket.socket()
+s.bind((\"127.0.0.1\", 0))
+s.listen()
+print(s.getsockname()[1], flush=True)
+time.sleep(60)" >port & pid=$! && test_when_finished "kill $pid" &&
+	for _ in $(seq 100); do test ! -s port || break; sleep 0.1; done && test -s port &&
+	ecl-collect-listen | grep ":$(cat port)\"" >want && test_grep process want &&
+	bounded ecl-collect-listen | grep ":$(cat port)\"" >have && test_cmp want have
+'
+
 test_done
