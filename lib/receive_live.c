@@ -3,7 +3,6 @@
 
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 
 #include <dirent.h>
 #include <errno.h>
@@ -27,21 +26,6 @@ struct following {
 	int tree_fd, ecl_fd;  /* what live will be, and its `.ecl` */
 };
 
-/* The ACLs of ${name} in the directory ${dirfd}: of `.ecl' no header commits to them. */
-static int
-drop_acls(int dirfd, const char *name)
-{
-	static const char *const acl[] = {"system.posix_acl_access", "system.posix_acl_default"};
-	char path[XATTRS_PATH_SIZE];
-	size_t i;
-
-	xattrs_path(dirfd, name, path);
-	for (i = 0; i < sizeof(acl) / sizeof(acl[0]); i++)
-		if (lremovexattr(path, acl[i]) != 0 && errno != ENODATA && errno != ENOTSUP)
-			return (-1);
-	return (0);
-}
-
 /* The directory as it was in the live before: no header commits to its owner, mode and ACLs, and the block's are those of another host. */
 static int
 take_over_dir(int from, int to, struct err *e)
@@ -52,7 +36,7 @@ take_over_dir(int from, int to, struct err *e)
 		return (err_sys(e, "cannot stat live"));
 	if (fchown(to, st.st_uid, st.st_gid) != 0 || fchmod(to, st.st_mode & 07777) != 0)
 		return (err_sys(e, "cannot set owner and mode of what live will be"));
-	if (drop_acls(to, ".") != 0)
+	if (xattrs_drop_acls(to, NULL) != 0)
 		return (err_sys(e, "cannot remove the ACL of what live will be"));
 	return (0);
 }
@@ -61,6 +45,7 @@ take_over_dir(int from, int to, struct err *e)
 static int
 own_files(int dirfd, const struct stat *owner, struct err *e)
 {
+	char path[XATTRS_PATH_SIZE];
 	const struct dirent *d;
 	DIR *dir;
 	int fd, rc = 0;
@@ -71,12 +56,13 @@ own_files(int dirfd, const struct stat *owner, struct err *e)
 			close(fd);
 		return (-1);
 	}
-	if (drop_acls(fd, ".") != 0 || fchown(fd, owner->st_uid, owner->st_gid) != 0 || fchmod(fd, owner->st_mode & 07777) != 0)
+	if (xattrs_drop_acls(fd, NULL) != 0 || fchown(fd, owner->st_uid, owner->st_gid) != 0 || fchmod(fd, owner->st_mode & 07777) != 0)
 		rc = err_sys(e, "cannot set owner and mode of a log");
 	while (rc == 0 && (errno = 0, d = readdir(dir)) != NULL) {
 		if (d->d_name[0] == '.')
 			continue;
-		if (drop_acls(fd, d->d_name) != 0 || fchownat(fd, d->d_name, owner->st_uid, owner->st_gid, AT_SYMLINK_NOFOLLOW) != 0 || fchmodat(fd, d->d_name, 0640, 0) != 0)
+		xattrs_path(fd, d->d_name, path);
+		if (xattrs_drop_acls(-1, path) != 0 || fchownat(fd, d->d_name, owner->st_uid, owner->st_gid, AT_SYMLINK_NOFOLLOW) != 0 || fchmodat(fd, d->d_name, 0640, 0) != 0)
 			rc = err_sys(e, "cannot set owner and mode of '%s'", d->d_name);
 	}
 	if (rc == 0 && errno != 0)

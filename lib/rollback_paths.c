@@ -7,7 +7,6 @@
 
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/xattr.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +21,7 @@
 #include "rollback_impl.h"
 #include "snap.h"
 #include "subvol.h"
+#include "xattrs.h"
 
 #include "banned.h"
 
@@ -307,7 +307,10 @@ rollback_paths_stage(struct rollback *r, struct err *e)
 		return (err_sys(e, "cannot make the directory '.ecl/%s'", p->stage));
 	if ((p->stage_fd = io_open_dir(r->l->ecl_fd, p->stage, e)) == -1)
 		goto err1;
-	(void)fremovexattr(p->stage_fd, "system.posix_acl_default"); /* or what is copied to it would inherit it */
+	if (xattrs_drop_acls(p->stage_fd, NULL) != 0) { /* or what is copied to it would inherit it */
+		err_sys(e, "cannot remove the ACL of '.ecl/%s'", p->stage);
+		goto err1;
+	}
 	for (i = 0; i < p->n; i++) {
 		if (stage_one(&p->path[i], i, r, e) != 0)
 			goto err1;

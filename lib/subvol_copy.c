@@ -277,15 +277,16 @@ copy_dir(struct copy *c, int in, int to_dir, const char *name)
 		return (failed(c, "make a copy of"));
 	if (c->top_fd == -1)
 		c->top_fd = out;
-	if (c->depth == 0) { /* what it inherited is not the original's */
-		(void)fremovexattr(out, "system.posix_acl_default");
-		(void)fremovexattr(out, "system.posix_acl_access");
+	/* What it inherited is not the original's. */
+	if (c->depth == 0 && xattrs_drop_acls(out, NULL) != 0) {
+		failed(c, "remove the ACL of the copy of");
+		goto done;
 	}
 	c->depth++;
 	if (copy_below(c, in, out) == 0)
 		rc = subvol_copy_attributes(c, in, out, to_dir, name, &st);
 	c->depth--;
-	close(out);
+done:	close(out);
 	return (rc);
 }
 

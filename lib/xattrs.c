@@ -117,6 +117,18 @@ xattrs_get(struct xattrs *x, size_t i, int fd, const char *path)
 	return (-1);
 }
 
+int
+xattrs_drop_acls(int fd, const char *path)
+{
+	static const char *const acl[] = {"system.posix_acl_access", "system.posix_acl_default"};
+	size_t i;
+
+	for (i = 0; i < sizeof(acl) / sizeof(acl[0]); i++)
+		if ((fd != -1 ? fremovexattr(fd, acl[i]) : lremovexattr(path, acl[i])) != 0 && errno != ENODATA && errno != ENOTSUP)
+			return (-1);
+	return (0);
+}
+
 void
 xattrs_release(struct xattrs *x)
 {

@@ -32,6 +32,9 @@ int xattrs_list(struct xattrs *x, int fd, const char *path);
 /** xattrs_get(x, i, fd, path): read the value of x->name[${i}] into x->value.  Return 0, or -1 with errno. */
 int xattrs_get(struct xattrs *x, size_t i, int fd, const char *path);
 
+/** xattrs_drop_acls(fd, path): remove the ACLs of such a file, which may have inherited them.  To have none is no error.  Return 0, or -1 with errno. */
+int xattrs_drop_acls(int fd, const char *path);
+
 void xattrs_release(struct xattrs *x);
 
 #endif

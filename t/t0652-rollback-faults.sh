@@ -150,6 +150,22 @@ test_expect_success STRACE 'the log takes no event, and somebody else was at the
 	! ls -A "$K/live/.ecl" | grep "^.tmp-"
 '
 
+test_expect_success STRACE 'an ACL that a copy would inherit and that cannot be removed: nothing is done, and said' '
+	begin copy
+	renew
+	fault_at fremovexattr 1 error=EIO ecl-rollback -q --yes --no-snap --path d block-0
+	test $fault_exit = 2
+	test_grep "cannot remove the ACL of ..ecl/.tmp-[0-9]*.: Input/output error" fault.err
+	test "$(what d/e/1 d/e/2)" = new
+	! ls -A "$K/live/.ecl" | grep "^.tmp-"
+	ls "$K/.snapshots" >were
+	fault_at fremovexattr 1 error=EIO ecl-snap -q
+	test $fault_exit = 2
+	test_grep "cannot remove the ACL of the copy of" fault.err
+	ls -A "$K/.snapshots" >have
+	test_cmp were have
+'
+
 test_expect_success ROOT,BTRFS 'a full disk: done, or not done and said; and done when there is room again' '
 	mkdir full
 	fault_small "$TRASH/full" 128M
