@@ -49,11 +49,12 @@ on_file(void *arg, struct span path, const char *change)
 static int
 open_side(struct layer *l, const struct blocks *blocks, const char *when, struct files_side *ret, struct err *e)
 {
+	static const char without[] = "its files are not there to be compared";
 	const struct block *b;
 
-	if (blocks_find(blocks, when, l->ledger->log, cli_now_us(), "its files are not there to be compared", &b, e) != 0)
+	if (blocks_find(blocks, when, l->ledger->log, cli_now_us(), without, &b, e) != 0)
 		return (-1);
-	if ((ret->fd = block_open(l->snap_fd, b->name, e)) == -1)
+	if ((ret->fd = blocks_open(l->snap_fd, b->name, l->ledger->log, l->ledger->index, without, e)) == -1)
 		return (-1);
 	ret->block = &b->header;
 	return (0);

@@ -146,6 +146,18 @@ point(struct place *p, const char *text, bool from, uint64_t *ret, struct err *e
 	    text, p->query.ledger->log, &p->blocks.list, p->ask->now_us, ret, e));
 }
 
+/* What failed: where the block was pruned meanwhile, that is why. */
+static int
+explain(const struct ask *a, const char *path, struct err *e)
+{
+	char block[BLOCK_NAME_SIZE];
+	struct err why = {0};
+
+	if (a->block != NULL && e != NULL && find_block(a, path, block, &why) != 0 && why.exit == EXIT_NO)
+		*e = why;
+	return (-1);
+}
+
 int
 ask_points(const struct ask *a, const char *path, struct place *ret, struct err *e)
 {
@@ -156,7 +168,7 @@ ask_points(const struct ask *a, const char *path, struct place *ret, struct err 
 	if (a->block != NULL && find_block(a, path, block, e) != 0)
 		return (-1);
 	if (ask_open(a, path, a->block != NULL ? block : NULL, &p, e) != 0)
-		return (-1);
+		return (explain(a, path, e));
 	if ((a->what == ASK_DIFF && (point(&p, a->value, false, &p.from, e) != 0 ||
 					point(&p, a->second, false, &q->size, e) != 0)) ||
 	    (a->what == ASK_LIKE && point(&p, a->value, false, &q->size, e) != 0) ||
@@ -301,5 +313,5 @@ ask_root(const struct ask *a, const char *path, struct err *e)
 		return (-1);
 	rc = ask_answer(&p, e);
 	ask_close(&p);
-	return (rc);
+	return (rc == 0 ? 0 : explain(a, path, e));
 }

@@ -230,8 +230,9 @@ hand_over(const struct entries *all, struct blocks *ret, struct err *e)
 	return (0);
 }
 
-int
-blocks_read(int snap_fd, struct log *log, struct index *ix, struct blocks *ret, struct err *e)
+/* Return 0 or -1. */
+static int
+read_once(int snap_fd, struct log *log, struct index *ix, struct blocks *ret, struct err *e)
 {
 	struct entries all = {NULL, 0, 0};
 	size_t i;
@@ -250,6 +251,36 @@ err1:
 		buf_release(&all.entry[i].block.line);
 	free(all.entry);
 	return (-1);
+}
+
+/* Whether one is gone of which the log, as far as it was read, does not say why. */
+static bool
+is_unexplained(const struct blocks *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->list.n; i++)
+		if (b->told[i].made && !b->told[i].pruned && !b->present[i])
+			return (true);
+	return (false);
+}
+
+int
+blocks_read(int snap_fd, struct log *log, struct index *ix, struct blocks *ret, struct err *e)
+{
+	struct blocks b;
+	uint64_t size = log->end.size;
+
+	if (read_once(snap_fd, log, ix, &b, e) != 0)
+		return (-1);
+	/* What is pruned is recorded first, but perhaps after the log was opened. */
+	if (snap_fd != -1 && ix != NULL && is_unexplained(&b) && log_refresh(log, NULL) == 0 && log->end.size > size) {
+		blocks_release(&b);
+		if (index_catch_up(ix, e) != 0 || read_once(snap_fd, log, ix, &b, e) != 0)
+			return (-1);
+	}
+	*ret = b;
+	return (0);
 }
 
 void
@@ -286,4 +317,24 @@ blocks_find(const struct blocks *b, const char *when, struct log *log, int64_t n
 		return (0);
 	blocks_fate(b, i, fate);
 	return (err_no(e, "the snapshot of '%s' %s: %s", (*ret)->name, fate, without));
+}
+
+int
+blocks_open(int snap_fd, const char *name, struct log *log, struct index *ix, const char *without, struct err *e)
+{
+	struct blocks now;
+	const struct block *b;
+	struct err why = {0}, fate = {0};
+	int fd;
+
+	if ((fd = block_open(snap_fd, name, &why)) != -1)
+		return (fd);
+	if (blocks_read(snap_fd, log, ix, &now, NULL) == 0) {
+		if (blocks_find(&now, name, log, 0, without, &b, &fate) != 0 && fate.exit == EXIT_NO)
+			why = fate;
+		blocks_release(&now);
+	}
+	if (e != NULL)
+		*e = why;
+	return (-1);
 }

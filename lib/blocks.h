@@ -25,7 +25,7 @@ struct blocks {
  * blocks_read(snap_fd, log, ix, ret, e):
  * The blocks under ${snap_fd} and those of the `ecl:block` events of ${log}: found by their parents where there is an
  * index, else, with ${ix} NULL, by reading the log.  One that the log remembers is as the log has it: of those alone that it does not, the header
- * is read.  O(n log n) in the blocks that ever were.  Release with blocks_release().  Return 0 or -1.
+ * is read.  Where there is an index and one is gone that the log does not tell of, the log is refreshed once.  O(n log n) in the blocks that ever were.  Release with blocks_release().  Return 0 or -1.
  */
 int blocks_read(int snap_fd, struct log *log, struct index *ix, struct blocks *ret, struct err *e);
 void blocks_release(struct blocks *b);
@@ -41,5 +41,8 @@ void blocks_fate(const struct blocks *b, size_t i, char out[BLOCKS_FATE_SIZE]);
  * message ends in ${without}, what cannot be done without it).
  */
 int blocks_find(const struct blocks *b, const char *when, struct log *log, int64_t now_us, const char *without, const struct block **ret, struct err *e);
+
+/** blocks_open(snap_fd, name, log, ix, without, e): block_open() of one that was there when blocks_find() looked; where it was pruned since, ${e} says so as that does. */
+int blocks_open(int snap_fd, const char *name, struct log *log, struct index *ix, const char *without, struct err *e);
 
 #endif

@@ -348,8 +348,60 @@ make_some()
 }
 prune_some() { for i in 1 2 3 4 5 6; do ecl-snap --prune --keep last=2 -q --wait 60 || return; done; }
 
+eventually()
+{
+	local n=0
+
+	while ! "$@" && test $n -lt 2400; do sleep 0.05; n=$((n + 1)); done
+	"$@"
+}
+
+# stopped N COMMAND...: in the background; it is stopped when it has opened its Nth file or directory.  Fails where it ends before.
+stopped()
+{
+	local n=$1
+
+	shift
+	rm -f at.*
+	: >at.trace
+	{
+		# The leak sanitizer cannot work under strace.
+		ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 sh -c "echo \$\$ >at.pid && exec strace -D -qq -o at.trace -e trace=openat2 -e inject=openat2:signal=SIGSTOP:when=$n \"\$@\"" \
+			strace "$@" >at.out 2>at.err
+		echo $? >at.code
+	} &
+	eventually eval "test -e at.code || grep -q 'stopped by SIGSTOP' at.trace" &&
+	test ! -e at.code
+}
+
+# prune_beside STEP COMMAND...: stopped at every STEPth place, while the block `it' is pruned: the command answers, or says that it was pruned.
+prune_beside()
+{
+	local step=$1 n=$((1 - $1)) it told=0
+
+	shift
+	while it=$(ecl-snap --path now) && it=${it##*/} && ecl-append -q -e next -s "\"$it\"" && ecl-snap -q && stopped $((n += step)) "${@//BLOCK/$it}"; do
+		ecl-snap -q --prune --keep last=1 &&
+		kill -CONT "$(cat at.pid)" &&
+		eventually test -e at.code || return 1
+		case $(cat at.code) in
+		0) test ! -s at.err ;;
+		1) grep "$it.* was pruned at" at.err && told=$((told + 1)) ;;
+		*) false ;;
+		esac || {
+			echo "stopped at opening $n: $*: exit $(cat at.code)"
+			cat at.err
+			tail -n 5 at.trace
+			return 1
+		}
+	done
+	test "$(cat at.code)" = 0 && test "$n" -gt 8 && test $told -gt 0
+}
+
 # Whatever happens at the same time, readers get what is so, or a clear error; writers lose nothing.
 if test_have_prereq BTRFS; then both='btrfs copy'; else both=copy; fi
+step=3
+test -z "$ECL_TEST_LONG" || step=1
 for backend in $both; do
 	test_expect_success "$backend: blocks made, pruned, asked and verified at the same time, beside a writer" '
 		root '$backend' 6
@@ -384,6 +436,12 @@ for backend in $both; do
 		test "$(cat one two | jq -c .height | sort | xargs)" = "0 1 2"
 		test "$(ecl-replay --action prune | wc -l)" = 3
 		check_blocks "$R"
+	'
+
+	test_expect_success STRACE "$backend: who reads a block that is pruned meanwhile answers, or says that it was" '
+		root '$backend' 1
+		prune_beside $step ecl-query --block BLOCK
+		prune_beside $step ecl-snap --diff BLOCK
 	'
 done
 
