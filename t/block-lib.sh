@@ -241,7 +241,7 @@ only_saves_time()
 	"flock index.lock "* | *" live/.ecl/index" | *" live/.ecl/index/"* | *" .snapshots/.tmp-N-block/.ecl/index" | *" .snapshots/.tmp-N-block/.ecl/index/"*) ;;
 	"fdatasync live/.ecl/log/"* | "pwrite64 durable clean") ;;
 	# The table of files in a snapshot; in a copy, that is the copying.
-	"write .snapshots/.tmp-N/.ecl/index/"* | "unlinkat .snapshots/.tmp-N/.ecl/index/"* | "mkdirat .snapshots/.tmp-N/.ecl/index") test "$backend" = btrfs ;;
+	"write .snapshots/.tmp-N/.ecl/index/"* | "unlinkat .snapshots/.tmp-N/.ecl/index/"* | "mkdirat .snapshots/.tmp-N/.ecl/index" | "ioctl .snapshots/.tmp-N/.ecl/index/"*) test "$backend" = btrfs ;;
 	*) return 1 ;;
 	esac
 }
