@@ -347,6 +347,12 @@ index_row_decode(const uint8_t *p, struct row *ret)
 	ret->flags = le32_get(p + 28);
 }
 
+/**
+ * index_peek_line(ix, seq, ret, out):
+ * The row and the line of a published event, where the row is right: no checksum says so, but the line does, and it costs no chunk.
+ */
+bool index_peek_line(struct index *ix, uint64_t seq, struct row *ret, struct buf *out);
+
 /** index_is_line(line, behind, seq): whether ${line}, and the byte behind it, looks like the line of that event. */
 bool index_is_line(struct span line, char behind, uint64_t seq);
 
