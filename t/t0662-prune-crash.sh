@@ -62,8 +62,14 @@ for backend in btrfs copy; do
 	test_expect_success "$pre" "$backend: errors at each step: said, and nothing is lost" '
 		begin '$backend'
 		after() {
+			local fault_on=$fault_on # that faults() goes by
+
 			# Who may not delete what is read-only makes it writable first: an ordinary user must, too.
 			test "$fault $fault_on" != "error=EROFS ioctl .snapshots BTRFS_IOC_SNAP_DESTROY" || fault_on=
+			# A disk that is full before the record is what the reserve is for: it goes on.
+			case $fault:$fault_exit in
+			*=ENOSPC:0 | *=EDQUOT:0) ls "$K/.snapshots" | test_line_count = 1 /dev/stdin && fault_on= || return 1 ;;
+			esac
 			told ecl-snap && sound || return 1
 			# What was recorded, and what was not, goes with the next one.
 			ecl-snap --prune --keep last=1 -q && sound && tidied && ls "$K/.snapshots" | test_line_count = 1 /dev/stdin
@@ -73,6 +79,20 @@ for backend in btrfs copy; do
 		check_blocks "$K"
 	'
 done
+
+test_expect_success 'a disk that stays full: the reserve is there for the next try, and it is said where it cannot be' '
+	begin copy
+	test_expect_code 2 traced -o /dev/null -e trace=pwrite64 -e inject=pwrite64:error=ENOSPC ecl-snap --prune --keep last=1 2>err
+	test_grep "no room to record what would be pruned, and no reserve is left" err
+	test "$(stat -c %s "$K/reserve")" = 4194304
+	ls "$K/.snapshots" | test_line_count = 3 /dev/stdin
+	traced -o /dev/null -e trace=pwrite64,fallocate -e inject=pwrite64:error=ENOSPC:when=1 -e inject=fallocate:error=ENOSPC \
+		ecl-snap --prune --keep last=1 2>err >out
+	test_grep "the disk is still full: the next --prune has no reserve" err
+	test_line_count = 2 out
+	test ! -e "$K/reserve"
+	ecl-verify -q
+'
 
 test_expect_success 'ecl-init says that it is locked where it is, and else what is wrong' '
 	test_expect_code 75 flock "$K/lock" ecl-init --wait 0 "$K" 2>err
