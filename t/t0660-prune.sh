@@ -163,17 +163,23 @@ for backend in btrfs copy; do
 		test '$backend' = copy || btrfs property set "$(block 2)" ro false
 		sed -i "s/\"size\":/\"size\":1/" "$(block 2)/.ecl/block"
 		cp -r "$(block 0)" "$R/.snapshots/block-000003-00000000"
+		# Whole, and of a history that the log does not have.
+		other=$(ecl_backend_root copy)
+		ecl-init --backend copy -q "$other"
+		for i in 0 1 2; do ecl-snap -d "$other" -q; done
+		cp -a "$other"/.snapshots/block-000002-* "$R/.snapshots/"
 		ecl-snap --prune --keep last=1 -n >plan
+		test_grep "$(basename "$other"/.snapshots/block-000002-*)\".*\"keep\",\"reason\":\"the log does not record it" plan
 		test "$(jq -r "select(.height == 1) | .reason" plan)" = "in use by a send"
 		test_grep "block-000002-.*\"keep\",\"reason\":\"damaged: the hash of its header is wrong" plan
 		test_grep "block-000003-00000000.*\"keep\",\"reason\":\"damaged: its header is that of another block" plan
 		ecl-snap --prune --keep last=1 >out
 		test "$(jq -c .height out | xargs)" = "0 3"
-		test "$(heights)" = "1 2 3 4"
+		test "$(heights)" = "1 2 2 3 4"
 		exec 8<&-
 		ecl-snap --prune --keep last=1 >out
 		test "$(jq -c .height out | xargs)" = 1
-		test "$(heights)" = "2 3 4"
+		test "$(heights)" = "2 2 3 4"
 	'
 
 	test_expect_success "${pre:+$pre,}ROOT" "$backend: one that is mounted, or a part of it, is kept" '
