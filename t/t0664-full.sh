@@ -31,7 +31,20 @@ disk()
 fill()
 {
 	python3 - "$1" <<-\PY
-		import itertools, os, sys
+		import itertools, os, subprocess, sys
+		# Of this file system: the others of the machine have work of their own.
+		def sync():
+		    subprocess.run(["sync", "-f", "mnt"])
+		# reserve FD LEAST: all that no file has yet, in pieces of LEAST bytes and more; how much that was.
+		def reserve(fd, least):
+		    size, at = 1 << 24, 0
+		    while size >= least:
+		        try:
+		            os.posix_fallocate(fd, at, size)
+		            at += size
+		        except OSError:
+		            size //= 2
+		    return at
 		def names(what):
 		    for n in itertools.count():
 		        try:
@@ -39,20 +52,14 @@ fill()
 		        except OSError:
 		            return n
 		if sys.argv[1] == "names":
-		    # What no file has yet, so that none of it can become metadata.
-		    fd, size, at = os.open("mnt/bulk", os.O_WRONLY | os.O_CREAT), 1 << 24, 0
-		    while size >= 1 << 20:
-		        try:
-		            os.posix_fallocate(fd, at, size)
-		            at += size
-		        except OSError:
-		            size //= 2
-		    os.ftruncate(fd, at // 2)
+		    # None of it can become metadata then.
+		    fd = os.open("mnt/bulk", os.O_WRONLY | os.O_CREAT)
+		    os.ftruncate(fd, reserve(fd, 1 << 20) // 2)
 		    os.mkdir("mnt/junk")
-		    os.sync()
+		    sync()
 		    for _ in range(3):
 		        names(lambda name: os.symlink("z" * 3000, name))
-		        os.sync()
+		        sync()
 		    names(lambda name: os.close(os.open(name, os.O_CREAT | os.O_EXCL)))
 		    sys.exit()
 		for i in range(3):
@@ -60,7 +67,8 @@ fill()
 		        fd = os.open("mnt/bulk%d" % i, os.O_WRONLY | os.O_CREAT)
 		    except OSError:
 		        break
-		    piece = os.urandom(1 << 20)
+		    os.lseek(fd, reserve(fd, 4096), os.SEEK_SET)
+		    piece = os.urandom(1 << 16)
 		    while piece:
 		        try:
 		            n = os.write(fd, piece)
@@ -72,7 +80,7 @@ fill()
 		        os.fsync(fd)
 		    except OSError:
 		        pass
-		    os.sync()
+		    sync()
 	PY
 }
 
