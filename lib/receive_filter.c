@@ -160,15 +160,17 @@ receive_filter_feed(struct receive_filter *f, const char *p, size_t len, struct 
 {
 	size_t n;
 
-	for (; len > 0; p += n, len -= n, f->at += n) {
+	for (; len > 0; p += n, len -= n) {
 		if (f->left > 0) {
 			n = f->left < len ? (size_t)f->left : len;
 			buf_add(out, p, n);
 			f->left -= n;
+			f->at += n;
 			continue;
 		}
 		n = f->want - f->part.len < len ? f->want - f->part.len : len;
 		buf_add(&f->part, p, n);
+		f->at += n;
 		if (f->part.failed)
 			return (err_mem(e));
 		/* A command without a payload is complete with its head. */

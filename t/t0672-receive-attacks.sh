@@ -149,7 +149,13 @@ test_expect_success 'attributes of a host with labels of its own: sent in full a
 	setfattr -n trusted.label -v one "$L/live/a" "$L/live/a/f" "$L/live/a/g"
 	setfattr -n user.mine -v kept "$L/live/a/f"
 	setfattr -n btrfs.compression -v zstd "$L/live/a/g"
+	chown -R 1000:1001 "$L/live/.ecl"
+	chmod 2775 "$L/live/.ecl" "$L/live/.ecl/log"
 	setfacl -R -m u:1234:rwX -m d:u:1234:rwX "$L/live/.ecl"
+	chown 1000:1001 "$L/live"
+	chmod 1777 "$L/live"
+	chown 0:34 "$M/live" "$M/live/.ecl"
+	chmod 750 "$M/live" "$M/live/.ecl"
 	ecl-snap -q -d "$L"
 	setfattr -x trusted.label "$L/live/a/f"
 	setfattr -x user.mine "$L/live/a/f"
@@ -167,10 +173,27 @@ for b in sys.stdin.buffer.read():
 	test_grep "trusted.label (2 in all, the first of .a/" err
 	# Nor do ACLs of the log, or of what holds it all, give anybody rights.
 	! getfattr -R -d -m - "$M/live" | grep -v "^$\|^# file\|^btrfs.compression=" | grep .
+	# What holds it all is for whom it was for on this host, and so is the log.
+	stat -c "%n %a %u:%g" "$M/live" "$M/live/.ecl" "$M/live/.ecl/log" "$M"/live/.ecl/log/* | sed "s|$M/||" >have
+	echo "live 750 0:34" >want
+	echo "live/.ecl 750 0:34" >>want
+	echo "live/.ecl/log 750 0:34" >>want
+	echo "live/.ecl/log/00000000000000000000.ndjson 640 0:34" >>want
+	test_cmp want have
 	ecl-verify -q -d "$M"
 	btrfs subvolume delete "$M"/.snapshots/* "$M/live" >del
 	rm -r "$M"
 	look_around >around
+'
+
+test_expect_success 'a stream that wants memory without end, and what is behind one' '
+	# Of a command that sets an attribute there is but the head, with its length.
+	{ printf "btrfs-stream\\0\\1\\0\\0\\0"; printf "\\0\\0\\40\\0\\15\\0\\0\\0\\0\\0"; head -c 3000000 /dev/zero; } >evil
+	refuse evil
+	test_grep "an attribute of 2097152 bytes" err
+	{ cat s1 && echo "more than a stream"; } >evil
+	refuse evil
+	test_grep "no stream at byte $(stat -c %s s1)" err
 '
 
 test_expect_success 'cut anywhere, and with any bit flipped: a retry works' '
@@ -350,6 +373,30 @@ test_expect_success STRACE 'what neither the stream nor anybody else touched is 
 	traced -o calls -e trace=openat ecl-snap -q -d "$B" --receive --key "$V" <part
 	test_grep "\"still\"" calls
 	ecl-verify -q -d "$B" --key "$V"
+'
+
+test_expect_success 'what is remembered of the newest block is not believed of another one' '
+	base=$(ecl-snap -d "$B" --path now)
+	older=${base##*/}
+	# Before the newest one came, so that nothing was touched since.
+	set_ro 0
+	echo sTill >"$base/a/still"
+	set_ro 2
+	change "$A" 5
+	ecl-snap -d "$A" -q --sign key
+	ecl-snap -d "$A" --send now | ecl-snap -q -d "$B" --receive --key "$V"
+	change "$A" 6
+	ecl-snap -d "$A" -q --sign key
+	ecl-snap -d "$A" --send now --parent "${older%-*}" >part
+	have=$(ls "$B/.snapshots")
+	log=$(sha256sum <"$B/live/.ecl/log/00000000000000000000.ndjson")
+	look_around >around
+	refuse part 1
+	test_grep "block-damaged" err
+	set_ro 0
+	echo still >"$base/a/still"
+	set_ro 2
+	ecl-snap -q -d "$B" --receive --key "$V" <part
 '
 
 test_done
