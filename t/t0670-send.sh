@@ -100,8 +100,9 @@ test_expect_success 'what came from elsewhere is not believed because of who own
 test_expect_success 'differences over ssh, each to the newest block that both have' '
 	start_sshd
 	test_when_finished "kill $sshd_pid"
-	# A difference is not the bytes of what is shared with a file of the parent.
+	# A difference is not the bytes of what is shared with a file that only the parent has.
 	cp --reflink=always "$A/live/big" "$A/live/twin"
+	echo small >"$A/live/big"
 	for n in 2 3; do
 		change "$A" $n
 		rm -f "$A/live/gone"

@@ -74,6 +74,25 @@ test_expect_success 'a receive that is killed: what was there is whole, and the 
 	ecl-verify -q -d "$B" --key "$V"
 '
 
+test_expect_success 'a receive whose last steps fail says so, and the next one takes the block' '
+	i=100
+	# The name of the block, the sync of it, the checkpoint.
+	for call in renameat2 fsync renameat; do
+		i=$((i + 1))
+		next $i
+		n=$(sed -n "s/^$call //p" at | sort -n | tail -n 1)
+		test_expect_code 2 strace -qq -o /dev/null -e "trace=$call" -e signal=none -e "inject=$call:error=EIO:when=$n" ecl-snap -d "$B" --receive --key "$V" \
+			<stream >out 2>err || { echo "at $call $n"; return 1; }
+		test_grep "^ecl-snap: .*Input/output error" err
+		test ! -s out
+		ecl-verify -q -d "$B" --key "$V"
+		receive <stream >have
+		test "$(jq .height have)" = "$(jq .height "$(ecl-snap -d "$A" --path now)/.ecl/block")"
+		cmp "$(ecl-snap -d "$A" --path now)/.ecl/checkpoint" "$B/checkpoint"
+		nothing_left "$B" $(ls "$A/.snapshots")
+	done
+'
+
 test_expect_success 'an adoption that is killed: once only, and the next one finishes it' '
 	# A small one; block 0 is not here.
 	S=$TRASH/btrfs/s
