@@ -19,6 +19,7 @@
 #define DIGEST 16		       /* bytes that are shown: RFC 2104 asks for half of the hash at least */
 #define LEVELS (JSON_DEPTH_MAX + 2) /* names in a path */
 #define PATH_LONG 4096		       /* bytes of a path that is not compared any more */
+#define WORK (512u << 20)	       /* bytes of paths that are compared in a line */
 
 /* Whether ${path} is in the tree ${root}, whatever links lead there. */
 static bool
@@ -95,6 +96,7 @@ struct pass {
 	size_t start[LEVELS]; /* of the names in the path */
 	size_t levels;
 	struct buf *out;
+	uint64_t work; /* bytes that were compared */
 	bool changed;
 };
 
@@ -107,14 +109,16 @@ matches(struct pass *p)
 
 	if (p->path.failed)
 		return (false);
-	/* One name of half a line above ten thousands of values would take minutes: they are no secret that is lost. */
-	if (p->path.len > PATH_LONG)
+	/* Long names above a hundred thousand values would take minutes: they are no secret that is lost. */
+	if (p->path.len > PATH_LONG || p->work > WORK)
 		return (true);
 	for (glob = buf_next_string(&p->redact->globs, NULL); glob != NULL; glob = buf_next_string(&p->redact->globs, glob))
-		for (i = 0; i < p->levels; i++)
+		for (i = 0; i < p->levels; i++) {
+			p->work += p->path.len - p->start[i];
 			/* Also where it fails: a secret is not kept because of that. */
 			if (fnmatch(glob, path + p->start[i], 0) != FNM_NOMATCH)
 				return (true);
+		}
 	return (false);
 }
 

@@ -16,7 +16,8 @@
  * with the value in its canonical form.  The path of a member is the names that lead to it, with dots: `state.db.password',
  * `meta.token'; of an item of an array its number from 0: `state.users.2.password'.  A glob (fnmatch(3), no flags: an asterisk matches
  * dots, too) is compared with the whole path and with each end of it, so that `password' means such a member wherever it is.
- * An object or array whose own path matches is replaced as a whole, and so is whatever has a path of more than 4,096 bytes, which is not compared.  What is a replacement already stays as it is.
+ * An object or array whose own path matches is replaced as a whole, and so is whatever has a path of more than 4,096 bytes, which is not compared, or comes in its
+ * event behind 512 MiB of paths that were.  What is a replacement already stays as it is.
  */
 #define REDACT_KEY_MIN 16 /* bytes */
 #define REDACT_KEY_MAX 4096

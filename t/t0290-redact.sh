@@ -179,4 +179,17 @@ test_expect_success 'no core holds the key' '
 	done
 '
 
+test_expect_success 'long names above many values: compared up to a bound, and not kept behind it' '
+	head -c 32 /dev/urandom >key.bound && chmod 600 key.bound &&
+	python3 - >many <<-\END &&
+		text = "[" + ",".join(["1"] * 10000) + "]"
+		for _ in range(60):
+		    text = "{\"%s\":%s}" % ("n" * 66, text)
+		print("{\"element\":\"a:1\",\"state\":%s}" % text)
+	END
+	ecl-redact --key key.bound nosuch <many >out &&
+	jq -c "[.. | scalars] | [.[1], .[-1]]" out >have && test_grep "^\[1,\"redacted:" have &&
+	jq -c ".state |= \"s\"" many | ecl-redact --key key.bound nosuch >out && test_grep "\"s\"" out
+'
+
 test_done
