@@ -59,7 +59,7 @@ graft_ledger(struct exchange *x, struct err *e)
 	bool held;
 	int rc;
 
-	/* What is cloned is synced; what it is cloned from becomes a block. */
+	/* The clone is synced, with what is recorded in it; what it is cloned from becomes a block. */
 	(void)layer_publish(x->l, x->r->backend != BACKEND_BTRFS, NULL);
 	held = x->l->index_fd != -1 && io_lock(x->l->index_fd, true, 1000) == 0;
 	rc = subvol_clone_tree(x->l->ecl_fd, x->tree_fd, ".ecl", e);
@@ -68,7 +68,20 @@ graft_ledger(struct exchange *x, struct err *e)
 	return (rc);
 }
 
-/* Record in the tree what happens to it; it is on the disk then, under the name that says so. */
+/* All of it at once.  Of data that could not be written an old kernel tells only who asks for that file. */
+static int
+sync_tree(const struct exchange *x, struct log *log, struct err *e)
+{
+	int fd;
+
+	if (syncfs(x->tree_fd) != 0)
+		return (err_sys(e, "cannot sync '%s'", x->tmp));
+	if ((fd = log_segment_fd(log, log->segments - 1, e)) == -1)
+		return (-1);
+	return (io_fdatasync(fd) == 0 ? 0 : err_sys(e, "cannot sync the log of '%s'", x->tmp));
+}
+
+/* Record in the tree what happens to it; it is on the disk then, and has the name that says so. */
 static int
 record(struct exchange *x, struct ledger *ledger, struct err *e)
 {
@@ -77,17 +90,16 @@ record(struct exchange *x, struct ledger *ledger, struct err *e)
 
 	if (rollback_plan(x->r, ledger, e) != 0)
 		return (-1);
-	if (batch_commit(&x->r->batch, NULL, true, &outcome, e) != 0)
+	if (batch_commit(&x->r->batch, NULL, false, &outcome, e) != 0 || sync_tree(x, ledger->log, e) != 0)
 		return (-1);
-	if (syncfs(x->tree_fd) != 0)
-		return (err_sys(e, "cannot sync '%s'", x->tmp));
 	snprintf(x->old, sizeof(x->old), ".old-%ju", (uintmax_t)seq);
 	if (renameat(x->l->root_fd, x->tmp, x->l->root_fd, x->old) != 0) {
 		err_sys(e, "cannot rename '%s' to '%s'", x->tmp, x->old);
 		x->old[0] = '\0';
 		return (-1);
 	}
-	if (io_fsync(x->l->root_fd) != 0)
+	/* Of a subvolume, btrfs never has the exchange on the disk without this name: both are parts of transactions, which come in order. */
+	if (x->r->backend != BACKEND_BTRFS && io_fsync(x->l->root_fd) != 0)
 		return (err_sys(e, "cannot sync '%s'", x->l->path));
 	return (0);
 }

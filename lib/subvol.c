@@ -91,7 +91,7 @@ subvol_snapshot(
 	int flags = read_only ? BTRFS_UTIL_CREATE_SNAPSHOT_READ_ONLY : 0;
 
 	if (b == BACKEND_COPY)
-		return (subvol_copy(src_fd, dirfd, name, e));
+		return (subvol_copy(src_fd, dirfd, name, true, e));
 	if (btrfs_util_create_snapshot_fd2(src_fd, dirfd, name, flags, NULL, NULL) != BTRFS_UTIL_OK)
 		return (err_sys(e, "cannot make the snapshot '%s'", name));
 	return (0);
@@ -243,7 +243,7 @@ subvol_check_whole(enum backend b, int fd, struct err *e)
 int
 subvol_clone_tree(int src_fd, int dirfd, const char *name, struct err *e)
 {
-	return (subvol_copy(src_fd, dirfd, name, e));
+	return (subvol_copy(src_fd, dirfd, name, false, e));
 }
 
 int

@@ -50,7 +50,7 @@ int subvol_delete(enum backend b, int dirfd, const char *name, struct err *e);
 /** subvol_check_whole(b, fd, e): refuse, by name, mounts and subvolumes below ${fd}: they are no part of a snapshot.  O(number of mounts). */
 int subvol_check_whole(enum backend b, int fd, struct err *e);
 
-/** subvol_clone_tree(src_fd, dirfd, name, e): copy a plain directory with all below it (reflink, else copy): .ecl/log and index for a rollback. */
+/** subvol_clone_tree(src_fd, dirfd, name, e): copy a plain directory with all below it (reflink, else copy): .ecl/log and index for a rollback.  It is not synced. */
 int subvol_clone_tree(int src_fd, int dirfd, const char *name, struct err *e);
 
 /** subvol_remove_nested(dirfd, name, e): remove a plain directory with all below it, subvolumes too, where streams were unpacked. */

@@ -434,11 +434,11 @@ subvol_copy_start(struct copy *c, int src_fd, int dirfd, const char *name, struc
 }
 
 int
-subvol_copy_all(struct copy *c, int src_fd, int dirfd, const char *name)
+subvol_copy_all(struct copy *c, int src_fd, int dirfd, const char *name, bool sync)
 {
 	struct stat st;
 
-	if (copy_dir(c, src_fd, dirfd, name) == 0 && subvol_sync(dirfd, name, c->e) == 0)
+	if (copy_dir(c, src_fd, dirfd, name) == 0 && (!sync || subvol_sync(dirfd, name, c->e) == 0))
 		return (0);
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		(void)subvol_remove_tree(dirfd, name, NULL);
@@ -465,13 +465,13 @@ subvol_copy_stop(struct copy *c)
 }
 
 int
-subvol_copy(int src_fd, int dirfd, const char *name, struct err *e)
+subvol_copy(int src_fd, int dirfd, const char *name, bool sync, struct err *e)
 {
 	struct copy c = {.window = NULL};
 	int rc = -1;
 
 	if (subvol_copy_start(&c, src_fd, dirfd, name, e) == 0)
-		rc = subvol_copy_all(&c, src_fd, dirfd, name);
+		rc = subvol_copy_all(&c, src_fd, dirfd, name, sync);
 	subvol_copy_stop(&c);
 	return (rc);
 }

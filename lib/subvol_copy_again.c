@@ -280,7 +280,7 @@ subvol_draft(int src_fd, int dirfd, const char *name, struct subvol_draft **ret,
 		goto err1;
 	memcpy(d->name, name, strlen(name) + 1);
 	d->c.again = true;
-	if (subvol_copy_all(&d->c, src_fd, dirfd, name) != 0)
+	if (subvol_copy_all(&d->c, src_fd, dirfd, name, true) != 0)
 		goto err1;
 	if (d->c.n > 1)
 		qsort_r(d->c.copied, d->c.n, sizeof(*d->c.copied), by_path, &d->c);

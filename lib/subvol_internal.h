@@ -15,11 +15,11 @@
 #define SUBVOL_DEPTH_MAX 1000 /* directories in directories: each takes a descriptor */
 
 /**
- * subvol_copy(src_fd, dirfd, name, e):
- * Copy the directory ${src_fd} with all below it to the new directory ${name} under ${dirfd}, and sync.  Names of one file are names of one file there.  What
+ * subvol_copy(src_fd, dirfd, name, sync, e):
+ * Copy the directory ${src_fd} with all below it to the new directory ${name} under ${dirfd}, and ${sync} it.  Names of one file are names of one file there.  What
  * vanishes meanwhile is left out.  Return 0, or -1 with nothing left of it.
  */
-int subvol_copy(int src_fd, int dirfd, const char *name, struct err *e);
+int subvol_copy(int src_fd, int dirfd, const char *name, bool sync, struct err *e);
 
 /* A file that was copied, as it was then. */
 struct copied_file {
@@ -50,7 +50,7 @@ struct copy {
 
 /* The steps of subvol_copy().  After the first, subvol_copy_stop(). */
 int subvol_copy_start(struct copy *c, int src_fd, int dirfd, const char *name, struct err *e);
-int subvol_copy_all(struct copy *c, int src_fd, int dirfd, const char *name);
+int subvol_copy_all(struct copy *c, int src_fd, int dirfd, const char *name, bool sync);
 void subvol_copy_stop(struct copy *c);
 
 /** subvol_copy_entry(c, from_dir, to_dir, name): one file, or directory with all below it, that is not there yet; its path is c->path. */
