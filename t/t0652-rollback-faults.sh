@@ -88,7 +88,7 @@ everywhere()
 	shift 3
 	before() { renew; }
 	after() {
-		test "$what" = signal=KILL || told ecl-rollback || return 1
+		test "$what" = signal=KILL || told ecl-rollback "ioctl .snapshots BTRFS_IOC_SNAP_DESTROY" || return 1
 		look "$kind" "$fault" && tidy
 	}
 	faults "$parts" $calls "$what" ecl-rollback -q --yes "$@" block-0
