@@ -170,9 +170,10 @@ test_expect_success 'ecl-watch: many changes at once are one look; it ends with 
 	test_expect_code 2 wait $job &&
 	events looks:1 3 && test_grep "cat. has ended" err &&
 	ecl-query --history looks:1 | jq -e -s "all(.[]; .cause == \"watched\")" &&
-	test_expect_code 2 ecl-watch looks -- no-such-program 2>err && test_grep "no-such-program. is missing" err &&
+	test_expect_code 2 timeout 60 ecl-watch no-such-kind -- sleep 50 2>err && test_grep "no collector .ecl-collect-no-such-kind." err &&
+	test_expect_code 2 ecl-watch links -- no-such-program 2>err && test_grep "no-such-program. is missing" err &&
 	for n in x 0 0.0; do
-		test_expect_code 2 ecl-watch --settle $n looks -- echo once 2>err && test_grep "$n. is not a number" err || return 1
+		test_expect_code 2 ecl-watch --settle $n links -- echo once 2>err && test_grep "$n. is not a number" err || return 1
 	done &&
 	{ PATH=$TRASH/fake:$PATH ecl-watch --settle 0.1 --most 08 looks -- echo once 2>err || :; } && test_line_count = 1 err && events looks:1 5
 '
