@@ -17,6 +17,7 @@
  * To look at one costs as much as a thousand codes.
  */
 #define PER_ANSWER 12u
+#define PER_CANDIDATE 4u /* where what is found is judged by its words, and only some of it is an answer */
 #define PER_ROOT 1.25 /* of the number of rows */
 #define FEW 50000u /* rows that are all compared */
 #define LOOK 32u   /* rows that are compared, chunk by chunk, while one of them is read for itself */
@@ -27,7 +28,8 @@
 static size_t
 candidates(const struct similar_search *r)
 {
-	uint64_t rows = similar_wanted(r, r->from, r->to), least = r->best.k * PER_ANSWER, some = (uint64_t)(PER_ROOT * sqrt((double)rows));
+	uint64_t rows = similar_wanted(r, r->from, r->to), some = (uint64_t)(PER_ROOT * sqrt((double)rows));
+	uint64_t least = r->best.k * (r->s->words ? PER_CANDIDATE : PER_ANSWER);
 
 	some = some > least ? some : least;
 	return ((size_t)(some < rows ? some : rows));
