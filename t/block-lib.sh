@@ -236,8 +236,8 @@ only_saves_time()
 {
 	case $* in
 	"flock "*" LOCK_UN" | "write stderr" | "ioctl stdout "* | "ioctl "*" FS_IOC_FIEMAP" | "ioctl "*" BTRFS_IOC_DEFRAG"*) ;;
-	# Whose table of files it is: else all files are read.  FICLONE: else the bytes are copied.
-	"ioctl "*" BTRFS_IOC_GET_SUBVOL_INFO" | "ioctl "*" BTRFS_IOC_CLONE or FICLONE"*) ;;
+	# Whose table of files it is: else all files are read.  FICLONE and copy_file_range: else the bytes are read and written, which fails if it must.
+	"ioctl "*" BTRFS_IOC_GET_SUBVOL_INFO" | "ioctl "*" BTRFS_IOC_CLONE or FICLONE"* | "copy_file_range "*) ;;
 	"flock index.lock "* | *" live/.ecl/index" | *" live/.ecl/index/"* | *" .snapshots/.tmp-N-block/.ecl/index" | *" .snapshots/.tmp-N-block/.ecl/index/"*) ;;
 	"fdatasync live/.ecl/log/"* | "pwrite64 durable clean") ;;
 	# The table of files in a snapshot; in a copy, that is the copying.

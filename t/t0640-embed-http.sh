@@ -115,9 +115,7 @@ test_expect_success 'a service that comes up late is waited for' '
 	mkdir late
 	echo good >late/mode
 	free=$(python3 -c "import socket; s = socket.socket(); s.bind((\"127.0.0.1\", 0)); print(s.getsockname()[1])")
-	sed "s/(.127.0.0.1., 0), Handler/(\"127.0.0.1\", $free), Handler/" "$top_srcdir/t/embed-stub.py" >late/stub.py
-	grep -q $free late/stub.py
-	(sleep 1; exec python3 late/stub.py late) &
+	(sleep 1; exec python3 "$top_srcdir/t/embed-stub.py" late $free) &
 	test_when_finished "kill $!"
 	texts 2 >in
 	ecl-embed-http http://127.0.0.1:$free <in >out
