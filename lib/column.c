@@ -317,7 +317,7 @@ write_at(struct column *c, uint64_t file_no, const char *suffix, const void *p, 
 		return (err_sys(e, "cannot remove '%s'", path));
 	if ((fd = io_open_file(c->dirfd, path, O_WRONLY | O_CREAT, 0640, e)) == -1)
 		return (-1);
-	if (io_pwrite(fd, p, len, at) != 0 || (sync && io_fdatasync(fd) != 0)) {
+	if (io_pwrite(fd, p, len, at) != 0 || (sync ? io_fdatasync : io_write_out)(fd) != 0) {
 		err_sys(e, "cannot write '%s'", path);
 		close(fd);
 		return (-1);

@@ -78,7 +78,7 @@ void column_read_ahead(struct column *c, uint64_t row, uint64_t n);
 
 /**
  * column_append(c, data, n, sync, e):
- * Write ${n} rows behind the last, update sums, c->rows and c->tail_crc, where ${sync} fdatasync what was written.  Readers
+ * Write ${n} rows behind the last, update sums, c->rows and c->tail_crc, where ${sync} fdatasync what was written, else have it written (io_write_out()).  Readers
  * see none of it until a manifest names it.  Return 0, or -1 with c->rows as it was.
  */
 int column_append(struct column *c, const uint8_t *data, uint64_t n, bool sync, struct err *e);

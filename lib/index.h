@@ -218,7 +218,7 @@ int index_level(struct index *ix, unsigned level, uint64_t first, size_t n, uint
  * index_publish(ix, lock_fd, sync, e):
  * Write what the files lack and publish a new `head`.  ${lock_fd} is ROOT/index.lock: where somebody else holds it, do nothing.
  * Each file is synced before what names it, so that a crash leaves a whole index; ${sync} false is for who has the file system commit all of
- * it at once in a moment, as a snapshot of btrfs does.  A crash between leaves the old `head`, or in the worst case one whose files have not what their
+ * it at once in a moment, as a snapshot of btrfs does: what it names is only written out, so that a device that fails is noticed.  A crash between leaves the old `head`, or in the worst case one whose files have not what their
  * checksums say, or an empty one: no worse than any damage, which is noticed and made good from the log, and takes time only.
  * Memory of the tail is released.  Only what is in the log, which must be durable: while events are fed that are not
  * written yet, do nothing.  Return 0 or -1 (a failure costs nothing but time: the old `head` stays).

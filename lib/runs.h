@@ -114,7 +114,7 @@ int run_writer_begin(struct run_writer *w, int dirfd, uint64_t number, uint32_t 
 /** run_writer_add(w, rec, e): names must come in order. */
 int run_writer_add(struct run_writer *w, const struct run_record *rec, struct err *e);
 
-/** run_writer_end(w, sync, e): write the rest, and where ${sync} fdatasync.  Return 0, or -1 with the file removed again. */
+/** run_writer_end(w, sync, e): write the rest, and where ${sync} fdatasync, else io_write_out().  Return 0, or -1 with the file removed again. */
 int run_writer_end(struct run_writer *w, bool sync, struct err *e);
 
 /** run_writer_abort(w): remove the file. */

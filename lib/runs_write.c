@@ -148,7 +148,7 @@ run_writer_end(struct run_writer *w, bool sync, struct err *e)
 	le64_put(data + 32, w->filter_blocks);
 	le32_put(data + RUN_BODY, run_block_crc(w->seed, w->number, 0, data));
 	if (io_pwrite(w->fd, w->filter, w->filter_blocks * RUN_BLOCK, (1 + w->data_blocks) * RUN_BLOCK) != 0 ||
-	    io_pwrite(w->fd, data, sizeof(data), 0) != 0 || (sync && io_fdatasync(w->fd) != 0)) {
+	    io_pwrite(w->fd, data, sizeof(data), 0) != 0 || (sync ? io_fdatasync : io_write_out)(w->fd) != 0) {
 		err_sys(e, "cannot write '%s'", w->name);
 		goto err1;
 	}
