@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "files.h"
+#include "files_parts.h"
 #include "merkle.h"
 
 #include "banned.h"
@@ -15,7 +16,7 @@ files_root_of_block(int block_fd, struct files_seen *seen, bool from_disk, uint6
 	size_t i;
 	int rc = -1;
 
-	if (files_walk_begin(&w, block_fd) != 0 || files_walk_dir(&w, block_fd) != 0)
+	if (files_walk_begin(&w, block_fd) != 0 || files_walk_all(&w, block_fd) != 0)
 		goto out;
 	files_walk_sort(&w);
 	merkle_init(&tree);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "files_diff.h"
+#include "files_parts.h"
 #include "files_path.h"
 #include "files_update.h"
 #include "xattrs.h"
@@ -245,7 +246,7 @@ contents_read(struct contents *c, const struct files_side *s, const struct files
 	w->e = e;
 	w->live = s->block == NULL;
 	w->known = known;
-	if (files_walk_begin(w, s->fd) != 0 || files_walk_dir(w, s->fd) != 0)
+	if (files_walk_begin(w, s->fd) != 0 || files_walk_all(w, s->fd) != 0)
 		return (-1);
 	files_walk_sort(w);
 	if ((c->record = calloc(w->n + 1, sizeof(*c->record))) == NULL)

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "files_parts.h"
 #include "files_update.h"
 #include "io.h"
 #include "received.h"
@@ -264,7 +265,7 @@ files_update_run(struct files_update *u, int snapshot_fd, uint64_t *ret_entries,
 		files_table_release(&u->old);
 		u->has_old = false;
 		start_over(u);
-		if (files_walk_dir(&u->walk, snapshot_fd) != 0 || conclude(u, true, e) != 0)
+		if (files_walk_all(&u->walk, snapshot_fd) != 0 || conclude(u, true, e) != 0)
 			return (-1);
 	}
 	*ret_entries = u->left.bound.entries;

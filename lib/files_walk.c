@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "files_parts.h"
 #include "files_walk.h"
 #include "merkle.h"
 
@@ -32,9 +33,25 @@ files_walk_begin(struct files_walk *w, int layer_fd)
 		return (err_sys(w->e, "cannot stat the layer"));
 	w->dev = st.st_dev;
 	w->btrfs = fs.f_type == BTRFS_SUPER_MAGIC;
+	w->turn = 1;
 	if ((w->window = malloc(FILES_WINDOW)) == NULL)
 		return (err_mem(w->e));
 	return (0);
+}
+
+int
+files_walk_like(struct files_walk *w, const struct files_walk *other, struct err *e)
+{
+	*w = (struct files_walk){
+	    .dev = other->dev,
+	    .btrfs = other->btrfs,
+	    .settled_ns = other->settled_ns,
+	    .seen = other->seen,
+	    .from_disk = other->from_disk,
+	    .live = other->live,
+	    .window = malloc(FILES_WINDOW),
+	    .e = e};
+	return (w->window == NULL ? -1 : 0);
 }
 
 void
@@ -65,19 +82,28 @@ vanished(struct files_walk *w, const char *what)
 	return (w->live && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENXIO) ? 0 : files_walk_failed(w, what));
 }
 
-/* Add w->found as the file at w->path. */
+/* Room for one more item. */
 static int
-add_item(struct files_walk *w)
+reserve(struct files_walk *w)
 {
 	size_t cap = w->cap == 0 ? 256 : 2 * w->cap;
 	struct files_item *more;
 
-	if (w->n == w->cap) {
-		if ((more = realloc(w->item, cap * sizeof(*more))) == NULL)
-			return (err_mem(w->e));
-		w->item = more;
-		w->cap = cap;
-	}
+	if (w->n < w->cap)
+		return (0);
+	if ((more = realloc(w->item, cap * sizeof(*more))) == NULL)
+		return (err_mem(w->e));
+	w->item = more;
+	w->cap = cap;
+	return (0);
+}
+
+/* Add w->found as the file at w->path. */
+static int
+add_item(struct files_walk *w)
+{
+	if (reserve(w) != 0)
+		return (-1);
 	w->found.path = w->paths.len;
 	w->found.len = w->path.len;
 	w->found.order = w->n;
@@ -85,6 +111,29 @@ add_item(struct files_walk *w)
 	if (w->paths.failed || w->path.failed || w->leaf.failed)
 		return (err_mem(w->e));
 	w->item[w->n++] = w->found;
+	return (0);
+}
+
+int
+files_walk_take(struct files_walk *w, struct files_walk *from)
+{
+	size_t i, before = w->paths.len;
+
+	if (from->n == 0)
+		return (0);
+	buf_add(&w->paths, from->paths.data, from->paths.len);
+	if (w->paths.failed)
+		return (err_mem(w->e));
+	for (i = 0; i < from->n; i++) {
+		if (reserve(w) != 0)
+			return (-1);
+		w->item[w->n] = from->item[i];
+		w->item[w->n].path += before;
+		w->item[w->n].order = w->n;
+		w->n++;
+	}
+	from->n = 0;
+	buf_reset(&from->paths);
 	return (0);
 }
 
@@ -125,18 +174,19 @@ known_leaf(struct files_walk *w, const struct stat *st)
 	return (true);
 }
 
-static int
-add_regular(struct files_walk *w, int dir, const char *name, struct stat *st)
+int
+files_walk_regular(struct files_walk *w, int dir, const char *name)
 {
+	struct stat st;
 	int fd, rc = -1;
 
 	if ((fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)) == -1)
 		return (vanished(w, "open"));
-	if (fstat(fd, st) != 0 || !S_ISREG(st->st_mode)) {
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
 		err_set(w->e, "'%s' changed its type meanwhile", buf_cstr(&w->path));
 		goto out;
 	}
-	if (files_leaf_begin(w, st) == 0 && files_leaf_content(w, fd, st) == 0 && files_leaf_xattrs(w, fd, NULL) == 0)
+	if (files_leaf_begin(w, &st) == 0 && files_leaf_content(w, fd, &st) == 0 && files_leaf_xattrs(w, fd, NULL) == 0)
 		rc = add_leaf(w);
 out:	close(fd);
 	return (rc);
@@ -202,6 +252,7 @@ int
 files_walk_file(struct files_walk *w, int dir, const char *name, bool below)
 {
 	struct stat st;
+	int rc = 0;
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return (vanished(w, "stat"));
@@ -209,9 +260,11 @@ files_walk_file(struct files_walk *w, int dir, const char *name, bool below)
 		return (add_dir(w, dir, name, &st, below));
 	if (known_leaf(w, &st))
 		return (add_item(w));
-	if (S_ISREG(st.st_mode))
-		return (add_regular(w, dir, name, &st));
-	return (add_special(w, dir, name, &st));
+	if (!S_ISREG(st.st_mode))
+		return (add_special(w, dir, name, &st));
+	if (w->parts != NULL && (rc = files_parts_add(w->parts, dir, (uint64_t)st.st_size)) != 0)
+		return (rc == -1 ? -1 : 0);
+	return (files_walk_regular(w, dir, name));
 }
 
 /* Names first, then their files, so that a level takes one descriptor and no more. */
@@ -252,6 +305,7 @@ files_walk_dir(struct files_walk *w, int fd)
 	int rc;
 
 	rc = list_names(w, fd, &names);
+	w->turn++;
 	while (rc == 0 && (name = buf_next_string(&names, name)) != NULL) {
 		if (len > 0)
 			buf_addc(&w->path, '/');
@@ -259,6 +313,7 @@ files_walk_dir(struct files_walk *w, int fd)
 		rc = files_walk_file(w, fd, name, true);
 		w->path.len = len;
 	}
+	w->turn++;
 	buf_release(&names);
 	return (rc);
 }

@@ -29,6 +29,8 @@ struct files_item {
 	uint8_t content[SHA256_SIZE], leaf[SHA256_SIZE];
 };
 
+struct files_parts;
+
 struct files_walk {
 	dev_t dev;
 	bool btrfs;
@@ -48,6 +50,8 @@ struct files_walk {
 	struct buf leaf;
 	char *window;
 	unsigned depth;
+	uint64_t turn;		   /* another one where another directory is at hand; not 0 */
+	struct files_parts *parts; /* who reads the regular files; NULL: the walk itself */
 	struct err *e;
 };
 
@@ -55,11 +59,20 @@ struct files_walk {
 int files_walk_begin(struct files_walk *w, int layer_fd);
 void files_walk_release(struct files_walk *w);
 
+/** files_walk_like(w, other, e): another walk over the files of the same layer, for another thread.  It knows no files, and nobody watches.  Return 0 or -1; release it either way. */
+int files_walk_like(struct files_walk *w, const struct files_walk *other, struct err *e);
+
 /** files_walk_dir(w, fd): all files below the directory ${fd}, whose path is w->path.  Return 0 or -1. */
 int files_walk_dir(struct files_walk *w, int fd);
 
 /** files_walk_file(w, dir, name, below): the file ${name} of the directory ${dir}, whose path is w->path; and where it is a directory and ${below}, what is in it.  Return 0 or -1. */
 int files_walk_file(struct files_walk *w, int dir, const char *name, bool below);
+
+/** files_walk_regular(w, dir, name): read the regular file ${name} of the directory ${dir}, whose path is w->path.  Return 0 or -1. */
+int files_walk_regular(struct files_walk *w, int dir, const char *name);
+
+/** files_walk_take(w, from): move what ${from} found behind what ${w} did.  Return 0 or -1. */
+int files_walk_take(struct files_walk *w, struct files_walk *from);
 
 /** files_walk_removed(w, path): there is no such file any more.  Return 0 or -1. */
 int files_walk_removed(struct files_walk *w, struct span path);

@@ -1,6 +1,6 @@
 /*
- * The files of the blocks, looked at by all processors while the log is: one block's files are nothing to another's, so
- * each block is a job.  Some blocks are in hand at a time, in the order in which the pass will ask for them.
+ * The files of the blocks, looked at by all processors while the log is: a block is a job, of which all have a share.  There are one or two at a time, in the
+ * order in which the pass will ask for them, as what a block has in common with those before it is not read again.
  */
 #include "config.h"
 
@@ -22,14 +22,15 @@ struct found {
 	struct err e;
 };
 
+#define IN_HAND 2 /* the next one is begun where the end of one leaves processors idle */
+
 struct verify_files {
 	struct verify *v;
 	struct crew crew;
 	struct files_seen seen;
 	const struct block **block; /* in the order of the anchors */
 	size_t n;
-	struct found *found; /* of block[number % most] */
-	size_t most;	     /* in hand */
+	struct found found[IN_HAND]; /* of block[number % IN_HAND] */
 	size_t posted, taken;
 };
 
@@ -37,21 +38,22 @@ static void
 look(void *arg, uint64_t job)
 {
 	struct verify_files *s = arg;
-	struct found *f = &s->found[job % s->most];
+	struct found *f = &s->found[job % IN_HAND];
 	int fd;
 
 	memset(&f->e, 0, sizeof(f->e));
 	f->rc = -1;
 	if ((fd = verify_block_open(s->v, s->block[job], &f->e)) == -1)
 		return;
-	f->rc = files_root_of_block(fd, &s->seen, s->v->opt->from_disk, &f->entries, f->root, &f->e);
+	/* To ask where a file stands is for nothing where there is no other block. */
+	f->rc = files_root_of_block(fd, s->n > 1 ? &s->seen : NULL, s->v->opt->from_disk, &f->entries, f->root, &f->e);
 	close(fd);
 }
 
 static void
 post(struct verify_files *s)
 {
-	while (s->posted < s->n && s->posted - s->taken < s->most) {
+	while (s->posted < s->n && s->posted - s->taken < IN_HAND) {
 		s->posted++;
 		crew_post(&s->crew);
 	}
@@ -60,19 +62,13 @@ post(struct verify_files *s)
 void
 verify_files_start(struct verify *v)
 {
-	unsigned threads = crew_processors();
 	struct verify_files *s;
 	size_t i;
 
 	if (v->blocks.n == 0 || v->opt->files != NULL || (s = calloc(1, sizeof(*s))) == NULL)
 		return;
 	s->v = v;
-	s->most = 2 * (size_t)threads;
-	s->block = calloc(v->blocks.n, sizeof(struct block *));
-	s->found = calloc(s->most, sizeof(*s->found));
-	if (s->block == NULL || s->found == NULL) {
-		free(s->block);
-		free(s->found);
+	if ((s->block = calloc(v->blocks.n, sizeof(struct block *))) == NULL) {
 		free(s);
 		return;
 	}
@@ -81,7 +77,8 @@ verify_files_start(struct verify *v)
 			s->block[s->n++] = v->anchor[i].block;
 	files_seen_init(&s->seen);
 	crew_init(&s->crew, look, s);
-	crew_start(&s->crew, threads);
+	if (crew_processors() > 1)
+		crew_start(&s->crew, 2);
 	post(s);
 	v->files = s;
 }
@@ -97,7 +94,6 @@ verify_files_stop(struct verify *v)
 	crew_release(&s->crew);
 	files_seen_release(&s->seen);
 	free(s->block);
-	free(s->found);
 	free(s);
 }
 
@@ -130,7 +126,7 @@ verify_files_root(struct verify *v, const struct block *b, int fd, uint64_t *ret
 	if (s == NULL || !go_to(s, b))
 		return (files_root_of_block(fd, NULL, v->opt->from_disk, ret_entries, ret_root, e));
 	crew_wait(&s->crew);
-	f = s->found[s->taken++ % s->most];
+	f = s->found[s->taken++ % IN_HAND];
 	post(s);
 	*ret_entries = f.entries;
 	memcpy(ret_root, f.root, SHA256_SIZE);

@@ -109,6 +109,46 @@ test_expect_success 'deep directories, long names' '
 	root_of
 '
 
+test_expect_success 'more files than one thread reads at a time: the same on one processor, and with few descriptors' '
+	cd "$R/live"
+	for n in {1..30}; do
+		mkdir -p "many/$n/below"
+		for i in {1..5}; do echo "$n $i" >"many/$n/$i"; done
+		echo "$n below" >"many/$n/below/f"
+	done
+	for n in {1..300}; do echo "$n" >"many/f$n"; done
+	for n in {1..4}; do yes "$n" | head -c 1500000 >"many/big$n"; done
+	mkdir -p "many/$(printf "d/%.0s" {1..200})"
+	root_of
+	all_cpus=$(sed -n "s/^Cpus_allowed_list:\t*//p" /proc/self/status) one_cpu=${all_cpus%%[-,]*}
+	ecl-verify -q -d "$R"
+	taskset -c "$one_cpu" ecl-verify -q -d "$R"
+	prlimit --nofile=300 ecl-verify -q -d "$R"
+	set -- "$R"/.snapshots/block-*
+	block=${*: -1}
+	chmod u+w "$block/many/17" "$block/many/17/below" "$block/many/17/below/f"
+	echo "17 Below" >"$block/many/17/below/f"
+	test_expect_code 1 ecl-verify -d "$R" >out
+	test_grep "^{\"class\":\"block-damaged\",\"block\":\"${block##*/}\",.*content" out
+'
+
+test_expect_success NONROOT 'of many files that cannot be read the same one is named, however many processors there are' '
+	U=$(ecl_backend_root copy)
+	test "$(id -u)" != 0 || chown 65534 "$U"
+	as_user ecl-init --backend copy "$U" >/dev/null
+	as_user bash -c "cd $U/live; mkdir {1..9}; for n in {1..9}; do for i in {1..90}; do echo x >\$n/\$i; done; done"
+	as_user ecl-snap -q -d "$U"
+	block=$(echo "$U"/.snapshots/block-*)
+	as_user bash -c "cd $block; chmod 0 [2-8]/[5-9]*"
+	all_cpus=$(sed -n "s/^Cpus_allowed_list:\t*//p" /proc/self/status) one_cpu=${all_cpus%%[-,]*}
+	for cpus in "$one_cpu" "$all_cpus"; do
+		test_expect_code 2 as_user taskset -c "$cpus" ecl-verify -d "$U" >"out.$cpus"
+		sed -i "s/\"seconds\":[0-9.]*,//" "out.$cpus"
+	done
+	test_cmp "out.$one_cpu" "out.$all_cpus"
+	test_grep "cannot open .[2-8]/[0-9]*.: Permission denied" "out.$one_cpu"
+'
+
 test_expect_success NONROOT 'a file that cannot be read is named' '
 	U=$(ecl_backend_root copy)
 	test "$(id -u)" != 0 || chown 65534 "$U"
