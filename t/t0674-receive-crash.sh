@@ -81,7 +81,7 @@ test_expect_success 'a receive whose last steps fail says so, and the next one t
 		i=$((i + 1))
 		next $i
 		n=$(sed -n "s/^$call //p" at | sort -n | tail -n 1)
-		test_expect_code 2 strace -qq -o /dev/null -e "trace=$call" -e signal=none -e "inject=$call:error=EIO:when=$n" ecl-snap -d "$B" --receive --key "$V" \
+		test_expect_code 2 traced -qq -o /dev/null -e "trace=$call" -e signal=none -e "inject=$call:error=EIO:when=$n" ecl-snap -d "$B" --receive --key "$V" \
 			<stream >out 2>err || { echo "at $call $n"; return 1; }
 		test_grep "^ecl-snap: .*Input/output error" err
 		test ! -s out
