@@ -104,18 +104,6 @@ fleet_link_outage(struct fleet_link *k, int64_t ms)
 	return (ms);
 }
 
-bool
-fleet_link_dropped(struct fleet_link *k)
-{
-	bool was;
-
-	pthread_mutex_lock(&k->lock);
-	was = k->dropped;
-	k->dropped = false;
-	pthread_mutex_unlock(&k->lock);
-	return (was);
-}
-
 /* ---- what happens to the connection, in threads of the client library ---- */
 
 static int64_t
@@ -178,11 +166,6 @@ on_error(natsConnection *nc, natsSubscription *sub, natsStatus status, void *arg
 	const char *text = NULL;
 
 	(void)sub;
-	if (status == NATS_SLOW_CONSUMER) {
-		pthread_mutex_lock(&k->lock);
-		k->dropped = true;
-		pthread_mutex_unlock(&k->lock);
-	}
 	if (status == NATS_SLOW_CONSUMER || status == NATS_MISMATCH || status == NATS_MISSED_HEARTBEAT) {
 		fleet_link_wake(k);
 		return;

@@ -33,7 +33,6 @@ struct fleet_link {
 	pthread_mutex_t lock;
 	char denied[300]; /* what the server refused; "": nothing */
 	bool lost, closing;
-	bool dropped; /* the library threw a message away */
 	int64_t lost_ms;
 	unsigned tries; /* in a row, without success */
 };
@@ -60,9 +59,6 @@ int64_t fleet_now_ms(void);
 /** fleet_link_reconnects(k): how often the connection came back.  fleet_link_outage(k, ms): the longest outage, now that one of ${ms} has been; 0: none. */
 uint64_t fleet_link_reconnects(struct fleet_link *k);
 int64_t fleet_link_outage(struct fleet_link *k, int64_t ms);
-
-/** fleet_link_dropped(k): whether the library threw messages away for want of room since this was last asked. */
-bool fleet_link_dropped(struct fleet_link *k);
 
 /** fleet_link_wake(k): write to ${wake_fd}; also from a signal handler. */
 void fleet_link_wake(const struct fleet_link *k);

@@ -358,6 +358,24 @@ advance(struct fleet_subscribe *u, struct err *e)
 	return (0);
 }
 
+/*
+ * Whether the library threw the last of a stream away for want of room: what it held of it was taken, so no number will tell.  Each stream is looked at for
+ * itself, as another may never be quiet.
+ */
+static bool
+lost_the_last(const struct fleet_subscribe *u)
+{
+	const struct fleet_source *s;
+	int64_t dropped;
+	int held;
+
+	for (s = u->source; s < u->source + u->asked; s++)
+		if (s->sub != NULL && natsSubscription_GetDropped(s->sub, &dropped) == NATS_OK && dropped > 0 &&
+		    natsSubscription_GetPending(s->sub, &held, NULL) == NATS_OK && held == 0)
+			return (true);
+	return (false);
+}
+
 /* Take what comes.  Return 0 at the end, 1 where it is to be subscribed anew, or -1. */
 static int
 pump(struct fleet_subscribe *u, struct err *e)
@@ -377,9 +395,8 @@ pump(struct fleet_subscribe *u, struct err *e)
 			return (flush(u, e));
 		if (fleet_link_reconnects(u->link) != u->reconnects || natsConnection_IsClosed(u->link->nc))
 			return (1);
-		/* What is held behind it comes first; that some is missing is seen there, unless nothing follows. */
-		if (!waiting && u->since_ms == last && fleet_link_dropped(u->link))
-			return (err_retry(e, "messages were lost on the way here"));
+		if (lost_the_last(u))
+			return (flush(u, e) != 0 ? -1 : err_retry(e, "messages were lost on the way here"));
 		if (u->follow && now - u->since_ms >= IDLE_MS) {
 			u->since_ms = now;
 			return (1);
@@ -407,7 +424,6 @@ session(struct fleet_subscribe *u, struct err *e)
 		return (-1);
 	u->reconnects = fleet_link_reconnects(u->link);
 	u->asked = 0;
-	(void)fleet_link_dropped(u->link);
 	if ((rc = advance(u, e)) == 0) {
 		fleet_link_progress(u->link);
 		rc = pump(u, e);

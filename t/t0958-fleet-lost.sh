@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+test_description='ecl-subscribe: what is lost on the way from the engine comes again, and nothing twice'
+. "${0%/*}/test-lib.sh"
+. "$top_srcdir/t/nats-lib.sh"
+
+port=$(free_port)
+U=nats://127.0.0.1:$port
+
+# More than we and the client library may hold, in few lines: 80 of them of 0.9 MB; and one of many.
+ecl-init --backend copy --embedder none long >/dev/null
+python3 -c 'for i in range(80): print("{\"element\":\"l:%d\",\"state\":\"%s\"}" % (i, chr(97 + i % 26) * 900000))' | ecl-append -q -d long
+ecl-init --backend copy --embedder none small >/dev/null
+events 2000 s | ecl-append -q -d small
+
+# stream NAME SHARD ROOT COUNT: one that has so many of the ledger's lines, of which the fake server tells.
+stream()
+{
+	local id
+
+	mkdir -p fake && id=$(ledger_id "$3") &&
+	printf 'ecl.%02d.h%s.%s\n' $((0x$(printf %s "$id" | sha256sum | cut -c 1-2) % 64)) "$2" "$id" >"fake/$1.subject" &&
+	ecl-replay -d "$3" >"fake/$1.lines" &&
+	echo "$4" >"fake/$1.count"
+}
+
+# fake PLAN: the server, until the test ends.
+fake()
+{
+	echo "$1" >fake/plan
+	rm -f fake/made fake/sent
+	python3 "$top_srcdir/t/nats-fake.py" "$port" fake 2>fake.err &
+	fake=$!
+	test_when_finished "kill $fake 2>/dev/null; wait $fake; rm -rf fake"
+	eventually test -s fake/made
+}
+
+count() { echo "$2" >"fake/$1.new" && mv "fake/$1.new" "fake/$1.count"; }
+sent() { test -s fake/sent && test "$(cat fake/sent)" -ge "$1"; }
+
+# subscribe ARG...: in the background, to a pipe of which nothing is read before the test says so: take FILE.
+subscribe()
+{
+	rm -f pipe
+	mkfifo pipe
+	ecl-subscribe "$@" "$U" >pipe 2>sub.err &
+	sub=$!
+	test_when_finished "kill -9 $sub 2>/dev/null; wait $sub; true"
+	exec 8<pipe
+}
+
+take() { cat <&8 >"$1" & exec 8<&-; }
+
+test_expect_success 'numbers that jump, come twice, or in another order' '
+	stream A 1 small 2001
+	fake "gap twice swap gap"
+	ecl-subscribe --into fleet "$U" >out
+	same_log small "fleet/$(ledger_id small)"
+	test "$(jq .bytes out)" = "$(wc -c <fake/A.lines)"
+	test "$(cat fake/made)" -ge 5
+	ecl-subscribe "$U" >lines
+	test_cmp fake/A.lines lines
+'
+
+test_expect_success 'more than there is room for, and nothing behind it' '
+	stream A 1 long 81
+	fake fine
+	subscribe --wait 5
+	eventually sent 81
+	take lines
+	wait $sub
+	eventually cmp -s fake/A.lines lines
+	test "$(cat fake/made)" -ge 2
+'
+
+test_expect_success 'more than there is room for, and then something for which there is' '
+	stream A 1 long 1
+	fake fine
+	subscribe --follow
+	count A 80
+	eventually sent 80
+	take lines
+	eventually test -s lines
+	count A 81
+	eventually cmp -s fake/A.lines lines
+	test "$(cat fake/made)" -ge 2
+'
+
+test_expect_success 'one stream that loses its end, beside one that is never quiet' '
+	stream A 1 long 1
+	stream B 2 small 1
+	fake fine
+	subscribe --follow
+	eventually eval "test \$(cat fake/made) = 2"
+	count A 81
+	eventually sent 82
+	(for n in $(seq 2 400); do count B $n && sleep 0.05; done) &
+	busy=$!
+	test_when_finished "kill $busy 2>/dev/null; wait $busy; true"
+	sleep 0.3
+	take lines
+	n=0
+	while ! grep -q "\"l:79\"" lines && test $n -lt 100; do sleep 0.1; n=$((n + 1)); done
+	test $n -lt 100
+	grep "\"l:\|$(ledger_id long)" lines | test_cmp fake/A.lines -
+'
+
+test_done
