@@ -15,37 +15,97 @@
 #define GATHER_MS 20	   /* what comes within it is appended together, */
 #define GATHER_MAX_MS 500  /* and nothing waits longer */
 #define IDLE_MS 60000	   /* then it is subscribed anew, and seen whether something was missed */
+#define LIST_MS 10000	   /* as often it is asked whether there are more streams */
 #define ANSWER_MS 5000
 
 /* ---- sources ---- */
 
+static struct fleet_source *
+known_source(const struct fleet_subscribe *u, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < u->n; i++)
+		if (u->source[i].name != NULL && strcmp(u->source[i].name, name) == 0)
+			return (&u->source[i]);
+	return (NULL);
+}
+
+/* Take the source over from those of the session before, or begin with what is kept of it. */
 static int
-add_sources(struct fleet_subscribe *u, struct err *e)
+add_source(struct fleet_subscribe *u, const char *name, struct fleet_source *ret, struct err *e)
+{
+	struct fleet_source *old = known_source(u, name);
+
+	if (old != NULL) {
+		*ret = *old;
+		old->name = NULL;
+		return (0);
+	}
+	if (strchr(name, '/') != NULL || *name == '.')
+		return (err_set(e, "the stream '%.100s' cannot be used", name));
+	if ((ret->name = strdup(name)) == NULL)
+		return (err_mem(e));
+	return (u->store->dir == NULL ? 0 : fleet_position_load(u->store->fleet_fd, name, u->filter, &ret->position, e));
+}
+
+static void
+free_sources(struct fleet_source *source, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		free(source[i].name);
+	free(source);
+}
+
+/* The streams that there are now: of an engine that was made anew they may be others, and while it is being set up they become more. */
+static int
+find_sources(struct fleet_subscribe *u, struct err *e)
 {
 	struct buf names = BUF_INIT;
+	struct fleet_source *source;
 	const char *name;
 	size_t n = 0;
 	int rc;
 
+	u->listed_ms = fleet_now_ms();
 	if ((rc = fleet_streams(u->link, u->filter, &names, e)) != 0)
 		goto done;
 	for (name = NULL; (name = buf_next_string(&names, name)) != NULL; n++)
 		;
 	if (n == 0) {
-		rc = fleet_no_stream(u->link, u->filter, false, e);
+		rc = fleet_no_stream(u->link, u->filter, u->source != NULL, e);
 		goto done;
 	}
-	if ((u->source = calloc(n, sizeof(*u->source))) == NULL) {
+	if ((source = calloc(n, sizeof(*source))) == NULL) {
 		rc = err_mem(e);
 		goto done;
 	}
-	for (name = NULL; rc == 0 && (name = buf_next_string(&names, name)) != NULL; u->n++)
-		if (strchr(name, '/') != NULL || *name == '.' || (u->source[u->n].name = strdup(name)) == NULL)
-			rc = err_set(e, "the stream '%.100s' cannot be used", name);
-		else if (u->store->dir != NULL)
-			rc = fleet_position_load(u->store->fleet_fd, name, u->filter, &u->source[u->n].position, e);
+	for (n = 0, name = NULL; rc == 0 && (name = buf_next_string(&names, name)) != NULL; n++)
+		rc = add_source(u, name, &source[n], e);
+	free_sources(u->source, u->n);
+	u->source = source;
+	u->n = n;
 done:	buf_release(&names);
 	return (rc);
+}
+
+/* Whether there is a stream that we do not know; what cannot be asked now is asked later. */
+static bool
+more_sources(struct fleet_subscribe *u)
+{
+	struct buf names = BUF_INIT;
+	struct err why = {0};
+	const char *name = NULL;
+	bool more = false;
+
+	u->listed_ms = fleet_now_ms();
+	if (fleet_streams(u->link, u->filter, &names, &why) == 0)
+		while (!more && (name = buf_next_string(&names, name)) != NULL)
+			more = known_source(u, name) == NULL;
+	buf_release(&names);
+	return (more);
 }
 
 /* What a message calls itself, as a position keeps it; "" where it does not, or strangely. */
@@ -397,6 +457,8 @@ pump(struct fleet_subscribe *u, struct err *e)
 			return (1);
 		if (lost_the_last(u))
 			return (flush(u, e) != 0 ? -1 : err_retry(e, "messages were lost on the way here"));
+		if (u->follow && now - u->listed_ms >= LIST_MS && more_sources(u))
+			return (flush(u, e) != 0 ? -1 : 1);
 		if (u->follow && now - u->since_ms >= IDLE_MS) {
 			u->since_ms = now;
 			return (1);
@@ -420,7 +482,7 @@ session(struct fleet_subscribe *u, struct err *e)
 		fleet_link_close(u->link);
 	if (u->link->nc == NULL && fleet_link_open(u->link, e) != 0)
 		return (-1);
-	if (u->source == NULL && add_sources(u, e) != 0)
+	if (find_sources(u, e) != 0)
 		return (-1);
 	u->reconnects = fleet_link_reconnects(u->link);
 	u->asked = 0;
@@ -464,10 +526,6 @@ fleet_subscribe(struct fleet_subscribe *u, struct err *e)
 void
 fleet_subscribe_release(struct fleet_subscribe *u)
 {
-	size_t i;
-
-	for (i = 0; i < u->n; i++)
-		free(u->source[i].name);
-	free(u->source);
+	free_sources(u->source, u->n);
 	fleet_queue_release(&u->queue);
 }

@@ -41,6 +41,7 @@ struct fleet_subscribe {
 	struct fleet_queue queue;
 	uint64_t reconnects; /* of the link, when it was subscribed */
 	int64_t since_ms;    /* when something last came */
+	int64_t listed_ms;   /* when it was last asked which streams there are */
 	int64_t flushed_ms;
 };
 

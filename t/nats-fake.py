@@ -102,6 +102,7 @@ class Client:
         call = ".".join(words[2:4])
         stream = next((s for s in self.streams if s.name in words[4:]), None)
         if call == "STREAM.NAMES":
+            self.streams[:] = find(self.streams)
             self.answer(reply, {"type": "x", "total": len(self.streams), "streams": [s.name for s in self.streams]})
         elif call == "STREAM.INFO":
             count = stream.count()
@@ -191,8 +192,14 @@ class Client:
         return more != b""
 
 
+def find(known):
+    """The streams that there are now."""
+    names = sorted(f[: -len(".subject")] for f in os.listdir(where) if f.endswith(".subject"))
+    return [next((s for s in known if s.name == name), None) or Stream(name) for name in names]
+
+
 made = 0
-streams = [Stream(f[: -len(".subject")]) for f in sorted(os.listdir(where)) if f.endswith(".subject")]
+streams = find([])
 door = socket.socket()
 door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 door.bind(("127.0.0.1", port))

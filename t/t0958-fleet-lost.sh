@@ -18,9 +18,9 @@ stream()
 	local id
 
 	mkdir -p fake && id=$(ledger_id "$3") &&
-	printf 'ecl.%02d.h%s.%s\n' $((0x$(printf %s "$id" | sha256sum | cut -c 1-2) % 64)) "$2" "$id" >"fake/$1.subject" &&
 	ecl-replay -d "$3" >"fake/$1.lines" &&
-	echo "$4" >"fake/$1.count"
+	echo "$4" >"fake/$1.count" &&
+	printf 'ecl.%02d.h%s.%s\n' $((0x$(printf %s "$id" | sha256sum | cut -c 1-2) % 64)) "$2" "$id" >"fake/$1.subject"
 }
 
 # fake PLAN: the server, until the test ends.
@@ -102,6 +102,23 @@ test_expect_success 'one stream that loses its end, beside one that is never qui
 	while ! grep -q "\"l:79\"" lines && test $n -lt 100; do sleep 0.1; n=$((n + 1)); done
 	test $n -lt 100
 	grep "\"l:\|$(ledger_id long)" lines | test_cmp fake/A.lines -
+'
+
+# Also where the first never rests, so that nothing else begins anew.
+test_expect_success 'a stream that appears while others are followed' '
+	stream B 2 small 1
+	fake fine
+	subscribe --follow
+	take lines
+	(for n in $(seq 2 600); do count B $n && sleep 0.05; done) &
+	busy=$!
+	test_when_finished "kill $busy 2>/dev/null; wait $busy; true"
+	eventually test -s lines
+	stream A 1 long 5
+	n=0
+	while ! grep -q "\"l:3\"" lines && test $n -lt 250; do sleep 0.1; n=$((n + 1)); done
+	test $n -lt 250
+	test "$(sort lines | uniq -d | wc -l)" = 0
 '
 
 test_done
