@@ -436,6 +436,17 @@ lost_the_last(const struct fleet_subscribe *u)
 	return (false);
 }
 
+/* Something was taken that no position on the disk says, be it of no ledger. */
+static bool
+unsaved(const struct fleet_subscribe *u)
+{
+	size_t i;
+
+	for (i = 0; i < u->n && u->source[i].last == NULL; i++)
+		;
+	return (u->store->pending > 0 || i < u->n);
+}
+
 /* Take what comes.  Return 0 at the end, 1 where it is to be subscribed anew, or -1. */
 static int
 pump(struct fleet_subscribe *u, struct err *e)
@@ -447,7 +458,7 @@ pump(struct fleet_subscribe *u, struct err *e)
 		if (take_all(u, e) != 0 || advance(u, e) != 0)
 			return (-1);
 		now = fleet_now_ms();
-		waiting = u->store->pending > 0;
+		waiting = unsaved(u);
 		/* Nothing came since the last look, or it has waited for long enough. */
 		if (waiting && (u->since_ms == last || now - u->flushed_ms >= GATHER_MAX_MS || all_done(u)) && flush(u, e) != 0)
 			return (-1);
@@ -468,7 +479,7 @@ pump(struct fleet_subscribe *u, struct err *e)
 		if (!waiting)
 			u->flushed_ms = now;
 		last = u->since_ms;
-		wait_for(u, u->store->pending > 0 ? GATHER_MS : 1000);
+		wait_for(u, unsaved(u) ? GATHER_MS : 1000);
 	}
 	return (flush(u, e));
 }
