@@ -163,13 +163,13 @@ files_parts_add(struct files_parts *p, int dir, uint64_t size)
 		take_all(p);
 		return (p->failed ? -1 : 0);
 	}
-	t->in[t->n++] = t->dirs - 1;
-	t->size += size;
 	buf_add(&t->path, w->path.data, w->path.len);
 	buf_addc(&t->path, '\0');
-	if (p->failed)
-		return (-1);
-	return (w->path.failed || t->path.failed ? err_mem(w->e) : 1);
+	if (w->path.failed || t->path.failed)
+		return (err_mem(w->e));
+	t->in[t->n++] = t->dirs - 1;
+	t->size += size;
+	return (p->failed ? -1 : 1);
 }
 
 /* As many parts as leave descriptors enough, where two layers are walked at a time. */

@@ -189,7 +189,8 @@ def stood(root, full, directory, position, who, steps):
     with open(steps) as f:
         steps = [json.loads(line) for line in f]
     old = [s for s in steps if s["end"] <= int(position)][-1]
-    new = [s for s in steps if s["begin"] < int(position)][-1]
+    # At the very end of the first step nothing else has begun.
+    new = ([s for s in steps if s["begin"] < int(position)] or [old])[-1]
     now, kind = standing(root), new["kind"]
     where = "in '%s' after '%s'" % (kind, old["kind"])
     assert now["rollbacks"] in (old["rollbacks"], new["rollbacks"]), "%d rollbacks %s" % (now["rollbacks"], where)
