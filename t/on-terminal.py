@@ -39,11 +39,11 @@ with open(a.o, "wb") as out:
         except OSError:  # all have closed it
             break
         out.write(data)
-        if not ready and code is None:
+        if not ready and code is not None:  # it had ended before this look: nothing more can come
+            break
+        if not ready:
             done, status = os.waitpid(pid, os.WNOHANG)
             code = os.waitstatus_to_exitcode(status) if done else None
-        if not ready and code is not None:
-            break
 if code is None:
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 sys.exit(code if code >= 0 else 128 - code)
