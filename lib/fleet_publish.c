@@ -205,20 +205,28 @@ static int
 publish(struct fleet_publish *p, bool known, struct err *e)
 {
 	struct err why;
+	uint64_t size;
 	bool told = false;
 
 	for (;;) {
 		why = (struct err){0};
+		size = p->size;
 		if ((known || look_up(p, &why) == 0)) {
-			went_well(p);
-			if (push(p, &why) == 0)
+			/* That it answers is no progress, and that it took what it did not acknowledge is. */
+			if (p->size != size)
+				went_well(p);
+			if (push(p, &why) == 0) {
+				went_well(p);
 				return (0);
+			}
 		}
 		known = false;
 		if (why.exit != EXIT_RETRY || *p->link->stopped != 0 || (!p->follow && fleet_now_ms() - p->since_ms >= p->wait_ms)) {
 			*e = why;
 			return (*p->link->stopped != 0 && why.exit == EXIT_RETRY ? 0 : -1);
 		}
+		/* Whatever went well since, this is another trouble. */
+		told = told && p->link->tries > 0;
 		if (p->follow && !told && p->link->tries > 1) {
 			p->link->note(p->link->arg, why.text);
 			told = true;

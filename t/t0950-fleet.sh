@@ -452,6 +452,27 @@ test_expect_success 'streams that cannot be made are no reason to wait' '
 	nats_kill . bare
 '
 
+# room N: stream FULL_00 takes so many bytes.
+room()
+{
+	printf "{\"name\":\"FULL_00\",\"subjects\":[\"full.>\"],\"storage\":\"file\",\"num_replicas\":1,\"duplicate_window\":120000000000,\"deny_delete\":true,
+		\"deny_purge\":true,\"discard\":\"new\",\"allow_direct\":true,\"max_bytes\":%d}" $1 | python3 "$top_srcdir/t/nats-put.py" $port "\$JS.API.STREAM.UPDATE.FULL_00"
+}
+
+test_expect_success 'a stream that is full: that is told, and what is waiting goes there once there is room' '
+	ecl-fleet-setup -q --stream full --max-bytes 100000 "$U"
+	refused 75 "cannot publish: maximum bytes exceeded" ecl-publish -d "$base/a" --stream full --wait 1 "$U"
+	ecl-publish -d "$base/a" --stream full --follow "$U" >pub 2>pub.err &
+	pub=$!
+	test_when_finished "kill -9 $pub 2>/dev/null; wait $pub; true"
+	eventually grep "cannot publish: maximum bytes exceeded" pub.err
+	room -1
+	eventually eval "ecl-subscribe --stream full \"$U\" | cmp -s - <(ecl-replay -d \"$base/a\")"
+	kill $pub
+	test_expect_code 143 wait $pub
+	test_line_count = 1 pub.err
+'
+
 test_expect_success 'what may not stand in arguments, and what makes no sense' '
 	test_expect_code 2 ecl-publish -d "$base/a" nats://me:secret@127.0.0.1:1 2>err
 	test_grep "all users of this machine see what stands in arguments" err
