@@ -12,6 +12,7 @@
  */
 #define FLEET_QUEUE_AHEAD (40u << 20)
 #define FLEET_QUEUE_LEAST (5u << 18) /* and have this each: more than the longest message */
+#define FLEET_QUEUE_MOST (100u << 20) /* what it sends ahead, and behind that the longest message that a server takes, be it nobody's of ours */
 
 struct fleet_item {
 	struct fleet_item *next;
@@ -35,7 +36,10 @@ struct fleet_queue {
 void fleet_queue_init(struct fleet_queue *q, const struct fleet_link *link);
 void fleet_queue_release(struct fleet_queue *q);
 
-/** fleet_queue_subscribe(q, js, subject, stream, n, from, ret, ret_code): an ordered consumer of ${stream} from seq ${from} on, whose messages come as those of stream number ${n}. */
+/**
+ * fleet_queue_subscribe(q, js, subject, stream, n, from, ret, ret_code):
+ * An ordered consumer of ${stream} from seq ${from} on, whose messages come as those of stream number ${n}; it has room for FLEET_QUEUE_AHEAD.
+ */
 natsStatus fleet_queue_subscribe(struct fleet_queue *q, jsCtx *js, const char *subject, const char *stream, size_t n, uint64_t from, natsSubscription **ret, jsErrCode *ret_code);
 
 /** fleet_queue_room(sub, bytes): how much the library may hold of ${sub} for us. */

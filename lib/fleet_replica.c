@@ -57,7 +57,7 @@ run_by_line(struct span lines, size_t *ret_len, uint64_t *ret_seq, struct fleet_
 	for (*ret_len = 0; *ret_len < lines.len; *ret_len += line.len + 1) {
 		line.p = lines.p + *ret_len;
 		if ((lf = memchr(line.p, '\n', lines.len - *ret_len)) == NULL)
-			return (fleet_find(f, FLEET_CORRUPT, next, "a line behind event %" PRIu64 " has no end", next));
+			return (fleet_find(f, FLEET_CORRUPT, next, "a line has no end"));
 		line.len = (size_t)(lf - line.p);
 		if (event_parse(line, &ev, &fault) != 0)
 			return (fleet_find(f, FLEET_CORRUPT, next, "what should be event %" PRIu64 " is none: byte %zu: %s", next, fault.at + 1, fault.what));

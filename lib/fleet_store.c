@@ -250,67 +250,6 @@ dispute(struct fleet_store *s, struct fleet_ledger *l, const char *subject, cons
 	}
 }
 
-/* ---- taking ---- */
-
-/* How many bytes of a message are whole lines, none longer than an event may be. */
-static size_t
-whole(struct span data)
-{
-	const char *lf;
-	size_t at;
-
-	if (data.len <= EVENT_LINE_MAX + 1)
-		return (data.len > 0 && data.p[data.len - 1] == '\n' ? data.len : 0);
-	for (at = 0; at < data.len && (lf = memchr(data.p + at, '\n', data.len - at)) != NULL && (size_t)(lf - data.p) - at <= EVENT_LINE_MAX;
-	     at = (size_t)(lf + 1 - data.p))
-		;
-	return (at);
-}
-
-int
-fleet_store_take(struct fleet_store *s, const char *subject, struct span data, bool filling, struct err *e)
-{
-	struct fleet_finding f;
-	struct fleet_name name;
-	struct fleet_ledger *l;
-	size_t len;
-
-	if (fleet_subject_parse(s->prefix, subject, &name) != NULL) {
-		s->strays++;
-		return (0);
-	}
-	if ((l = meet(s, name.id, subject, e)) == NULL)
-		return (-1);
-	if (strcmp(l->subject, subject) != 0) {
-		fleet_find(&f, FLEET_DISPUTED, 0, "the ledger comes from '%.150s': what '%.150s' says of it is not taken", l->subject, subject);
-		dispute(s, l, subject, &f);
-		return (0);
-	}
-	/* Who removes the finding need not begin anew. */
-	if (l->quarantined && s->dir != NULL && !in_quarantine(s, l->id)) {
-		l->quarantined = false;
-		l->next = 0;
-		s->findings--;
-	}
-	if (l->quarantined || (l->gap && !filling))
-		return (0);
-	/* What is no line is found where it is appended, behind what is; nothing may be joined to it. */
-	if (l->broken)
-		return (0);
-	len = whole(data);
-	l->broken = len < data.len;
-	if (l->broken && data.len - len > EVENT_LINE_MAX)
-		data.len = len + EVENT_LINE_MAX;
-	if (!l->dirty) {
-		l->dirty = true;
-		l->next_dirty = s->dirty;
-		s->dirty = l;
-	}
-	buf_addspan(&l->pile, data);
-	s->pending += data.len;
-	return (l->pile.failed ? err_mem(e) : 0);
-}
-
 /* ---- appending ---- */
 
 static int
@@ -460,6 +399,90 @@ fleet_store_drop(struct fleet_store *s)
 		buf_release(&l->pile);
 	}
 	s->pending = 0;
+}
+
+/* ---- taking ---- */
+
+/* How many bytes of a message are whole lines, none longer than an event may be. */
+static size_t
+whole(struct span data)
+{
+	const char *lf;
+	size_t at;
+
+	if (data.len <= EVENT_LINE_MAX + 1)
+		return (data.len > 0 && data.p[data.len - 1] == '\n' ? data.len : 0);
+	for (at = 0; at < data.len && (lf = memchr(data.p + at, '\n', data.len - at)) != NULL && (size_t)(lf - data.p) - at <= EVENT_LINE_MAX;
+	     at = (size_t)(lf + 1 - data.p))
+		;
+	return (at);
+}
+
+/* No message of ecl-publish: what came before it is appended, then it is found. */
+static int
+refuse(struct fleet_store *s, struct fleet_ledger *l, struct span data, bool filling, struct err *e)
+{
+	struct fleet_finding f;
+	uint64_t none = 0;
+	int rc = 0;
+
+	if (fleet_store_flush(s, e) != 0)
+		return (-1);
+	if (l->quarantined || (l->gap && !filling))
+		return (0);
+	/* What comes next is known once the replica is open. */
+	if (s->dir != NULL && fleet_replica_exists(s->dir_fd, l->id))
+		rc = extend(s, l, (struct span){data.p, 0}, &none, &f, e);
+	if (rc == 0)
+		rc = fleet_find(&f, FLEET_CORRUPT, l->next, "a message of %zu bytes comes where event %" PRIu64 " is next: no ecl-publish sends one so long", data.len, l->next);
+	data.len = EVENT_LINE_MAX;
+	return (rc == 1 ? quarantine(s, l, data, &f, e) : -1);
+}
+
+int
+fleet_store_take(struct fleet_store *s, const char *subject, struct span data, bool filling, struct err *e)
+{
+	struct fleet_finding f;
+	struct fleet_name name;
+	struct fleet_ledger *l;
+	size_t len;
+
+	if (fleet_subject_parse(s->prefix, subject, &name) != NULL) {
+		s->strays++;
+		return (0);
+	}
+	if ((l = meet(s, name.id, subject, e)) == NULL)
+		return (-1);
+	if (strcmp(l->subject, subject) != 0) {
+		fleet_find(&f, FLEET_DISPUTED, 0, "the ledger comes from '%.150s': what '%.150s' says of it is not taken", l->subject, subject);
+		dispute(s, l, subject, &f);
+		return (0);
+	}
+	/* Who removes the finding need not begin anew. */
+	if (l->quarantined && s->dir != NULL && !in_quarantine(s, l->id)) {
+		l->quarantined = false;
+		l->next = 0;
+		s->findings--;
+	}
+	if (l->quarantined || (l->gap && !filling))
+		return (0);
+	/* What is no line is found where it is appended, behind what is; nothing may be joined to it. */
+	if (l->broken)
+		return (0);
+	if (data.len > FLEET_STORE_BYTES)
+		return (refuse(s, l, data, filling, e));
+	len = whole(data);
+	l->broken = len < data.len;
+	if (l->broken && data.len - len > EVENT_LINE_MAX)
+		data.len = len + EVENT_LINE_MAX;
+	if (!l->dirty) {
+		l->dirty = true;
+		l->next_dirty = s->dirty;
+		s->dirty = l;
+	}
+	buf_addspan(&l->pile, data);
+	s->pending += data.len;
+	return (l->pile.failed ? err_mem(e) : 0);
 }
 
 struct fleet_ledger *

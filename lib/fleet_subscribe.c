@@ -206,6 +206,8 @@ subscribe_to(struct fleet_subscribe *u, struct fleet_source *s, struct err *e)
 	if (s->done && !u->follow)
 		return (0);
 	status = fleet_queue_subscribe(&u->queue, u->link->js, filter, s->name, (size_t)(s - u->source), s->taken + 1, &s->sub, &code);
+	if (status == NATS_OK && s->stuck)
+		status = fleet_queue_room(s->sub, FLEET_QUEUE_MOST);
 	if (status != NATS_OK)
 		return (fleet_link_error(u->link, status, code, "cannot subscribe", e));
 	/* It may be that nothing behind the position is for us: then nothing tells that all is there. */
@@ -288,7 +290,7 @@ fill_gap(struct fleet_subscribe *u, struct fleet_ledger *l, struct err *e)
 	if ((s = js_SubscribeSync(&sub, u->link->js, l->subject, NULL, &o, &code)) != NATS_OK)
 		rc = fleet_link_error(u->link, s, code, "cannot subscribe", e);
 	else
-		(void)fleet_queue_room(sub, FLEET_QUEUE_AHEAD);
+		(void)fleet_queue_room(sub, FLEET_QUEUE_MOST);
 	for (nth = 1; rc == 0 && *u->link->stopped == 0; nth++) {
 		if ((s = natsSubscription_NextMsg(&msg, sub, ANSWER_MS)) != NATS_OK) {
 			rc = fleet_link_error(u->link, s, 0, "cannot get what is missing", e);
@@ -305,6 +307,14 @@ fill_gap(struct fleet_subscribe *u, struct fleet_ledger *l, struct err *e)
 		return (fleet_store_filled(u->store, l, e));
 	l->filling = false;
 	return (rc == 0 ? err_retry(e, "stopped") : -1);
+}
+
+/* That messages come is no progress, as they may come again and again. */
+static void
+went_well(struct fleet_subscribe *u)
+{
+	u->well_ms = fleet_now_ms();
+	fleet_link_progress(u->link);
 }
 
 /* All that was taken becomes durable, then the positions say so. */
@@ -330,6 +340,7 @@ flush(struct fleet_subscribe *u, struct err *e)
 		s->last = NULL;
 		if (u->store->dir != NULL && fleet_position_store(u->store->fleet_fd, s->name, u->filter, &s->position, e) != 0)
 			return (-1);
+		went_well(u);
 	}
 	u->step(u->link->arg, u->store->events);
 	return (0);
@@ -344,10 +355,13 @@ take_item(struct fleet_subscribe *u, struct fleet_item *item, struct err *e)
 	int rc = take_message(u, item->msg, false, s->came + 1, &stamp, e);
 
 	/* Where some are lost each time, what came before is progress. */
-	if (rc == -1 && e->exit == EXIT_RETRY)
+	if (rc == -1 && e->exit == EXIT_RETRY) {
+		s->stuck = s->came == 0;
 		return (flush(u, &why) != 0 ? (*e = why, -1) : -1);
+	}
 	if (rc == -1)
 		return (-1);
+	s->stuck = false;
 	s->came++;
 	s->taken = stamp.seq;
 	s->time_ns = stamp.time_ns;
@@ -425,14 +439,16 @@ advance(struct fleet_subscribe *u, struct err *e)
 static bool
 lost_the_last(const struct fleet_subscribe *u)
 {
-	const struct fleet_source *s;
+	struct fleet_source *s;
 	int64_t dropped;
 	int held;
 
 	for (s = u->source; s < u->source + u->asked; s++)
 		if (s->sub != NULL && natsSubscription_GetDropped(s->sub, &dropped) == NATS_OK && dropped > 0 &&
-		    natsSubscription_GetPending(s->sub, &held, NULL) == NATS_OK && held == 0)
+		    natsSubscription_GetPending(s->sub, &held, NULL) == NATS_OK && held == 0) {
+			s->stuck = s->came == 0;
 			return (true);
+		}
 	return (false);
 }
 
@@ -459,6 +475,8 @@ pump(struct fleet_subscribe *u, struct err *e)
 			return (-1);
 		now = fleet_now_ms();
 		waiting = unsaved(u);
+		if (!waiting && all_done(u))
+			went_well(u);
 		/* Nothing came since the last look, or it has waited for long enough. */
 		if (waiting && (u->since_ms == last || now - u->flushed_ms >= GATHER_MAX_MS || all_done(u)) && flush(u, e) != 0)
 			return (-1);
@@ -497,10 +515,8 @@ session(struct fleet_subscribe *u, struct err *e)
 		return (-1);
 	u->reconnects = fleet_link_reconnects(u->link);
 	u->asked = 0;
-	if ((rc = advance(u, e)) == 0) {
-		fleet_link_progress(u->link);
+	if ((rc = advance(u, e)) == 0)
 		rc = pump(u, e);
-	}
 	unsubscribe(u);
 	return (rc);
 }
@@ -513,7 +529,7 @@ fleet_subscribe(struct fleet_subscribe *u, struct err *e)
 	int rc;
 
 	fleet_queue_init(&u->queue, u->link);
-	u->since_ms = fleet_now_ms();
+	u->since_ms = u->well_ms = fleet_now_ms();
 	for (;;) {
 		why = (struct err){0};
 		if ((rc = session(u, &why)) == 0 || (*u->link->stopped != 0 && (rc == 1 || why.exit == EXIT_RETRY)))
@@ -522,10 +538,12 @@ fleet_subscribe(struct fleet_subscribe *u, struct err *e)
 			told = false;
 			continue;
 		}
-		if (why.exit != EXIT_RETRY || (!u->follow && fleet_now_ms() - u->since_ms >= u->wait_ms)) {
+		if (why.exit != EXIT_RETRY || (!u->follow && fleet_now_ms() - u->well_ms >= u->wait_ms)) {
 			*e = why;
 			return (-1);
 		}
+		/* Whatever went well since, this is another trouble. */
+		told = told && u->link->tries > 0;
 		if (u->follow && !told && u->link->tries > 1) {
 			u->link->note(u->link->arg, why.text);
 			told = true;

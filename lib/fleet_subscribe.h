@@ -20,6 +20,7 @@ struct fleet_source {
 	uint64_t end;	/* seq of the stream's last message when it was subscribed to */
 	natsMsg *last;	/* message ${taken}; NULL: position names it */
 	bool done;	/* all that was there when it was subscribed to was taken */
+	bool stuck;	/* not even the first message behind the position came: it may be longer than there was room for */
 };
 
 struct fleet_subscribe {
@@ -41,6 +42,7 @@ struct fleet_subscribe {
 	struct fleet_queue queue;
 	uint64_t reconnects; /* of the link, when it was subscribed */
 	int64_t since_ms;    /* when something last came */
+	int64_t well_ms;     /* when what came was last appended, or there was nothing more */
 	int64_t listed_ms;   /* when it was last asked which streams there are */
 	int64_t flushed_ms;
 };

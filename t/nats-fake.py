@@ -4,7 +4,8 @@ consumers, and no heed of flow control.
 DIR/NAME.subject	the subject of stream NAME, of which it has one
 DIR/NAME.lines		its messages, a line each
 DIR/NAME.count		how many of them are there so far
-DIR/plan		what is wrong with the consumers, in the order in which they are made: gap, twice, swap, or fine, as all are that follow
+DIR/plan		what is wrong with the consumers, in the order in which they are made: gap, twice, swap, or fine, as all are that follow;
+			or deaf: while the plan says so, there are none of single subjects
 DIR/sent		how many messages the client's library was given, of which it has none in its socket any more: written here
 DIR/made		how many consumers were made: written here"""
 import json
@@ -116,6 +117,9 @@ class Client:
             fault = plan[made] if made < len(plan) else "fine"
             made += 1
             config = ask["config"]
+            if plan == ["deaf"] and not config.get("filter_subject", ">").endswith(">"):
+                self.answer(reply, {"type": "x", "error": {"code": 503, "err_code": 10008, "description": "not now"}})
+                return
             self.consumers[name] = {
                 "name": name,
                 "stream": stream,

@@ -104,6 +104,57 @@ test_expect_success 'one stream that loses its end, beside one that is never qui
 	grep "\"l:\|$(ledger_id long)" lines | test_cmp fake/A.lines -
 '
 
+# giant BYTES: the second message of stream A, which has three, is so long, and of nobody of ours.
+giant()
+{
+	stream A 1 small 3
+	{ sed -n 1p fake/A.lines; head -c "$1" /dev/zero | tr "\0" x; printf "\n"; sed -n 2p fake/A.lines; } >fake/A.new
+	mv fake/A.new fake/A.lines
+}
+
+test_expect_success 'a message that is longer than there is room for stops only its ledger' '
+	giant 50000000
+	stream B 2 long 1
+	fake fine
+	ecl-subscribe --into all --follow "$U" >out 2>sub.err &
+	sub=$!
+	test_when_finished "kill -9 $sub 2>/dev/null; wait $sub; true"
+	S=$(ledger_id small)
+	eventually test -s "all/.fleet/$S.finding"
+	jq -r "[.class, .ledger, .seq, .message] | @tsv" "all/.fleet/$S.finding" >found
+	printf "corrupt\t%s\t1\ta message of 50000001 bytes comes where event 1 is next: no ecl-publish sends one so long\n" "$S" | test_cmp - found
+	test "$(wc -c <"all/.fleet/$S.lines")" = 1040000
+	eventually test -d "all/$(ledger_id long)"
+	count B 4
+	eventually eval "ecl-replay -d \"all/$(ledger_id long)\" | cmp -s - <(head -n 4 fake/B.lines)"
+	kill $sub
+	test_expect_code 1 wait $sub
+	test "$(tail -n 1 out | jq -r .verdict)" = quarantined
+	ecl-verify -q -d "all/$S"
+	test_expect_code 1 ecl-subscribe "$U" "ecl.*.h1.>" >out 2>sub.err
+	test_grep "corrupt: a message of 50000001 bytes comes where event 1 is next" sub.err
+	head -n 1 fake/A.lines | test_cmp - out
+'
+
+test_expect_success 'what goes wrong again and again is told, and tried ever less' '
+	stream A 1 small 1
+	fake fine
+	ecl-subscribe -q --into late "$U"
+	mv "late/$(ledger_id small)" away
+	count A 3
+	echo deaf >fake/plan
+	refused 75 "cannot subscribe: not now" ecl-subscribe --wait 1 --into late "$U"
+	ecl-subscribe --into late --follow "$U" >out 2>sub.err &
+	sub=$!
+	test_when_finished "kill -9 $sub 2>/dev/null; wait $sub; true"
+	eventually grep "cannot subscribe: not now" sub.err
+	echo fine >fake/plan
+	eventually eval "ecl-replay -d \"late/$(ledger_id small)\" 2>/dev/null | cmp -s - <(head -n 3 fake/A.lines)"
+	kill $sub
+	test_expect_code 143 wait $sub
+	test_line_count = 1 sub.err
+'
+
 # Also where the first never rests, so that nothing else begins anew.
 test_expect_success 'a stream that appears while others are followed' '
 	stream B 2 small 1
