@@ -24,8 +24,6 @@
 #define PING_MS 5000
 #define BACK_OFF_MS 100
 #define BACK_OFF_MAX_MS 30000
-#define API_MS 5000
-#define ASK_MS 500
 
 int64_t
 fleet_now_ms(void)
@@ -102,6 +100,17 @@ fleet_link_outage(struct fleet_link *k, int64_t ms)
 	ms = k->outage_ms = ms > k->outage_ms ? ms : k->outage_ms;
 	pthread_mutex_unlock(&k->lock);
 	return (ms);
+}
+
+bool
+fleet_link_denied(struct fleet_link *k)
+{
+	bool is;
+
+	pthread_mutex_lock(&k->lock);
+	is = k->denied[0] != '\0';
+	pthread_mutex_unlock(&k->lock);
+	return (is);
 }
 
 /* ---- what happens to the connection, in threads of the client library ---- */
@@ -393,7 +402,7 @@ fleet_link_open(struct fleet_link *k, struct err *e)
 		goto err1;
 	}
 	jsOptions_Init(&jo);
-	jo.Wait = API_MS;
+	jo.Wait = FLEET_API_MS;
 	if ((s = natsConnection_JetStream(&k->js, k->nc, &jo)) != NATS_OK) {
 		fleet_link_error(k, s, 0, what, e);
 		goto err1;
@@ -416,79 +425,4 @@ fleet_link_close(struct fleet_link *k)
 	natsConnection_Destroy(k->nc);
 	k->js = NULL;
 	k->nc = NULL;
-}
-
-/* ---- streams ---- */
-
-/* The strings of `"streams":["A","B"]' in an answer. */
-static int
-read_names(struct span answer, struct buf *out, struct err *e)
-{
-	static const char key[] = "\"streams\":[";
-	const char *p = memmem(answer.p, answer.len, key, sizeof(key) - 1), *end = answer.p + answer.len, *q;
-
-	if (p == NULL)
-		return (0);
-	for (p += sizeof(key) - 1; p < end && *p == '"'; p = q[1] == ',' ? q + 2 : end) {
-		if ((q = memchr(p + 1, '"', (size_t)(end - p - 1))) == NULL || q + 1 >= end)
-			break;
-		buf_add(out, p + 1, (size_t)(q - p - 1));
-		buf_addc(out, '\0');
-	}
-	return (out->failed ? err_mem(e) : 0);
-}
-
-/* What an answer says in place of names. */
-static int
-answer_error(struct span answer, struct err *e)
-{
-	static const char key[] = "\"description\":\"", disabled[] = "\"err_code\":10039";
-	const char *p = memmem(answer.p, answer.len, key, sizeof(key) - 1), *q;
-	struct span text = {answer.p, answer.len < 300 ? answer.len : 300};
-
-	if (p != NULL && (q = memchr(p + sizeof(key) - 1, '"', (size_t)(answer.p + answer.len - p) - sizeof(key) + 1)) != NULL)
-		text = (struct span){p + sizeof(key) - 1, (size_t)(q - p) - sizeof(key) + 1};
-	return ((memmem(answer.p, answer.len, disabled, sizeof(disabled) - 1) != NULL ? err_set : err_retry)(e, "cannot ask for the streams: %.*s", (int)text.len, text.p));
-}
-
-static bool
-denied(struct fleet_link *k)
-{
-	bool is;
-
-	pthread_mutex_lock(&k->lock);
-	is = k->denied[0] != '\0';
-	pthread_mutex_unlock(&k->lock);
-	return (is);
-}
-
-int
-fleet_no_stream(const struct fleet_link *k, const char *subject, bool later, struct err *e)
-{
-	return ((later ? err_retry : err_set)(e, "no stream takes '%s'%s%.200s%s: 'ecl-fleet-setup' makes them", subject,
-	    k->creds == NULL ? "" : " in the account of '", k->creds == NULL ? "" : k->creds, k->creds == NULL ? "" : "'"));
-}
-
-int
-fleet_streams(struct fleet_link *k, const char *filter, struct buf *out, struct err *e)
-{
-	natsMsg *answer = NULL;
-	natsStatus s;
-	struct span text;
-	char ask[512];
-	int len, rc, waited;
-
-	len = snprintf(ask, sizeof(ask), "{\"subject\":\"%s\"}", filter);
-	/* The first thing that is asked: who may not ask, or not hear, is told soon, though the library waits on. */
-	for (waited = 0, s = NATS_TIMEOUT; s == NATS_TIMEOUT && waited < API_MS && !denied(k); waited += ASK_MS)
-		s = natsConnection_Request(&answer, k->nc, "$JS.API.STREAM.NAMES", ask, len, ASK_MS);
-	if (s != NATS_OK)
-		return (fleet_link_error(k, s, 0, "cannot ask for the streams", e));
-	text = (struct span){natsMsg_GetData(answer), (size_t)natsMsg_GetDataLength(answer)};
-	if (memmem(text.p, text.len, "\"error\":", 8) != NULL)
-		rc = answer_error(text, e);
-	else
-		rc = read_names(text, out, e);
-	natsMsg_Destroy(answer);
-	return (rc);
 }

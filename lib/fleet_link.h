@@ -9,8 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "buf.h"
 #include "err.h"
+
+#define FLEET_API_MS 5000 /* an answer of JetStream is waited for */
 
 struct fleet_link {
 	/* What the caller sets. */
@@ -49,6 +50,9 @@ void fleet_link_close(struct fleet_link *k);
  */
 int fleet_link_error(struct fleet_link *k, natsStatus status, jsErrCode code, const char *what, struct err *e);
 
+/** fleet_link_denied(k): whether the server was heard to refuse something that no error has told yet. */
+bool fleet_link_denied(struct fleet_link *k);
+
 /** fleet_link_back_off(k): wait before the next try, longer each time, up to half a minute, never the same time for all; ends early where the work is to end. */
 void fleet_link_back_off(struct fleet_link *k);
 
@@ -62,11 +66,5 @@ int64_t fleet_link_outage(struct fleet_link *k, int64_t ms);
 
 /** fleet_link_wake(k): write to ${wake_fd}; also from a signal handler. */
 void fleet_link_wake(const struct fleet_link *k);
-
-/** fleet_streams(k, filter, out, e): the names of the streams that take subjects of ${filter}, one behind the other, each with its NUL (buf_next_string()).  Return 0 or -1. */
-int fleet_streams(struct fleet_link *k, const char *filter, struct buf *out, struct err *e);
-
-/** fleet_no_stream(k, subject, later, e): it found none; ${later}: there may be one, so EXIT_RETRY.  Return -1. */
-int fleet_no_stream(const struct fleet_link *k, const char *subject, bool later, struct err *e);
 
 #endif

@@ -11,6 +11,7 @@
 #include "fleet_head.h"
 #include "fleet_position.h"
 #include "fleet_publish.h"
+#include "fleet_streams.h"
 
 #include "banned.h"
 

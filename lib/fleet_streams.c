@@ -10,8 +10,11 @@
 
 #include "banned.h"
 
+#define ASK_MS 500
 #define DUPLICATES_NS (120 * INT64_C(1000000000))
 #define HEADERS_MAX 4096 /* bytes of a message besides its lines */
+
+/* ---- making and checking them ---- */
 
 struct subjects {
 	char text[FLEET_SHARDS][FLEET_PREFIX_MAX + 8];
@@ -127,4 +130,68 @@ fleet_stream_make(struct fleet_link *k, const struct fleet_plan *plan, unsigned 
 	snprintf(ret->leader, sizeof(ret->leader), "%s", si->Cluster != NULL && si->Cluster->Leader != NULL ? si->Cluster->Leader : "");
 	jsStreamInfo_Destroy(si);
 	return (0);
+}
+
+/* ---- which there are ---- */
+
+/* The strings of `"streams":["A","B"]' in an answer. */
+static int
+read_names(struct span answer, struct buf *out, struct err *e)
+{
+	static const char key[] = "\"streams\":[";
+	const char *p = memmem(answer.p, answer.len, key, sizeof(key) - 1), *end = answer.p + answer.len, *q;
+
+	if (p == NULL)
+		return (0);
+	for (p += sizeof(key) - 1; p < end && *p == '"'; p = q[1] == ',' ? q + 2 : end) {
+		if ((q = memchr(p + 1, '"', (size_t)(end - p - 1))) == NULL || q + 1 >= end)
+			break;
+		buf_add(out, p + 1, (size_t)(q - p - 1));
+		buf_addc(out, '\0');
+	}
+	return (out->failed ? err_mem(e) : 0);
+}
+
+/* What an answer says in place of names. */
+static int
+answer_error(struct span answer, struct err *e)
+{
+	static const char key[] = "\"description\":\"", disabled[] = "\"err_code\":10039";
+	const char *p = memmem(answer.p, answer.len, key, sizeof(key) - 1), *q;
+	struct span text = {answer.p, answer.len < 300 ? answer.len : 300};
+
+	if (p != NULL && (q = memchr(p + sizeof(key) - 1, '"', (size_t)(answer.p + answer.len - p) - sizeof(key) + 1)) != NULL)
+		text = (struct span){p + sizeof(key) - 1, (size_t)(q - p) - sizeof(key) + 1};
+	return ((memmem(answer.p, answer.len, disabled, sizeof(disabled) - 1) != NULL ? err_set : err_retry)(e, "cannot ask for the streams: %.*s", (int)text.len, text.p));
+}
+
+int
+fleet_no_stream(const struct fleet_link *k, const char *subject, bool later, struct err *e)
+{
+	return ((later ? err_retry : err_set)(e, "no stream takes '%s'%s%.200s%s: 'ecl-fleet-setup' makes them", subject,
+	    k->creds == NULL ? "" : " in the account of '", k->creds == NULL ? "" : k->creds, k->creds == NULL ? "" : "'"));
+}
+
+int
+fleet_streams(struct fleet_link *k, const char *filter, struct buf *out, struct err *e)
+{
+	natsMsg *answer = NULL;
+	natsStatus s;
+	struct span text;
+	char ask[512];
+	int len, rc, waited;
+
+	len = snprintf(ask, sizeof(ask), "{\"subject\":\"%s\"}", filter);
+	/* The first thing that is asked: who may not ask, or not hear, is told soon, though the library waits on. */
+	for (waited = 0, s = NATS_TIMEOUT; s == NATS_TIMEOUT && waited < FLEET_API_MS && !fleet_link_denied(k); waited += ASK_MS)
+		s = natsConnection_Request(&answer, k->nc, "$JS.API.STREAM.NAMES", ask, len, ASK_MS);
+	if (s != NATS_OK)
+		return (fleet_link_error(k, s, 0, "cannot ask for the streams", e));
+	text = (struct span){natsMsg_GetData(answer), (size_t)natsMsg_GetDataLength(answer)};
+	if (memmem(text.p, text.len, "\"error\":", 8) != NULL)
+		rc = answer_error(text, e);
+	else
+		rc = read_names(text, out, e);
+	natsMsg_Destroy(answer);
+	return (rc);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fleet_streams.h"
 #include "fleet_subscribe.h"
 
 #include "banned.h"
