@@ -168,7 +168,7 @@ summary(struct job *j)
 	if (j->cli.quiet)
 		return;
 	printf("{\"verdict\":\"%s\",\"ledgers\":%zu,\"events\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"messages\":%" PRIu64 ",\"streams\":%zu,\"findings\":%" PRIu64 ",",
-	    s->findings > 0 ? "quarantined" : "ok", s->ledgers, s->events, s->bytes, j->subscribe.messages, j->subscribe.n, s->findings);
+	    s->findings > 0 ? "quarantined" : "ok", s->ledgers, s->events, s->bytes, j->subscribe.messages, j->subscribe.sources.n, s->findings);
 	fleet_cli_print_link(&j->fleet);
 }
 

@@ -6,22 +6,9 @@
 
 #include "err.h"
 #include "fleet_link.h"
-#include "fleet_position.h"
 #include "fleet_queue.h"
+#include "fleet_sources.h"
 #include "fleet_store.h"
-
-struct fleet_source {
-	char *name; /* of the stream */
-	natsSubscription *sub;
-	struct fleet_position position; /* up to where all is appended */
-	uint64_t taken;	/* seq of the last message that was taken */
-	int64_t time_ns; /* when that was stored */
-	uint64_t came;	/* how many messages this subscription brought */
-	uint64_t end;	/* seq of the stream's last message when it was subscribed to */
-	natsMsg *last;	/* message ${taken}; NULL: position names it */
-	bool done;	/* all that was there when it was subscribed to was taken */
-	bool stuck;	/* not even the first message behind the position came: it may be longer than there was room for */
-};
 
 struct fleet_subscribe {
 	/* What the caller sets. */
@@ -34,16 +21,13 @@ struct fleet_subscribe {
 
 	/* What it finds. */
 	uint64_t messages;
-	size_t n; /* streams */
 
 	/* Inside. */
-	struct fleet_source *source;
-	size_t asked;	     /* of the sources: they are subscribed to in turn */
+	struct fleet_sources sources;
 	struct fleet_queue queue;
 	uint64_t reconnects; /* of the link, when it was subscribed */
 	int64_t since_ms;    /* when something last came */
 	int64_t well_ms;     /* when what came was last appended, or there was nothing more */
-	int64_t listed_ms;   /* when it was last asked which streams there are */
 	int64_t flushed_ms;
 };
 
