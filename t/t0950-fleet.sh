@@ -461,7 +461,7 @@ room()
 
 test_expect_success 'a stream that is full: that is told, and what is waiting goes there once there is room' '
 	ecl-fleet-setup -q --stream full --max-bytes 100000 "$U"
-	refused 75 "cannot publish: maximum bytes exceeded" ecl-publish -d "$base/a" --stream full --wait 1 "$U"
+	refused 75 "cannot publish: maximum bytes exceeded" timeout 60 ecl-publish -d "$base/a" --stream full --wait 1 "$U"
 	ecl-publish -d "$base/a" --stream full --follow "$U" >pub 2>pub.err &
 	pub=$!
 	test_when_finished "kill -9 $pub 2>/dev/null; wait $pub; true"

@@ -131,7 +131,7 @@ test_expect_success 'a message that is longer than there is room for stops only 
 	test_expect_code 1 wait $sub
 	test "$(tail -n 1 out | jq -r .verdict)" = quarantined
 	ecl-verify -q -d "all/$S"
-	test_expect_code 1 ecl-subscribe "$U" "ecl.*.h1.>" >out 2>sub.err
+	test_expect_code 1 timeout 60 ecl-subscribe "$U" "ecl.*.h1.>" >out 2>sub.err
 	test_grep "corrupt: a message of 50000001 bytes comes where event 1 is next" sub.err
 	head -n 1 fake/A.lines | test_cmp - out
 '
@@ -143,7 +143,7 @@ test_expect_success 'what goes wrong again and again is told, and tried ever les
 	mv "late/$(ledger_id small)" away
 	count A 3
 	echo deaf >fake/plan
-	refused 75 "cannot subscribe: not now" ecl-subscribe --wait 1 --into late "$U"
+	refused 75 "cannot subscribe: not now" timeout 60 ecl-subscribe --wait 1 --into late "$U"
 	ecl-subscribe --into late --follow "$U" >out 2>sub.err &
 	sub=$!
 	test_when_finished "kill -9 $sub 2>/dev/null; wait $sub; true"
