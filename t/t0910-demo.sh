@@ -5,10 +5,13 @@ test_description='the demo runs to its end, says where it fails, and leaves noth
 demo=$top_srcdir/scripts/demo
 mkdir tmp && chmod 755 tmp || exit
 
+# Who runs it has none of our programs in the PATH.
+bare=$(printf '%s' "$PATH" | tr : '\n' | grep -vxF -e "$top_builddir/cmd" -e "$top_srcdir/scripts" | paste -s -d :)
+
 # demo CMD...: with the programs that are built already; its directory goes under tmp.
 demo()
 {
-	TMPDIR=$TRASH/tmp ECL_DEMO_BUILT=$top_builddir "$@"
+	PATH=$bare TMPDIR=$TRASH/tmp ECL_DEMO_BUILT=$top_builddir "$@"
 }
 
 nothing_left()
@@ -25,7 +28,10 @@ nothing_left()
 
 steps='a ledger, recording, a block, something happens, asking, proof, the way back, that was it, '
 
-test_expect_success 'it runs to its end' '
+test_expect_success 'it runs to its end, from a PATH that has nothing of ours' '
+	for p in ecl-append ecl-collect ecl-run; do
+		(PATH=$bare && test_must_fail command -v $p)
+	done
 	demo "$demo" >out 2>err
 	sed -n "s/^== //p" out | tr "\n" "," | sed "s/,/, /g" >actual
 	printf "%s" "$steps" >expect
@@ -71,13 +77,13 @@ test_expect_success 'a program that answers wrongly: it fails, says at which ste
 	rm wrong/ecl-verify
 	printf "%s\n" "#!/bin/sh" "echo ok: all is well" >wrong/ecl-verify
 	chmod +x wrong/ecl-verify
-	test_expect_code 1 env TMPDIR="$TRASH/tmp" "$demo" --built wrong >out 2>err
+	test_expect_code 1 env PATH="$bare" TMPDIR="$TRASH/tmp" "$demo" --built wrong >out 2>err
 	test_grep "failed at .proof.: exit 0, not 1, from: .*ecl-verify" err
 	nothing_left
 '
 
 test_expect_success 'interrupted: it cleans up' '
-	env TMPDIR="$TRASH/tmp" ECL_DEMO_BUILT="$top_builddir" "$demo" >out 2>err &
+	env PATH="$bare" TMPDIR="$TRASH/tmp" ECL_DEMO_BUILT="$top_builddir" "$demo" >out 2>err &
 	job=$!
 	for ((i = 0; i < 400; i++)); do
 		if grep -q "^== a block" out; then break; fi
@@ -98,10 +104,11 @@ test_expect_success ROOT 'without privileges: on copies' '
 	for p in "$top_builddir"/cmd/ecl-*; do
 		case ${p##*/} in *.*) ;; *) cp "$p" user/bin/ ;; esac
 	done
-	cp "$top_srcdir"/scripts/ecl-collect "$top_srcdir"/scripts/ecl-collect-* "$top_srcdir"/scripts/collect.sh "$demo" user/top/scripts/
+	cp "$top_srcdir"/scripts/ecl-collect "$top_srcdir"/scripts/ecl-collect-* "$top_srcdir"/scripts/collect.sh \
+		"$top_srcdir"/scripts/ecl-run "$top_srcdir"/scripts/trigger.sh "$demo" user/top/scripts/
 	cp -r "$top_srcdir/scripts/model" user/top/scripts/
 	chmod -R go+rX user
-	setpriv --reuid=65534 --regid=65534 --clear-groups env TMPDIR="$TRASH/user" user/top/scripts/demo --built "$TRASH/user/bin" >out 2>err
+	setpriv --reuid=65534 --regid=65534 --clear-groups env PATH="$bare" TMPDIR="$TRASH/user" user/top/scripts/demo --built "$TRASH/user/bin" >out 2>err
 	test_grep "with blocks by copy" out
 	test_line_count = 0 err
 	find user -mindepth 1 -maxdepth 1 -name "ecl-demo*" >left
