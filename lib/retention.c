@@ -27,6 +27,20 @@ parse_count(struct span text, uint64_t *ret)
 	return (decimal_parse(text.p, text.len, ret));
 }
 
+/* Why that is no count. */
+static const char *
+count_fault(struct span text)
+{
+	size_t i;
+
+	for (i = 0; i < text.len; i++)
+		if (text.p[i] < '0' || text.p[i] > '9')
+			break;
+	if (text.len == 0 || i < text.len)
+		return ("is neither a number nor '*'");
+	return (text.p[0] == '0' ? "begins with a zero" : "is too large a number: '*' keeps all");
+}
+
 /* One rule, which begins at ${column}. */
 static int
 add_rule(struct retention *r, struct span text, size_t column, struct err *e)
@@ -45,7 +59,8 @@ add_rule(struct retention *r, struct span text, size_t column, struct err *e)
 		return (err_set(e, "column %zu: '%s' needs a number, as in '%s=7', or '*' for all", column + name.len, names[rule], names[rule]));
 	count = (struct span){equals + 1, text.len - name.len - 1};
 	if (parse_count(count, &r->keep[rule]) != 0)
-		return (err_set(e, "column %zu: '%.*s' is neither a number nor '*'", column + name.len + 1, (int)(count.len < 40 ? count.len : 40), count.p));
+		return (err_set(e, "column %zu: '%.*s' %s", column + name.len + 1, (int)(count.len < 40 ? count.len : 40), count.p,
+		    count_fault(count)));
 	if ((r->given & 1u << rule) != 0)
 		return (err_set(e, "column %zu: '%s' is given twice", column, names[rule]));
 	r->given |= 1u << rule;

@@ -58,7 +58,8 @@ specs(void)
 	refused("daily= 1", "column 7: ' 1' is neither a number nor '*'");
 	refused("daily=**", "column 7: '**' is neither a number nor '*'");
 	refused("daily=1=2", "column 7: '1=2' is neither a number nor '*'");
-	refused("daily=99999999999999999999", "column 7: '99999999999999999999' is neither a number nor '*'");
+	refused("daily=99999999999999999999", "column 7: '99999999999999999999' is too large a number: '*' keeps all");
+	refused("daily=07", "column 7: '07' begins with a zero");
 	refused("daily=1,last=2,daily=3", "column 16: 'daily' is given twice");
 }
 
