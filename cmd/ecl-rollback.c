@@ -184,23 +184,32 @@ tell_plan(struct run *r, size_t elements, uint64_t files)
 	fprintf(stderr, ".  What is there now %s.  [y/N] ", r->opt.no_snap ? "IS LOST" : "becomes a block");
 }
 
-/* Show what will happen and ask.  Return 0 to go on, 1 not to, -1 with ${e}. */
+/* Show what will happen and ask.  Return 0 to go on, 1 not to with ${code}, -1 with ${e}. */
 static int
-ask(struct run *r, struct err *e)
+ask(struct run *r, int *code, struct err *e)
 {
 	struct rollback_options look = r->opt;
 	struct rollback_result result = {.files = 0};
 	struct buf lines = BUF_INIT;
 	char answer[16];
+	size_t elements = 0;
 	int rc;
 
 	look.dry_run = look.count = true;
 	if ((rc = rollback_to(r->layer, r->block, &look, &result, &lines, e)) == 0)
-		tell_plan(r, count_lines((struct span){lines.data, lines.len}) - 1, result.files);
+		elements = count_lines((struct span){lines.data, lines.len}) - 1;
+	/* Of files only the contents could tell, which nobody has read. */
+	*code = rc == 0 && elements == 0 && look.elements > 0 && look.paths == 0 ? 0 : EXIT_NO;
+	if (rc == 0 && *code != 0)
+		tell_plan(r, elements, result.files);
 	buf_release(&lines);
 	rollback_result_release(&result);
 	if (rc != 0)
 		return (-1);
+	if (*code == 0) {
+		cli_info(&r->cli, "those elements are as '%s' has them: nothing was changed", r->block->name);
+		return (1);
+	}
 	if (fgets(answer, sizeof(answer), stdin) == NULL ||
 	    (answer[0] != 'y' && answer[0] != 'Y')) {
 		cli_info(&r->cli, "nothing was changed");
@@ -229,7 +238,7 @@ tell_holders(struct run *r)
 			buf_addf(&path, "' and %ju more", (uintmax_t)one->more);
 		else
 			buf_addc(&path, '\'');
-		cli_warn(&r->cli, "process %ld (%s) %s '%s of what was live, and what it writes there is not in live: restart it",
+		cli_warn(&r->cli, "process %ld (%s) %s '%s of what was live: it neither sees nor changes what is live now; restart it",
 		    (long)one->pid, buf_cstr(&name), one->cwd ? "works in" : "has open", buf_cstr(&path));
 	}
 	if (h->unnamed > 0)
@@ -308,8 +317,8 @@ run(struct run *r, struct err *e)
 
 	if (find_block(r, e) != 0)
 		return (cli_error(&r->cli, e));
-	if (!r->yes && !r->opt.dry_run && (n = ask(r, e)) != 0)
-		return (n == 1 ? EXIT_NO : cli_error_full(&r->cli, e));
+	if (!r->yes && !r->opt.dry_run && (n = ask(r, &code, e)) != 0)
+		return (n == 1 ? code : cli_error_full(&r->cli, e));
 	progress_init(&r->progress, &r->cli, "reading files", "bytes", 0);
 	r->layer->watch = (struct files_watch){on_bytes, &r->progress};
 	rc = rollback_to(r->layer, r->block, &r->opt, &r->result, &r->lines, e);

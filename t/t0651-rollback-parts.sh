@@ -302,7 +302,7 @@ test_expect_success BTRFS 'who has files of what was live open is named' '
 	test_line_count = 1 err
 	ecl-rollback -q --yes block-0 2>err
 	test_grep "process $in_dir (sleep) works in .a. of what was live" err
-	test_grep "process $reader (sleep) has open .big. of what was live" err
+	test_grep "process $reader (sleep) has open .big. of what was live: it neither sees nor changes what is live now" err
 	test_line_count = 2 err
 	ecl-rollback --yes --json block-0 2>err >out
 	test_grep ! "process $in_dir" err
@@ -338,11 +338,14 @@ test_expect_success BTRFS 'on a terminal it says how many elements and files wou
 		ask("block-0")
 		ask("--path", "a", "block-0")
 		ask("--element", "if:*", "block-0")
+		ask("--element", "if:eth0", "block-0")
 	END
 	test_grep "1 element changes, and 6 files" out
 	test_grep "2 files change\." out
 	test_grep "1 element changes\." out
-	test "$(grep -c "nothing was changed" out)" = 3
+	test "$(grep -c "nothing was changed" out)" = 4
+	test_grep "elements are as .block-000000-.* nothing was changed" out
+	test "$(tail -n 1 out)" = " 0"
 '
 
 # The page says it so that one can copy it.
