@@ -33,7 +33,7 @@ collect_options()
 
 	case ${1-} in
 	-h | --help)
-		usage
+		usage || exit 2
 		exit 0
 		;;
 	--applies)

@@ -101,4 +101,20 @@ for p in apply-files collect hook-dpkg import-dpkg-log import-git import-journal
 	completion_knows $p
 done
 
+test_expect_success '--help of all that is installed: 80 columns, and what cannot be written is said, on one line, and an error' '
+	for p in "$top_builddir"/cmd/ecl-* "$top_srcdir"/scripts/ecl-*; do
+		case ${p##*/} in *.*) continue ;; esac
+		want=2
+		test "${p##*/}" != ecl-run || want=125
+		"$p" --help >text </dev/null &&
+		head -n 1 text | grep "^usage: ${p##*/}" &&
+		test_grep ! ".\{81\}" text &&
+		test_expect_code $want "$p" --help >/dev/full 2>err </dev/null &&
+		test_line_count = 1 err || {
+			echo "$p"
+			return 1
+		}
+	done
+'
+
 test_done
