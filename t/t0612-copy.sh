@@ -8,16 +8,27 @@ on()
 	truncate -s "$2" "$TRASH/$1.img" && mkfs."$1" -q "$TRASH/$1.img" && mkdir "$TRASH/$1" && mount -o loop "$TRASH/$1.img" "$TRASH/$1"
 }
 
-# drafted ROOT: wait until its files were copied for a block.
-drafted()
+# snap_stops N...: a block of $R in the background, its header goes to `header'; it is stopped at each of these calls of syncfs, the first of
+# which is before it copies, the second behind that.  Sets $snap.
+snap_stops()
 {
-	local i
+	: >trace
+	# As traced() does; what is stopped and waited for is ecl-snap itself.
+	(ASAN_OPTIONS=$ASAN_OPTIONS:detect_leaks=0 \
+		exec strace -D -qq -o trace -e trace=syncfs -e inject=syncfs:signal=SIGSTOP:when="$1" ecl-snap -d "$R" >header) &
+	snap=$!
+}
 
-	for i in $(seq 200); do
-		test -e "$(echo "$1"/.snapshots/.tmp-*)/zz-last" && return
+# stopped N: it was, for the Nth time, for at most two minutes.
+stopped()
+{
+	local n=0
+
+	until test "$(grep -c 'stopped by SIGSTOP' trace)" = "$1"; do
+		test $n -lt 2400 && kill -0 $snap || return 1
 		sleep 0.05
+		n=$((n + 1))
 	done
-	return 1
 }
 
 for type in ext4 xfs; do
@@ -37,12 +48,9 @@ for type in ext4 xfs; do
 		echo b >"$L/swap-b/f"
 		: >"$L/zz-last"
 		sleep 1.1
-		# It syncs before, and when it has copied all, the first time.
-		traced -qq -o /dev/null -e trace=syncfs -e inject=syncfs:delay_enter=1000000:when=2 ecl-snap -d "$R" >header &
-		snap=$!
-		drafted "$R"
-		exec 9>"$R/lock"
-		flock 9
+		snap_stops 2
+		stopped 1
+		test -e "$(echo "$R"/.snapshots/.tmp-*)/zz-last"
 		chmod 500 "$L/shut"
 		touch -r "$L/deep/er/f" stamp
 		echo 3 >"$L/deep/er/f"
@@ -67,7 +75,7 @@ for type in ext4 xfs; do
 		: >"$L/shut/f"
 		cp "$R"/live/.ecl/log/*.ndjson log-then
 		files_of "$L" >want
-		exec 9>&-
+		kill -CONT $snap
 		wait $snap
 		jq -r "\"\(.entries) \(.files)\"" header >have
 		test_cmp want have
@@ -79,12 +87,12 @@ for type in ext4 xfs; do
 done
 
 test_expect_success ROOT,STRACE 'writers do not wait while it is copied' '
-	traced -qq -o /dev/null -e trace=syncfs -e inject=syncfs:delay_enter=1500000:when=1..2 ecl-snap -q -d "$R" &
-	snap=$!
-	sleep 1
-	ecl-append --wait 0 -q -d "$R" -e a:b -s 1
-	sleep 1
-	ecl-append --wait 0 -q -d "$R" -e a:b -s 2
+	snap_stops 1..2
+	for n in 1 2; do
+		stopped $n
+		ecl-append --wait 0 -q -d "$R" -e a:b -s $n
+		kill -CONT $snap
+	done
 	wait $snap
 	test "$(ecl-snap --list -d "$R" | tail -n 1 | jq .size)" -ge 3
 	check_blocks "$R"
