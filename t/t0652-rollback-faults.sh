@@ -132,13 +132,16 @@ done
 test_expect_success STRACE 'the log takes no event, and somebody else was at the files meanwhile: nothing is overwritten, nothing lost' '
 	begin btrfs
 	renew
-	# When the files were exchanged, and before they are put back.
+	# When the files were exchanged, and before they are put back: there it is stopped.
+	: >.fault
 	(
-		until test "$(cat "$K/live/f")" = old; do sleep 0.02; done
+		for i in $(seq 6000); do ! grep INJECTED .fault || break; sleep 0.02; done
+		cat "$K/live/f" >then
 		rm "$K/live/f"
 		echo theirs >"$K/live/gone"
-	) 2>/dev/null &
-	fault_at write 1 error=ENOSPC:delay_enter=700000 ecl-rollback -q --yes --no-snap --path f --path gone block-0
+		while kill -CONT $(sed -n "s/^\([0-9]*\) .*INJECTED.*/\1/p" .fault); do sleep 0.02; done
+	) >/dev/null 2>&1 &
+	fault_at write 1 error=ENOSPC:signal=SIGSTOP ecl-rollback -q --yes --no-snap --path f --path gone block-0
 	wait $!
 	test $fault_exit = 2
 	test_grep "No space left" fault.err
