@@ -160,9 +160,10 @@ fi
 test_expect_success ROOT,STRACE 'a directory that is exchanged for a file while it is made gives nobody that file' '
 	mkdir race && echo secret >race/theirs && chmod 600 race/theirs &&
 	event "file:/d" "{\"type\":\"d\",\"mode\":\"0777\",\"uid\":12345,\"gid\":12345}" >plan &&
-	{ strace -f -o trace -e trace=mkdirat,mkdir -e inject=mkdirat,mkdir:delay_exit=2000000 ecl-apply-files --root race <plan >did 2>err & } &&
-	for ms in $(seq 100); do test ! -d race/d || break; sleep 0.02; done &&
+	: >trace && { strace -f -o trace -e trace=mkdirat,mkdir -e inject=mkdirat,mkdir:signal=SIGSTOP:when=1 ecl-apply-files --root race <plan >did 2>err & } &&
+	for i in $(seq 6000); do ! grep "stopped by SIGSTOP" trace || break; sleep 0.02; done &&
 	rmdir race/d && ln race/theirs race/d &&
+	kill -CONT "$(sed -n "s/ .*stopped by SIGSTOP.*//p" trace)" &&
 	test_expect_code 1 wait $! &&
 	test_grep "put another file in its place" err &&
 	test "$(stat -c "%a %u" race/theirs)" = "600 0"
