@@ -140,7 +140,7 @@ wait_for()
 {
 	local i
 
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 2400; i++)); do
 		! "$@" >/dev/null 2>&1 || return 0
 		sleep 0.05
 	done
@@ -162,7 +162,8 @@ test_expect_success 'ecl-watch: many changes at once are one look; it ends with 
 	END
 	{ PATH=$TRASH/fake:$PATH ecl-watch --settle 0.3 --cause watched looks -- cat happens 2>err & } && job=$! && exec 8>happens &&
 	wait_for events looks:1 1 &&
-	for ((i = 0; i < 20; i++)); do echo change >&8; sleep 0.01; done &&
+	# At once: of those that are written one by one, two may lie further apart than 0.3 s.
+	for ((i = 0; i < 20; i++)); do echo change; done >changes && cat changes >&8 &&
 	wait_for events looks:1 2 &&
 	sleep 0.5 &&
 	events looks:1 2 && ! events looks:1 3 &&
@@ -185,8 +186,11 @@ if test_have_prereq ROOT && ip netns add $net 2>/dev/null; then
 fi
 
 test_expect_success NETNS 'ecl-watch links addrs: ip monitor of a real network' '
-	{ ip netns exec $net env PATH="$PATH" ecl-watch --settle 0.2 links addrs 2>err & } && job=$! &&
+	{ ip netns exec $net env PATH="$PATH" ecl-watch --settle 0.2 --most 1 links addrs 2>err & } && job=$! &&
 	wait_for events link:lo 1 &&
+	# Until ip monitor listens, which may be later than the first look.
+	heard() { ip netns exec $net ip link set lo mtu $((1000 + RANDOM % 1000)) && events link:lo 2; } &&
+	wait_for heard &&
 	ip netns exec $net ip link add v0 type veth peer name v1 &&
 	ip netns exec $net ip addr add 192.0.2.1/24 dev v0 &&
 	ip netns exec $net ip link set v0 up &&
@@ -200,6 +204,22 @@ test_expect_success NETNS 'ecl-watch links addrs: ip monitor of a real network' 
 
 if command -v udevadm >/dev/null && test_have_prereq ROOT && test -e /dev/loop-control; then test_set_prereq UDEV; fi
 
+# comes DISK: until udevadm listens and it was seen; sets dev.
+comes()
+{
+	local try i
+
+	for ((try = 0; try < 60; try++)); do
+		dev=$(losetup -f --show "$1") || return 1
+		for ((i = 0; i < 40; i++)); do
+			! events "disk:*" 1 || return 0
+			sleep 0.05
+		done
+		losetup -d "$dev" || return 1
+	done
+	return 1
+}
+
 test_expect_success UDEV 'ecl-watch: udevadm monitor tells of a disk that comes' '
 	truncate -s 1M disk &&
 	cat >fake/ecl-collect-disk <<-END && chmod +x fake/ecl-collect-disk &&
@@ -211,9 +231,8 @@ test_expect_success UDEV 'ecl-watch: udevadm monitor tells of a disk that comes'
 	#!/bin/bash
 	exec stdbuf -oL udevadm monitor --kernel --subsystem-match=block
 	END
-	{ PATH=$TRASH/fake:$PATH ecl-watch --settle 0.2 disk -- ./monitor 2>err & } && job=$! && sleep 1 &&
-	dev=$(losetup -f --show disk) && test_when_finished "losetup -d $dev || :" &&
-	wait_for events "disk:*" 1 &&
+	{ PATH=$TRASH/fake:$PATH ecl-watch --settle 0.2 disk -- ./monitor 2>err & } && job=$! &&
+	comes disk && test_when_finished "losetup -d $dev || :" &&
 	losetup -d $dev &&
 	wait_for events "disk:*" 2 &&
 	kill $job && test_expect_code 143 wait $job
