@@ -196,7 +196,7 @@ test_expect_success 'a trickle is recorded event by event' '
 test_expect_success '16 writers at once: one chain, every event once' '
 	n=$(ecl-query --stat | jq .events)
 	for w in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do
-		(for i in 1 2 3 4 5 6 7 8 9 10; do ecl-append -q -e "w:$w" -s "$i" || exit 1; done) &
+		(for i in 1 2 3 4 5 6 7 8 9 10; do ecl-append -q --wait 120 -e "w:$w" -s "$i" || exit 1; done) &
 		pids="$pids $!"
 	done
 	for p in $pids; do wait "$p"; done
@@ -207,12 +207,19 @@ test_expect_success '16 writers at once: one chain, every event once' '
 
 test_expect_success 'a locked ledger is 75 after --wait, and nothing is lost' '
 	n=$(ecl-query --stat | jq .events)
-	flock "$root/lock" sleep 3 &
-	pid=$!
-	while flock -n "$root/lock" true; do sleep 0.02; done
-	test_expect_code 75 ecl-append --wait 0 -e l:1 -s 1 2>err
+	exec 8>>"$root/lock"
+	flock 8
+	test_when_finished "exec 8>&-"
+	test_expect_code 75 ecl-append --wait 0 -e l:1 -s 1 8>&- 2>err
 	test_grep "locked" err
-	ecl-append -q --wait 10 -e l:1 -s 1
+	ecl-append -q --wait 120 -e l:1 -s 1 8>&- &
+	pid=$!
+	for i in $(seq 2400); do
+		! readlink /proc/$pid/fd/* | grep -q "/lock$" || break
+		sleep 0.05
+	done
+	test "$(ecl-query --stat | jq .events)" = $n
+	exec 8>&-
 	wait $pid
 	test "$(ecl-query --stat | jq .events)" = $((n + 1))
 '
