@@ -51,8 +51,7 @@ for i in range(40000):
 
 test_expect_success 'reading the log is shown, and gone when the answer comes' '
 	slowly 1,2 10 ecl-query n:7 &&
-	head -n 1 progress >first &&
-	test_grep "^reading the log: [0-9]*% of 40002 events, [0-9]* a second, [0-9]*:[0-9]* left$" first &&
+	test_grep "^reading the log: [0-9]*% of 40002 events, [0-9]* a second, [0-9]*:[0-9]* left$" progress &&
 	test_line_count = 2 screen &&
 	test_grep ! reading screen &&
 	test_grep "^n:7 .*39007" screen
@@ -62,7 +61,8 @@ test_expect_success 'it comes nearer' '
 	sed "s/^[^:]*: \([0-9]*\)%.*/\1/" progress >percent &&
 	sort -n percent >sorted &&
 	test_cmp sorted percent &&
-	awk "\$1 < 1 || \$1 > 100 { exit 1 }" percent
+	test "$(tail -n 1 percent)" -gt 50 &&
+	test "$(tail -n 1 percent)" -le 100
 '
 
 test_expect_success 'no progress with -q, with TERM=dumb, and where standard error is no terminal' '
