@@ -89,11 +89,11 @@ test_expect_success 'an object of 80,000 members out of order costs no quadratic
 	python3 -c "
 import json
 print(json.dumps({\"element\": \"big:1\", \"state\": {\"%05d\" % (i * 7919 % 80000): 1 for i in range(80000)}}, separators=(\",\", \":\")))" >in
-	(ulimit -t 20 && exec ecl-append -q in)
+	(ulimit -t 20; exec ecl-append -q in)
 	python3 -c "
 import json
 print(json.dumps({\"element\": \"big:1\", \"state\": {\"%05d\" % i: 1 for i in range(80000)}}, separators=(\",\", \":\")))" >in
-	(ulimit -t 20 && exec ecl-append in) >out
+	(ulimit -t 20; exec ecl-append in) >out
 	test_line_count = 0 out
 '
 
