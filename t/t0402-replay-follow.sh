@@ -43,6 +43,10 @@ eventually()
 }
 
 lines() { test "$(wc -l <"$1")" -ge "$2"; }
+
+# waits PID: it has a watch of its root, and sleeps until that tells it something.
+waits() { grep -qs "^inotify " /proc/$1/fdinfo/* && grep -q "^State:.S" /proc/$1/status; }
+
 log() { cat "$ECL_ROOT"/live/.ecl/log/*.ndjson; }
 
 # same_as_log FILE: the follower has all, and nothing twice.
@@ -86,12 +90,14 @@ test_expect_success 'from now on; so many; those that pass' '
 	fresh
 	events 100 b | ecl-append -q
 	follow new --from now
+	began=$follower
 	follow three --from 101 --count 3
 	third=$follower
 	follow some --element "s:*" --action modify --from now
+	began="$began $follower"
 	follow name --element "x:[1]" --from now
-	eventually test -e name.err
-	sleep 0.3
+	began="$began $follower"
+	for pid in $began; do eventually waits $pid || return 1; done
 	for i in 1 2 3 4; do one s:1 $i; one c:1 $i; one x:1 $i; one "x:[1]" $i; done
 	eventually lines new 16
 	log | tail -n 16 >expect
@@ -108,7 +114,7 @@ test_expect_success 'a follower that has nothing to do does nothing' '
 	fresh
 	follow out
 	eventually lines out 1
-	sleep 0.3
+	eventually waits $follower
 	grep ctxt_switches /proc/$follower/status >before
 	sleep 1.5
 	grep ctxt_switches /proc/$follower/status | test_cmp before -
@@ -116,7 +122,7 @@ test_expect_success 'a follower that has nothing to do does nothing' '
 
 test_expect_success 'it ends when nobody reads any more, also with nothing to write' '
 	fresh
-	timeout 10 bash -c "ecl-replay --follow 2>err | head -n 1 >out" &&
+	timeout 120 bash -c "ecl-replay --follow 2>err | head -n 1 >out" &&
 	test_line_count = 1 out &&
 	test_cmp /dev/null err
 '
@@ -187,13 +193,17 @@ test_expect_success STRACE 'what is not on the disk yet is not passed on' '
 	one a:1 1
 	follow out
 	eventually lines out 2
-	traced -o /dev/null -e trace=fdatasync -e inject=fdatasync:delay_enter=5000000:when=1 ecl-append -q -e a:1 -s 2 &
+	# Stopped behind what it wrote, and before it says that this is synced.
+	: >stopped
+	traced -o stopped -e trace=fdatasync -e inject=fdatasync:signal=SIGSTOP:when=1 ecl-append -q -e a:1 -s 2 &
 	writer=$!
-	eventually visible 3
+	eventually grep "stopped by SIGSTOP" stopped
+	visible 3
 	sleep 0.3
 	traced -o trace -e trace=splice ecl-replay | cat >plain
 	test_line_count = 2 out
 	test_line_count = 3 plain
+	kill -CONT $(sed -n "s/ .*stopped by SIGSTOP.*//p" stopped)
 	wait $writer
 	eventually lines out 3
 	test_cmp plain out
@@ -247,7 +257,7 @@ test_expect_success 'a damaged durable is said, not believed' '
 	fresh
 	cp "$ECL_ROOT/durable" good
 	sed "s/clean/dirty/" good >"$ECL_ROOT/durable"
-	test_expect_code 2 timeout 20 ecl-replay --follow 2>err >out
+	test_expect_code 2 timeout 120 ecl-replay --follow 2>err >out
 	test_grep "/durable. is damaged" err
 	test_cmp /dev/null out
 	: >"$ECL_ROOT/durable"
@@ -262,7 +272,7 @@ test_expect_success 'a log that lacks what was durable' '
 	eventually lines out 2
 	cp -R "$ECL_ROOT" "$base/cut"
 	head -n 1 "$ECL_ROOT/live/.ecl/log/00000000000000000000.ndjson" >"$base/cut/live/.ecl/log/00000000000000000000.ndjson"
-	test_expect_code 1 timeout 20 ecl-replay -d "$base/cut" --follow >cut 2>err
+	test_expect_code 1 timeout 120 ecl-replay -d "$base/cut" --follow >cut 2>err
 	test_grep "should hold 2 events, which were durable, and does not: run .ecl-verify.$" err
 '
 
@@ -311,7 +321,7 @@ test_expect_success 'a hundred followers beside a flood' '
 test_expect_success 'a user who may only read' '
 	fresh
 	chmod -R go+rX "$ECL_ROOT"
-	as_user timeout 20 ecl-replay --follow --count 2 >out 2>out.err &
+	as_user timeout 120 ecl-replay --follow --count 2 >out 2>out.err &
 	pid=$!
 	eventually lines out 1
 	one a:1 1
