@@ -56,7 +56,7 @@ test_expect_success 'a single question is answered at once, though more may come
 	coproc talk { ecl-embed-http $url; }
 	pid=$talk_PID
 	echo "{\"text\":\"abc\"}" >&${talk[1]}
-	read -r -t 20 answer <&${talk[0]}
+	read -r -t 120 answer <&${talk[0]}
 	test "$answer" = "{\"vector\":[3,97,1.0]}"
 	printf "{\"text\":\"b\"}\n{\"text\":\"\\u00e9\\\\n\"}" >&${talk[1]}
 	eval "exec ${talk[1]}>&-"
@@ -127,24 +127,34 @@ test_expect_success 'a slow answer is waited for, as long as --timeout says' '
 	texts 2 >in
 	ecl-embed-http --timeout 20 $url <in >out
 	test_cmp want out
-	service slow 30
-	test_expect_code 1 timeout 20 ecl-embed-http --timeout 1 $url <in >out
+	service slow 300
+	test_expect_code 1 timeout 120 ecl-embed-http --timeout 1 $url <in >out
 	jq -e ".error | test(\"timed out\") and test(\"gave up after 1 s\")" out
 '
 
-# gives_up CODE WORDS MODE...: in this mode it prints one error that has these words.
+# gives_up WORDS MODE...: in this mode it prints one error that has these words.  It has $limit seconds.
+limit=60
 gives_up()
 {
 	local words=$1
 
 	shift
-	service "$@"
-	texts 3 >in
-	test_expect_code 1 ecl-embed-http --timeout 2 $url <in >out 2>err
-	test_line_count = 1 out
-	test_line_count = 0 err
-	jq -r .error out >said
+	service "$@" &&
+	texts 3 >in &&
+	test_expect_code 1 ecl-embed-http --timeout $limit $url <in >out 2>err &&
+	test_line_count = 1 out &&
+	test_line_count = 0 err &&
+	jq -r .error out >said &&
 	test_grep "127.0.0.1:[0-9]*/v1/embeddings: .*$words" said
+}
+
+# in_time COMMAND...: with little time to give up; where the machine is so busy that not even this can be done in it, with more.
+in_time()
+{
+	for limit in 2 10 30; do
+		! "$@" || break
+	done
+	test $limit != 30 || "$@"
 }
 
 test_expect_success 'what does not get better by asking again is said, once' '
@@ -157,9 +167,10 @@ test_expect_success 'what does not get better by asking again is said, once' '
 '
 
 test_expect_success 'a service that stays busy or away is given up' '
-	gives_up "HTTP 503 .*try later (gave up after 2 s)" fails 503 1000
-	test "$(wc -l <requests)" -gt 2
-	gives_up "IncompleteRead" cut
+	busy() { gives_up "HTTP 503 .*try later (gave up after $limit s)" fails 503 1000 && test "$(wc -l <requests)" -gt 2; }
+	in_time busy
+	in_time gives_up "IncompleteRead" cut
+	limit=60
 	service good
 	test_expect_code 1 ecl-embed-http --timeout 1 http://127.0.0.1:9 <in >out
 	jq -e ".error | test(\"refused\")" out
@@ -176,11 +187,11 @@ test_expect_success 'an answer that cannot be right is refused' '
 test_expect_success 'answers before the failure are kept in order' '
 	service good
 	texts 4 >in
-	coproc talk { ecl-embed-http --batch 2 --timeout 2 $url; }
+	coproc talk { ecl-embed-http --batch 2 --timeout 60 $url; }
 	head -n 2 in >&${talk[1]}
 	read -r one <&${talk[0]}
 	read -r two <&${talk[0]}
-	service says 500
+	service says 401 no
 	tail -n 2 in >&${talk[1]}
 	read -r three <&${talk[0]}
 	printf "%s\n" "$one" "$two" >out
