@@ -107,6 +107,30 @@ err1:	files_base_free(b);
 	return (-1);
 }
 
+int
+files_base_take(struct buf *bytes, struct files_base **ret)
+{
+	struct files_base *b;
+
+	if ((b = calloc(1, sizeof(*b))) == NULL)
+		return (-1);
+	b->fd = -1;
+	b->n = le64_get(bytes->data + 8);
+	b->names = le64_get(bytes->data + 16);
+	memcpy(b->id, bytes->data + 24, FILES_ID_SIZE);
+	lay_out(b);
+	if ((b->have = malloc(chunks_of(b->size) + 1)) == NULL) {
+		free(b);
+		return (-1);
+	}
+	memset(b->have, 1, chunks_of(b->size) + 1);
+	memmove(bytes->data, bytes->data + b->body, b->size);
+	b->mem = (uint8_t *)bytes->data;
+	*bytes = (struct buf)BUF_INIT;
+	*ret = b;
+	return (0);
+}
+
 void
 files_base_free(struct files_base *b)
 {

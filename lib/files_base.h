@@ -54,6 +54,9 @@ struct files_base {
 
 /** files_base_open(dirfd, ret): open that file of a directory.  Return 0, or -1 where there is none that is of use. */
 int files_base_open(int dirfd, struct files_base **ret);
+
+/** files_base_take(bytes, ret): of what files_builder_end() made, which it takes, in memory.  Return 0, or -1 where that runs out. */
+int files_base_take(struct buf *bytes, struct files_base **ret);
 void files_base_free(struct files_base *b);
 
 /** files_base_get(b, i, ret): file ${i} < n; ${ret} points into ${b}. */

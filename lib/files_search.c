@@ -14,6 +14,7 @@
 #include "files_update.h"
 #include "io.h"
 #include "subvol_changed.h"
+#include "subvol_differ.h"
 
 #include "banned.h"
 
@@ -278,7 +279,11 @@ files_update_search(struct files_update *u, int snapshot_fd, struct err *e)
 	size_t i;
 	int rc;
 
-	if ((rc = subvol_changed(snapshot_fd, u->old.bound.generation, &changed, e)) != 1)
+	if (u->before_fd != -1)
+		rc = subvol_differ(u->before_fd, snapshot_fd, &changed, e);
+	else
+		rc = subvol_changed(snapshot_fd, u->old.bound.generation, &changed, e);
+	if (rc != 1)
 		goto out;
 	for (i = 0; rc == 1 && i < changed.n; i++) {
 		if (changed.inode[i].ino == TOP_INO) {

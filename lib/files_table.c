@@ -201,6 +201,25 @@ format(const struct files_left *left, struct buf *out)
 	buf_add(out, n, 4);
 }
 
+int
+files_table_take(struct files_table *ret, struct files_left *left, struct files_table *old)
+{
+	uint8_t id[FILES_ID_SIZE];
+
+	memset(ret, 0, sizeof(*ret));
+	format(left, &ret->text);
+	if (ret->text.failed || parse(ret, id) != 0)
+		return (-1);
+	if (left->base.len > 0) {
+		if (files_base_take(&left->base, &ret->view.base) != 0)
+			return (-1);
+	} else {
+		ret->view.base = old->view.base;
+		old->view.base = NULL;
+	}
+	return (files_view_sort(&ret->view));
+}
+
 /* A new file of a directory, in the place of what is there, with these bytes or those of the file ${shared}. */
 static int
 put(int dir, const char *name, const struct buf *bytes, int shared, struct err *e)

@@ -55,6 +55,13 @@ struct files_left {
 };
 
 /**
+ * files_table_take(ret, left, old):
+ * What ${left} would leave, as files_table_open() would give it, without a file.  Takes left->base, or the base of ${old}, which ${left} is of.  Return 0, or
+ * -1 where memory ran out; then and else files_table_release() it.
+ */
+int files_table_take(struct files_table *ret, struct files_left *left, struct files_table *old);
+
+/**
  * files_table_store(block_fd, left, e):
  * Leave it in a block that is still writable.  Without a sync: what a crash damages is not believed.  Return 0 or -1.
  */

@@ -30,6 +30,7 @@ files_update_init(struct files_update *u, struct files_watch watch)
 	struct timespec now;
 
 	memset(u, 0, sizeof(*u));
+	u->before_fd = -1;
 	/* Clocks are coarse: a file may change twice and have one ctime. */
 	clock_gettime(CLOCK_REALTIME, &now);
 	u->walk.settled_ns = (int64_t)now.tv_sec * SECOND_NS + now.tv_nsec - SECOND_NS;

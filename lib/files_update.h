@@ -13,6 +13,7 @@ struct files_update {
 	bool has_old;
 	struct files_walk walk;
 	struct files_left left; /* for the next block; its records point into old and walk */
+	int before_fd; /* the block that ${old} is of, where what differs from it is to be looked at; -1: what was touched since */
 	bool strict; /* no ctime is believed: what was touched is read, and all where that is not known */
 	bool remembers; /* it can be told what the files were in, so that the next block may know them */
 };

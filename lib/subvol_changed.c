@@ -41,8 +41,8 @@ subvol_inodes_have(const struct subvol_inodes *l, uint64_t ino)
 	return (false);
 }
 
-static int
-push(struct subvol_inodes *l, uint64_t ino, mode_t mode)
+int
+subvol_inodes_add(struct subvol_inodes *l, uint64_t ino, mode_t mode)
 {
 	size_t cap = l->cap == 0 ? 64 : 2 * l->cap;
 	struct subvol_inode *more;
@@ -71,7 +71,7 @@ take(const struct btrfs_ioctl_search_args_v2 *a, uint64_t generation, struct sub
 		if (last->type != BTRFS_INODE_ITEM_KEY || last->len < sizeof(struct btrfs_inode_item) ||
 		    le64_get(item + offsetof(struct btrfs_inode_item, transid)) <= generation)
 			continue;
-		if (push(ret, last->objectid, le32_get(item + offsetof(struct btrfs_inode_item, mode))) != 0)
+		if (subvol_inodes_add(ret, last->objectid, le32_get(item + offsetof(struct btrfs_inode_item, mode))) != 0)
 			return (-1);
 	}
 	return (0);

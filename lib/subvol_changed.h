@@ -30,6 +30,9 @@ struct subvol_inodes {
 int subvol_changed(int fd, uint64_t generation, struct subvol_inodes *ret, struct err *e);
 void subvol_inodes_release(struct subvol_inodes *l);
 
+/** subvol_inodes_add(l, ino, mode): put an inode behind those there are.  Return 0, or -1 where memory ran out. */
+int subvol_inodes_add(struct subvol_inodes *l, uint64_t ino, mode_t mode);
+
 /** subvol_inodes_have(l, ino): whether it is one of them.  O(log n). */
 bool subvol_inodes_have(const struct subvol_inodes *l, uint64_t ino);
 

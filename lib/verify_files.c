@@ -10,6 +10,7 @@
 
 #include "crew.h"
 #include "files.h"
+#include "files_chain.h"
 #include "io.h"
 #include "verify_internal.h"
 
@@ -28,6 +29,8 @@ struct verify_files {
 	struct verify *v;
 	struct crew crew;
 	struct files_seen seen;
+	struct files_chain chain;
+	bool chained; /* a block after the other, by it */
 	const struct block **block; /* in the order of the anchors */
 	size_t n;
 	struct found found[IN_HAND]; /* of block[number % IN_HAND] */
@@ -46,17 +49,32 @@ look(void *arg, uint64_t job)
 	if ((fd = verify_block_open(s->v, s->block[job], &f->e)) == -1)
 		return;
 	/* To ask where a file stands is for nothing where there is no other block. */
-	f->rc = files_root_of_block(fd, s->n > 1 ? &s->seen : NULL, s->v->opt->from_disk, &f->entries, f->root, &f->e);
+	if (s->chained)
+		f->rc = files_chain_root(&s->chain, fd, &f->entries, f->root, &f->e);
+	else
+		f->rc = files_root_of_block(fd, s->n > 1 ? &s->seen : NULL, s->v->opt->from_disk, &f->entries, f->root, &f->e);
 	close(fd);
 }
 
 static void
 post(struct verify_files *s)
 {
-	while (s->posted < s->n && s->posted - s->taken < IN_HAND) {
+	while (s->posted < s->n && s->posted - s->taken < (s->chained ? 1 : IN_HAND)) {
 		s->posted++;
 		crew_post(&s->crew);
 	}
+}
+
+/* With --from-disk each block is read by itself, as what is in memory may not be what it was read from. */
+static void
+begin_chain(struct verify_files *s)
+{
+	int fd;
+
+	if (s->n < 2 || s->v->opt->from_disk || (fd = verify_block_open(s->v, s->block[0], NULL)) == -1)
+		return;
+	s->chained = files_chain_begin(&s->chain, fd, &s->seen);
+	close(fd);
 }
 
 void
@@ -76,6 +94,8 @@ verify_files_start(struct verify *v)
 		if (v->anchor[i].block != NULL)
 			s->block[s->n++] = v->anchor[i].block;
 	files_seen_init(&s->seen);
+	s->chain.fd = -1;
+	begin_chain(s);
 	crew_init(&s->crew, look, s);
 	if (crew_processors() > 1)
 		crew_start(&s->crew, 2);
@@ -92,6 +112,7 @@ verify_files_stop(struct verify *v)
 	if (s == NULL)
 		return;
 	crew_release(&s->crew);
+	files_chain_release(&s->chain);
 	files_seen_release(&s->seen);
 	free(s->block);
 	free(s);
