@@ -47,6 +47,7 @@ event_skim_reset(struct event_skim *s)
 
 #define SKIM __attribute__((target("avx2,bmi,bmi2")))
 #define SKIM_INLINE static inline __attribute__((always_inline)) SKIM
+#define UNLIKELY(x) __builtin_expect((x), 0)
 
 /* Which WAYS forms a line is tried with: by its action, and the first name in its state.  ${p} is behind the element's name. */
 static inline struct skim_form *
@@ -248,20 +249,77 @@ digits16(const char *p)
 	return ((size_t)_tzcnt_u32(~(unsigned)_mm_movemask_epi8(x)));
 }
 
+/*
+ * What was seen of 64 bytes serves for all strings and numbers that end there.  So where the next piece begins depends on a shift
+ * and a count of zeros, not on a load and comparisons.
+ */
+struct window {
+	const char *from;
+	uint64_t special;  /* a bit for each byte, as special32() has them */
+	uint64_t no_digit; /* a bit for each that is none */
+};
+
+SKIM_INLINE void
+look(struct window *w, const char *p)
+{
+	const __m256i zero = _mm256_set1_epi8('0'), nine = _mm256_set1_epi8(9);
+	__m256i x = _mm256_sub_epi8(_mm256_loadu_si256((const __m256i *)(const void *)p), zero),
+		y = _mm256_sub_epi8(_mm256_loadu_si256((const __m256i *)(const void *)(p + 32)), zero);
+
+	w->from = p;
+	w->special = special32(p) | (uint64_t)special32(p + 32) << 32;
+	x = _mm256_cmpeq_epi8(_mm256_min_epu8(x, nine), x);
+	y = _mm256_cmpeq_epi8(_mm256_min_epu8(y, nine), y);
+	w->no_digit = ~((uint32_t)_mm256_movemask_epi8(x) | (uint64_t)(uint32_t)_mm256_movemask_epi8(y) << 32);
+}
+
+/* Where the string ends whose characters begin at ${p}, or what is not plain in it. */
+SKIM_INLINE const char *
+skip_text(struct window *w, const char *p)
+{
+	size_t n = (size_t)(p - w->from);
+	uint64_t bits = n < 64 ? w->special >> n : 0;
+
+	while (UNLIKELY(bits == 0)) {
+		look(w, p);
+		bits = w->special;
+		p += bits == 0 ? 64 : 0;
+	}
+	return (p + _tzcnt_u64(bits));
+}
+
+/* How many digits are at ${p}; 64 may be more. */
+SKIM_INLINE size_t
+digits(struct window *w, const char *p)
+{
+	size_t n = (size_t)(p - w->from);
+	uint64_t bits = n < 64 ? w->no_digit >> n : 0;
+
+	if (UNLIKELY(bits == 0)) {
+		look(w, p);
+		bits = w->no_digit;
+	}
+	return ((size_t)_tzcnt_u64(bits));
+}
+
 /* Where a number without an exponent ends; NULL where there is none, or a long one. */
 SKIM_INLINE const char *
-skip_number(const char *p)
+skip_number(struct window *w, const char *p)
 {
-	size_t n;
+	size_t n = digits(w, p);
 
-	p += *p == '-';
-	n = digits16(p);
+	/* Added where there is one, not always: the next piece would wait for it. */
+	if (UNLIKELY(n == 0)) {
+		if (*p != '-')
+			return (NULL);
+		n = digits(w, ++p);
+	}
 	if (n - 1 >= 15 || (*p == '0' && n > 1))
 		return (NULL);
 	p += n;
 	if (*p != '.')
 		return (p);
-	n = digits16(p + 1);
+	n = digits(w, p + 1);
 	return (n - 1 >= 15 ? NULL : p + 1 + n);
 }
 
@@ -273,18 +331,16 @@ SKIM_INLINE const char *
 match_form(const struct skim_form *f, const char *p, const char *at[SKIM_PIECES])
 {
 	const struct skim_piece *piece, *end = f->piece + f->n;
-	uint32_t special;
+	struct window w = {p, 0, 0};
 
 	for (piece = f->piece; piece < end; piece++) {
 		if ((~same32(p, piece->text) & piece->mask) != 0)
 			return (NULL);
 		*at++ = p;
 		p += piece->len;
-		if (piece->kind == SKIM_TEXT) {
-			while ((special = special32(p)) == 0)
-				p += 32;
-			p += _tzcnt_u32(special);
-		} else if (piece->kind == SKIM_NUMBER && (p = skip_number(p)) == NULL)
+		if (piece->kind == SKIM_TEXT)
+			p = skip_text(&w, p);
+		else if (piece->kind == SKIM_NUMBER && (p = skip_number(&w, p)) == NULL)
 			return (NULL);
 	}
 	return (p);

@@ -19,6 +19,8 @@ static struct random rnd = {20261123};
 
 /* ---- a log of many forms ---- */
 
+#define LONG "longer than what is looked at together, and nothing in it that would have to be looked at. "
+
 /* Each `#' is a number. */
 static const char *const formats[] = {
     "{\"address\":\"10.#.0.#\",\"mtu\":#,\"up\":true}",
@@ -30,6 +32,7 @@ static const char *const formats[] = {
     "[#,#,#]",
     "{\"caf\303\251\":\"#\",\"n\":\"\303\251 #\",\"o\":\"\\u0001#\"}",
     "{\"e\":#e5,\"f\":0.#,\"g\":#}",
+    "{\"text\":\"" LONG LONG LONG " #\",\"z\":-#}",
     "{}",
 };
 
