@@ -580,14 +580,12 @@ test_expect_success NONROOT,ROOT 'what may not be read is not called damaged, an
 test_expect_success 'half a line behind the durable end says nothing while somebody holds the lock' '
 	fresh
 	printf "{\"seq\":16,\"time" >>"$log"
-	flock root/lock sleep 60 &
-	holder=$!
-	test_when_finished "kill $holder; wait $holder || :"
-	until ! flock -n root/lock true; do sleep 0.02; done
-	timeout 4 ecl-verify -d root >out
+	exec 8>>root/lock
+	flock 8
+	test_when_finished "exec 8>&-"
+	timeout 120 ecl-verify -d root 8>&- >out
 	test_grep "^{\"verdict\":\"ok\",\"events\":16," out
-	pkill -P $holder || :
-	until flock -n root/lock true; do sleep 0.02; done
+	exec 8>&-
 	verify 1
 	found torn 16 $(at 16)
 '
@@ -624,23 +622,23 @@ writers()
 
 	(i=0; while test ! -e stop; do
 		i=$((i + 1))
-		echo "{\"element\":\"slow:$((i % 7))\",\"state\":$i}" | ecl-append -q -d "$root" --wait 60
+		echo "{\"element\":\"slow:$((i % 7))\",\"state\":$i}" | ecl-append -q -d "$root" --wait 120
 	done) &
 	(i=0; while test ! -e stop; do
 		i=$((i + 1))
-		seq -f "{\"element\":\"fast:%g\",\"state\":{\"run\":$i}}" 1 20000 | ecl-append -q -d "$root" --wait 60
+		seq -f "{\"element\":\"fast:%g\",\"state\":{\"run\":$i}}" 1 20000 | ecl-append -q -d "$root" --wait 120
 	done) &
 	(i=0; while test ! -e stop; do
 		echo $i >"$root/live/counter"
 		i=$((i + 1))
-		ecl-snap -q -d "$root" --wait 60
+		ecl-snap -q -d "$root" --wait 120
 		sleep 0.1
 	done) &
 	(while test ! -e stop; do
 		sleep 0.5
-		ecl-rollback -q --yes -d "$root" --wait 60 block-0
+		ecl-rollback -q --yes -d "$root" --wait 120 block-0
 		sleep 0.5
-		ecl-rollback -q --yes --no-snap -d "$root" --wait 60 block-0
+		ecl-rollback -q --yes --no-snap -d "$root" --wait 120 block-0
 	done) &
 }
 
@@ -667,7 +665,7 @@ for backend in copy btrfs; do
 		writers "$live" >said 2>&1
 		test_when_finished "touch stop; wait"
 		end=$((SECONDS + 6)) runs=0
-		while test $SECONDS -lt $end; do
+		while test $SECONDS -lt $end || test $runs -lt 2; do
 			ecl-verify -d "$live" >out || { cat out; return 1; }
 			ecl-verify --quick -d "$live" >out || { cat out; return 1; }
 			as_reader --quick -d "$live" >out || { cat out; return 1; }
@@ -678,7 +676,6 @@ for backend in copy btrfs; do
 		echo "$runs runs"
 		tail -n 1 out
 		cat said
-		test $runs -gt 1
 		test_line_count = 0 said
 		ecl-verify -d "$live"
 	'
