@@ -35,7 +35,7 @@ free_port()
 	PY
 }
 
-# eventually COMMAND...: for at most 30 s.
+# eventually COMMAND...: for at most two minutes.
 eventually()
 {
 	local n=0

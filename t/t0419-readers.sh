@@ -233,17 +233,17 @@ test_expect_success 'beside writers, rebuilds, blocks and a rollback every answe
 	head -n 500 bulk | ecl-append -q -d "$busy" && ecl-snap -q -d "$busy" &&
 	{
 		(
-			while ! test -e stop; do ecl-append -q -d "$busy" -e host:7 -a restart || touch failed.append; done
+			while ! test -e stop; do ecl-append -q -d "$busy" -e host:7 -a restart --wait 120 || touch failed.append; done
 		) &
 		(
-			while ! test -e stop; do ecl-index -q --rebuild -d "$busy" --wait 60 || touch failed.index; done
+			while ! test -e stop; do ecl-index -q --rebuild -d "$busy" --wait 120 || touch failed.index; done
 		) &
 		(
 			sleep 0.3
 			for part in 501,10000 10001,20000 20001,30000; do
-				sed -n ${part}p bulk | ecl-append -q -d "$busy" || touch failed.bulk
-				ecl-snap -q -d "$busy" --wait 60 || touch failed.snap
-				test $part != 10001,20000 || ecl-rollback --yes -q -d "$busy" --wait 60 block-0 || touch failed.rollback
+				sed -n ${part}p bulk | ecl-append -q -d "$busy" --wait 120 || touch failed.bulk
+				ecl-snap -q -d "$busy" --wait 120 || touch failed.snap
+				test $part != 10001,20000 || ecl-rollback --yes -q -d "$busy" --wait 120 block-0 || touch failed.rollback
 				sleep 0.5
 			done
 			touch stop

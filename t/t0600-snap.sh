@@ -101,16 +101,16 @@ for backend in btrfs copy; do
 	'
 
 	test_expect_success "$pre" "$backend: two at once" '
-		ecl-snap -d "$R" >one & first=$!
-		ecl-snap -d "$R" >two
+		ecl-snap -d "$R" --wait 120 >one & first=$!
+		ecl-snap -d "$R" --wait 120 >two
 		wait $first
 		test "$(jq .height one)" != "$(jq .height two)"
 		check_blocks "$R"
 	'
 
 	test_expect_success "$pre" "$backend: blocks while others write" '
-		for i in $(seq 60); do echo "{\"element\":\"w:$i\",\"state\":$i}" | ecl-append -d "$R" || exit; done >acked & writer=$!
-		for i in 1 2 3 4 5; do ecl-snap -d "$R" -q; done
+		for i in $(seq 60); do echo "{\"element\":\"w:$i\",\"state\":$i}" | ecl-append -d "$R" --wait 120 || exit; done >acked & writer=$!
+		for i in 1 2 3 4 5; do ecl-snap -d "$R" -q --wait 120; done
 		wait $writer
 		ecl-replay -d "$R" >log
 		test_line_count = 60 acked

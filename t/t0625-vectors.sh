@@ -340,6 +340,10 @@ test_expect_success 'rebuilt under the eyes of readers: they never see a gap' '
 	for i in 1 2; do
 		ecl-index --rebuild -q || break
 	done
+	for i in $(seq 2400); do
+		! test -s counts || ! test -s layers || break
+		sleep 0.05
+	done
 	rm seen
 	wait $reader $other
 	test "$(sort -u counts)" = 30001

@@ -288,12 +288,12 @@ test_expect_success BTRFS 'a replica, a block that stands alone: said, and nothi
 
 test_expect_success BTRFS 'who has files of what was live open is named' '
 	base btrfs
-	env -C "$R/live/a" sleep 100 & in_dir=$!
-	sleep 100 <"$R/live/big" >"$R/live/new.d/x/out" & reader=$!
-	sleep 100 </dev/null & other=$!
+	env -C "$R/live/a" sleep 1000 & in_dir=$!
+	sleep 1000 <"$R/live/big" >"$R/live/new.d/x/out" & reader=$!
+	sleep 1000 </dev/null & other=$!
 	test_when_finished "kill $in_dir $reader $other || :"
 	# Until the shells have become what they are to be.
-	for i in 1 2 3 4 5 6 7 8 9 10; do
+	for i in $(seq 1200); do
 		test "$(cat /proc/$in_dir/comm /proc/$reader/comm /proc/$other/comm | sort -u)" != sleep || break
 		sleep .1
 	done

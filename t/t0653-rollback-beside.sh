@@ -15,7 +15,7 @@ while not os.path.exists("stop"):
     sys.stdout.flush()
     n += 100
     time.sleep(.05)
-' "$1" | ecl-append >"$1.acked"
+' "$1" | ecl-append --wait 120 >"$1.acked"
 }
 
 # eventually CMD...
@@ -23,14 +23,15 @@ eventually()
 {
 	local i
 
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 2400; i++)); do
 		! "$@" || return 0
 		sleep .05
 	done
-	echo "not within 10 seconds: $*"
+	echo "not within two minutes: $*"
 	return 1
 }
 
+lines() { test "$(cat "${@:2}" | wc -l)" -gt "$1"; }
 same_as_log() { ecl-replay | cmp -s - "$1"; }
 
 for backend in btrfs copy; do
@@ -58,8 +59,8 @@ for backend in btrfs copy; do
 		test_when_finished "touch stop; kill $follower 2>/dev/null || :; wait || :"
 		for args in "" "--no-snap" "--path d" "--element k:x" "--no-snap --path d/f --element k:*" "--element w:one:*"; do
 			echo new >"$R/live/d/f"
-			ecl-append -q -e k:x -s "\"new\""
-			ecl-rollback -q --yes $args block-0 2>err || { cat err; return 1; }
+			ecl-append -q --wait 120 -e k:x -s "\"new\""
+			ecl-rollback -q --yes --wait 120 $args block-0 2>err || { cat err; return 1; }
 			# Our own writers and readers know which live is live.
 			test_grep ! "of what was live, and" err
 			case $args in
@@ -71,6 +72,7 @@ for backend in btrfs copy; do
 			*) test "$(ecl-query k:x | jq -r .state)" = old ;;
 			esac
 		done
+		eventually lines 1000 one.acked two.acked
 		: >stop
 		wait $one
 		wait $two

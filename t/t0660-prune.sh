@@ -203,13 +203,13 @@ for backend in btrfs copy; do
 		test_grep "blocks.lock" err
 		test_expect_code 75 flock "$R/lock" ecl-snap --prune --keep last=1 --wait 0
 		test "$(heights)" = "0 1"
-		test_expect_code 75 flock "$R/blocks.lock" timeout 5 ecl-append -q --snap --wait 0.2 -e late -s 1 2>err
+		test_expect_code 75 flock "$R/blocks.lock" timeout 60 ecl-append -q --snap --wait 0.2 -e late -s 1 2>err
 		test_grep "blocks.lock" err
 		test "$(heights)" = "0 1"
 		ecl-snap --prune --keep last=1 -n >plan
 		flock "$R/blocks.lock" sleep 0.5 & holder=$!
 		sleep 0.1
-		ecl-snap --prune --keep last=1 --wait 9 -q
+		ecl-snap --prune --keep last=1 --wait 120 -q
 		wait $holder
 		test "$(heights)" = 1
 	'
@@ -345,14 +345,14 @@ ask_pruned()
 	ecl-query --blocks >/dev/null
 }
 verify_all() { ecl-verify >verdict || { cat verdict >>odd && return 1; }; }
-write_some() { for i in $(seq 40); do echo "{\"element\":\"w:$i\",\"state\":$i}" | ecl-append --wait 60 || return; done; }
+write_some() { for i in $(seq 40); do echo "{\"element\":\"w:$i\",\"state\":$i}" | ecl-append --wait 120 || return; done; }
 make_some()
 {
 	for i in 1 2 3 4 5 6; do
-		ecl-snap -q --wait 60 && echo "{\"element\":\"s:$i\",\"state\":$i}" | ecl-append -q --snap --wait 60 || return
+		ecl-snap -q --wait 120 && echo "{\"element\":\"s:$i\",\"state\":$i}" | ecl-append -q --snap --wait 120 || return
 	done
 }
-prune_some() { for i in 1 2 3 4 5 6; do ecl-snap --prune --keep last=2 -q --wait 60 || return; done; }
+prune_some() { for i in 1 2 3 4 5 6; do ecl-snap --prune --keep last=2 -q --wait 120 || return; done; }
 
 eventually()
 {
@@ -436,8 +436,8 @@ for backend in $both; do
 
 	test_expect_success "$backend: two that prune at once: each block is recorded once" '
 		root '$backend' 4
-		ecl-snap --prune --keep last=1 >one & first=$!
-		ecl-snap --prune --keep last=1 >two
+		ecl-snap --prune --keep last=1 --wait 120 >one & first=$!
+		ecl-snap --prune --keep last=1 --wait 120 >two
 		wait $first
 		test "$(cat one two | jq -c .height | sort | xargs)" = "0 1 2"
 		test "$(ecl-replay --action prune | wc -l)" = 3

@@ -87,7 +87,7 @@ fill()
 heights() { ls "$R/.snapshots" | sed 's/^block-0*\([0-9]\{1,\}\)-.*/\1/' | xargs; }
 free_bytes() { sync -f mnt && echo $(($(stat -f -c '%a * %S' mnt))); }
 # Deleted subvolumes give their room back a while later.
-more_than() { for _ in $(seq 100); do test "$(free_bytes)" -le "$1" || return 0; sleep 0.1; done; return 1; }
+more_than() { for _ in $(seq 1200); do test "$(free_bytes)" -le "$1" || return 0; sleep 0.1; done; return 1; }
 
 # With ROOT, as loop devices are its own.
 while IFS=: read -r kind what size mkfs; do

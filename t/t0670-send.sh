@@ -210,7 +210,7 @@ test_expect_success 'while a block is sent, it and its parent are held' '
 	ecl-snap -d "$A" --send block-4 --parent block-3 >slow & sender=$!
 	exec 8<slow
 	for block in block-3 block-4; do
-		for i in 1 2 3 4 5 6 7 8 9 10; do
+		for i in $(seq 1200); do
 			flock -xn "$(ecl-snap -d "$A" --path $block)/.ecl/block" true || break
 			sleep 0.1
 		done
@@ -234,10 +234,10 @@ test_expect_success 'who waited for the lock while the replica was adopted chang
 	blocks=$(ls "$W/.snapshots")
 	exec 9<>"$W/blocks.lock"
 	flock 9
-	ecl-snap -d "$W" --receive --key "$V" <part 2>err.1 9>&- & one=$!
-	ecl-snap -d "$W" --prune --keep last=1 2>err.2 9>&- & other=$!
+	ecl-snap -d "$W" --receive --key "$V" --wait 120 <part 2>err.1 9>&- & one=$!
+	ecl-snap -d "$W" --prune --keep last=1 --wait 120 2>err.2 9>&- & other=$!
 	for waiter in $one $other; do
-		for i in $(seq 100); do
+		for i in $(seq 2400); do
 			ls -l /proc/$waiter/fd | grep -q "blocks.lock" && break
 			sleep 0.05
 		done

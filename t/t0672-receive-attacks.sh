@@ -336,7 +336,7 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execvp(sys.argv[1], sys.argv[1:])" ecl-snap -d "$B" --receive --key "$V" <slow >out 2>err & receiver=$!
 		exec 8>slow
 		head -c $(($(stat -c %s s1) - 20)) s1 >&8
-		for i in $(seq 50); do
+		for i in $(seq 2400); do
 			test -n "$(ls "$B/.receive" 2>/dev/null)" && break
 			sleep 0.05
 		done

@@ -103,16 +103,16 @@ for backend in btrfs copy; do
 	'
 
 	test_expect_success "$pre" "$backend: two at once" '
-		for i in 1 2 3 4 5; do ecl-append -d "$R" -q -e b:$i -s $i && ecl-snap -d "$R" -q --sign key || return 1; done &
-		for i in 1 2 3 4 5; do ecl-append -d "$R" -q -e c:$i -s $i && ecl-snap -d "$R" -q --sign key || return 1; done
+		for i in 1 2 3 4 5; do ecl-append -d "$R" -q --wait 120 -e b:$i -s $i && ecl-snap -d "$R" -q --wait 120 --sign key || return 1; done &
+		for i in 1 2 3 4 5; do ecl-append -d "$R" -q --wait 120 -e c:$i -s $i && ecl-snap -d "$R" -q --wait 120 --sign key || return 1; done
 		wait $!
 		signed "$R" "$(events "$R")"
 		check_blocks "$R"
 	'
 
 	test_expect_success "$pre" "$backend: writers that go on meanwhile are signed, too, or not" '
-		(for i in $(seq 200); do echo "{\"element\":\"d:$((i % 7))\",\"state\":$i}"; sleep 0.002; done | ecl-append -d "$R" -q) &
-		for i in 1 2 3 4 5 6; do ecl-snap -d "$R" -q --sign key || return 1; done
+		(for i in $(seq 200); do echo "{\"element\":\"d:$((i % 7))\",\"state\":$i}"; sleep 0.002; done | ecl-append -d "$R" -q --wait 120) &
+		for i in 1 2 3 4 5 6; do ecl-snap -d "$R" -q --wait 120 --sign key || return 1; done
 		wait $!
 		signed "$R"
 		check_blocks "$R"

@@ -48,7 +48,7 @@ listen()
 	rm -f "$name.url"
 	ecl-witness "$@" --listen 127.0.0.1:0 >"$name.url" 2>"$name.err" &
 	pid=$!
-	for i in $(seq 200); do
+	for i in $(seq 2400); do
 		test -s "$name.url" && return 0
 		sleep 0.05
 	done
@@ -62,7 +62,7 @@ post()
 	local url=$1 file=$2 out=$3
 
 	shift 3
-	curl -sS -m 20 -o "$out" -w '%{http_code} %{content_type}\n' "$@" --data-binary @"$file" "$url/add-checkpoint"
+	curl -sS -m 120 -o "$out" -w '%{http_code} %{content_type}\n' "$@" --data-binary @"$file" "$url/add-checkpoint"
 }
 
 # size: of the last checkpoint in ./state, 0 where there is none.
@@ -392,7 +392,7 @@ test_expect_success 'HTTP: garbage on the wire, half a request and a slow one ha
 	cat >wire.py <<-\EOF
 	import os, socket, sys, time
 	def talk(data, read=True):
-	    with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5) as s:
+	    with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 120) as s:
 	        s.sendall(data)
 	        return s.recv(4096) if read else b""
 	head = b"POST /add-checkpoint HTTP/1.1\r\nHost: x\r\n"
@@ -403,15 +403,15 @@ test_expect_success 'HTTP: garbage on the wire, half a request and a slow one ha
 	for length in b"-1", b"1e3", b"99999999999", b"", b"5, 5", b"5\r\nContent-Length: 5", b"\xb2":
 	    answer = talk(head + b"Content-Length: " + length + b"\r\n\r\nold 0\n")
 	    assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 411 ")), (length, answer)
-	with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 30) as slow:
+	with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 120) as slow:
 	    slow.sendall(head + b"Content-Length: 600\r\n\r\nold 0\n")
 	    open("slow", "w").close()
 	    time.sleep(float(sys.argv[2]))
 	EOF
-	python3 wire.py ${url##*:} 20 &
-	for i in $(seq 200); do test -e slow && break || sleep 0.05; done
+	python3 wire.py ${url##*:} 1000 &
+	for i in $(seq 2400); do test -e slow && break || sleep 0.05; done
 	request 0 5 >in
-	post $url in out -m 10 >code
+	post $url in out >code
 	kill $!
 	test_grep "^200 " code
 	test_grep ! Traceback w1.err
@@ -524,7 +524,7 @@ test_expect_success STRACE 'HTTP: killed between storing and replying, the clien
 	traced -qq -e trace=fsync -e inject=fsync:signal=KILL:when=2 -o trace \
 		ecl-witness --key w1.pem --name w.example/w1 --state state --log "$log_vkey" --listen 127.0.0.1:0 >k.url 2>k.err &
 	killed=$!
-	for i in $(seq 200); do test -s k.url && break || sleep 0.05; done
+	for i in $(seq 2400); do test -s k.url && break || sleep 0.05; done
 	test_expect_code 52 post "$(cat k.url)" in out
 	test_expect_code 137 wait $killed
 	test "$(size)" = 5

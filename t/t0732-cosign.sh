@@ -26,7 +26,7 @@ listen()
 	mkdir -p "$1.state"
 	ecl-witness --key "$1.pem" --name "w.example/$1" --state "$1.state" --log "$vkey" --listen 127.0.0.1:0 >"$1.url" 2>"$1.err" &
 	pid=$!
-	for i in $(seq 200); do
+	for i in $(seq 2400); do
 		test ! -s "$1.url" || return 0
 		sleep 0.05
 	done
@@ -53,7 +53,7 @@ answers()
 	s.serve_forever()
 	EOF
 	pid=$!
-	for i in $(seq 200); do test -s false.url && break || sleep 0.05; done
+	for i in $(seq 2400); do test -s false.url && break || sleep 0.05; done
 }
 
 (umask 077; for i in ledger w1 w2; do openssl genpkey -algorithm ed25519 -out $i.pem; done)
@@ -112,7 +112,7 @@ test_expect_success 'one is out of reach: the other cosigns all the same, exit 7
 	listen w2
 	test_when_finished "kill $pid"
 	grow f
-	test_expect_code 75 ecl-cosign --timeout 5 "$w1" http://127.0.0.1:9 "$w2" "$(cat w2.url)" 2>err
+	test_expect_code 75 ecl-cosign --timeout 60 "$w1" http://127.0.0.1:9 "$w2" "$(cat w2.url)" 2>err
 	test_grep "^ecl-cosign: witness .w.example/w1.: Connection refused" err
 	log check "$w2" ledger/checkpoint
 	ecl-verify -q --key "$vkey" --witness "$w1" --witness "$w2" --quorum 1

@@ -58,7 +58,7 @@ wait_for()
 {
 	local i
 
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 2400; i++)); do
 		test ! -e "$1" || return 0
 		sleep 0.05
 	done
@@ -158,7 +158,7 @@ test_expect_success 'killed while the source is at work: nothing is printed' '
 		printf "half\tinstall ok installed\t1\tx\n"
 		echo $$ >pid.new
 		mv pid.new pid
-		exec sleep 60
+		exec sleep 1000
 		END
 		rm -f pid
 		with_fakes ecl-collect-${pair#*:} >out &

@@ -124,10 +124,10 @@ test_expect_success NETNS,ss 'sockets that listen, each once; those of clients a
 		\$a = IO::Socket::INET->new(Listen => 1, LocalAddr => \"127.0.0.1:2525\") or die;
 		\$b = IO::Socket::INET->new(Proto => \"udp\", LocalAddr => \"127.0.0.1:5353\") or die;
 		\$c = IO::Socket::INET->new(Proto => \"udp\", LocalAddr => \"127.0.0.1:0\") or die;
-		open F, q{>}, q{listening.new}; close F; rename q{listening.new}, q{listening}; sleep 60" &
+		open F, q{>}, q{listening.new}; close F; rename q{listening.new}, q{listening}; sleep 1000" &
 	job=$! &&
 	test_when_finished "kill $job" &&
-	for ((i = 0; i < 100; i++)); do test -e listening && break; sleep 0.05; done &&
+	for ((i = 0; i < 2400; i++)); do test -e listening && break; sleep 0.05; done &&
 	look listen && changes "create listen:tcp:127.0.0.1:2525" "create listen:udp:127.0.0.1:5353" &&
 	holds listen:tcp:127.0.0.1:2525 ".process == [\"perl\"]"
 '

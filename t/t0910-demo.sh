@@ -85,7 +85,7 @@ test_expect_success 'a program that answers wrongly: it fails, says at which ste
 test_expect_success 'interrupted: it cleans up' '
 	env PATH="$bare" TMPDIR="$TRASH/tmp" ECL_DEMO_BUILT="$top_builddir" "$demo" >out 2>err &
 	job=$!
-	for ((i = 0; i < 400; i++)); do
+	for ((i = 0; i < 2400; i++)); do
 		if grep -q "^== a block" out; then break; fi
 		sleep 0.05
 	done

@@ -54,7 +54,7 @@ test_expect_success 'on a terminal: TAB completes behind a colon, quotes what a 
 	seen = b""
 	def until(what):
 	    global seen
-	    end = time.monotonic() + 20
+	    end = time.monotonic() + 120
 	    while what not in seen:
 	        if time.monotonic() > end or not select.select([fd], [], [], 1)[0] and time.monotonic() > end:
 	            sys.exit("no %r in %r" % (what, seen))

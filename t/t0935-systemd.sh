@@ -102,8 +102,8 @@ s = socket.socket()
 s.bind((\"127.0.0.1\", 0))
 s.listen()
 print(s.getsockname()[1], flush=True)
-time.sleep(60)" >port & pid=$! && test_when_finished "kill $pid" &&
-	for _ in $(seq 100); do test ! -s port || break; sleep 0.1; done && test -s port &&
+time.sleep(1000)" >port & pid=$! && test_when_finished "kill $pid" &&
+	for _ in $(seq 1200); do test ! -s port || break; sleep 0.1; done && test -s port &&
 	ecl-collect-listen | grep ":$(cat port)\"" >want && test_grep process want &&
 	bounded ecl-collect-listen | grep ":$(cat port)\"" >have && test_cmp want have
 '

@@ -18,7 +18,7 @@ seen = b""
 
 def until(what):
     global seen
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while what not in seen:
         if select.select([fd], [], [], 0.2)[0]:
             try:
