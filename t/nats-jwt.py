@@ -4,7 +4,7 @@
 usage: nats-jwt.py DIR NAME PORT HOST...   DIR/NAME.conf for a server on loopback, which has the accounts FLEET, OTHER and SYS in its memory;
                                            of FLEET, DIR/admin.creds, DIR/auditor.creds, DIR/HOST.creds and, of the first HOST,
                                            DIR/expired.creds; of OTHER, DIR/other.creds
-       nats-jwt.py --soon DIR HOST         DIR/soon.creds, which expires in 3 s
+       nats-jwt.py --soon DIR HOST SECONDS DIR/soon.creds, which expires in so many
        nats-jwt.py --subjects              those that host web1, the auditor and the administrator need, one a line
 """
 import base64
@@ -93,10 +93,10 @@ def host_may(host):
             ['_INBOX.%s.>' % token])
 
 
-def soon(where, host):
+def soon(where, host, seconds):
     os.chdir(where)
     with open('fleet.pem', 'rb') as f:
-        creds('soon.creds', Key(ACCOUNT, f.read()), host, host_may(host), exp=int(time.time()) + 3)
+        creds('soon.creds', Key(ACCOUNT, f.read()), host, host_may(host), exp=int(time.time()) + int(seconds))
 
 
 def main(where, name, port, *hosts):

@@ -61,7 +61,7 @@ test_expect_success 'following over TLS' '
 
 test_expect_success 'a host may not speak for another' '
 	ecl-append -q -d b -e more:1 -s 1 </dev/null
-	refused 2 "the server refused: .*ermissions .iolation for .*\"_INBOX.db~1_example_org" as web1 ecl-publish -d b --host db_1.example.org --wait 1 "$U"
+	refused 2 "the server refused: .*ermissions .iolation for .*\"_INBOX.db~1_example_org" as web1 ecl-publish -d b --host db_1.example.org --wait 60 "$U"
 '
 
 # Where the inbox is its own, the subject is what is refused: others PORT NAME SUBJECT..., and what the server says to each.
@@ -101,23 +101,23 @@ test_expect_success 'nor to its subject, nor read, nor may anybody but the admin
 '
 
 test_expect_success 'a host does not subscribe' '
-	refused 2 "the server refused: .*ermissions .iolation for .ubscription to \"_INBOX.auditor" as web1 ecl-subscribe --wait 1 "$U"
+	refused 2 "the server refused: .*ermissions .iolation for .ubscription to \"_INBOX.auditor" as web1 ecl-subscribe --wait 60 "$U"
 '
 
 test_expect_success 'the auditor does not write' '
-	refused 2 "the server refused: .*ermissions .iolation" as auditor ecl-publish -d a --host web1 --wait 1 "$U"
+	refused 2 "the server refused: .*ermissions .iolation" as auditor ecl-publish -d a --host web1 --wait 60 "$U"
 '
 
 test_expect_success 'a server of another authority, and a host of one' '
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=evil -keyout evil.key -out evil.pem 2>/dev/null
 	refused 2 "certificate.*is --tls-ca the server.s authority" ecl-publish -d a --host web1 --tls-ca evil.pem --tls-cert nats/web1.pem --tls-key nats/web1.key "$U"
 	refused 2 "certificate.*see --tls-ca" ecl-publish -d a --host web1 --tls-cert nats/web1.pem --tls-key nats/web1.key "$U"
-	refused 2 "certificate" ecl-publish -d a --host web1 --wait 1 --tls-ca nats/ca.pem --tls-cert evil.pem --tls-key evil.key "$U"
+	refused 2 "certificate" ecl-publish -d a --host web1 --wait 60 --tls-ca nats/ca.pem --tls-cert evil.pem --tls-key evil.key "$U"
 '
 
 test_expect_success 'without a certificate, without TLS, with one that is not there' '
-	refused 2 "certificate" ecl-publish -d a --host web1 --wait 1 --tls-ca nats/ca.pem "$U"
-	refused 2 "tls-c" ecl-publish -d a --host web1 --wait 1 "nats://127.0.0.1:$port"
+	refused 2 "certificate" ecl-publish -d a --host web1 --wait 60 --tls-ca nats/ca.pem "$U"
+	refused 2 "tls-c" ecl-publish -d a --host web1 --wait 60 "nats://127.0.0.1:$port"
 	refused 2 "cannot open .nats/none.pem.: No such file" ecl-publish -d a --host web1 --tls-ca nats/none.pem "$U"
 	refused 2 "cannot open .nats/none.key.: No such file" ecl-publish -d a --host web1 --tls-ca nats/ca.pem --tls-cert nats/web1.pem --tls-key nats/none.key "$U"
 	refused 2 "cannot use the certificates: .*nats/n1.conf" ecl-publish -d a --host web1 --tls-ca nats/n1.conf "$U"
@@ -127,7 +127,7 @@ test_expect_success 'a host that nobody named' '
 	ecl-fleet-config --tls --loopback n1 --port "$port" spare stranger
 	openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=stranger -keyout stranger.key -out stranger.csr 2>/dev/null
 	openssl x509 -req -in stranger.csr -CA nats/ca.pem -CAkey nats/ca.key -CAcreateserial -days 30 -extfile <(echo subjectAltName=DNS:stranger) -out stranger.pem 2>/dev/null
-	refused 2 "uthori[sz]ation" ecl-publish -d a --host stranger --wait 1 --tls-ca nats/ca.pem --tls-cert stranger.pem --tls-key stranger.key "$U"
+	refused 2 "uthori[sz]ation" ecl-publish -d a --host stranger --wait 60 --tls-ca nats/ca.pem --tls-cert stranger.pem --tls-key stranger.key "$U"
 '
 
 test_done

@@ -43,13 +43,13 @@ test_expect_success 'what they may is what the manual says that they need' '
 '
 
 test_expect_success 'a host may not speak for another' '
-	refused 2 "the server refused: .*ermissions .iolation for .*\"_INBOX.db~1_example_org" as web1 ecl-publish -d b --host db_1.example.org --wait 1 "$U"
+	refused 2 "the server refused: .*ermissions .iolation for .*\"_INBOX.db~1_example_org" as web1 ecl-publish -d b --host db_1.example.org --wait 60 "$U"
 '
 
 test_expect_success 'a host does not subscribe, the auditor does not write, neither makes a stream' '
-	refused 2 "the server refused: .*ermissions .iolation for .ubscription to \"_INBOX.auditor" as web1 ecl-subscribe --wait 1 "$U"
-	refused 2 "the server refused: .*ermissions .iolation" as auditor ecl-publish -d a --host web1 --wait 1 "$U"
-	refused 2 "the server refused: .*ermissions .iolation" as web1 ecl-fleet-setup --wait 1 --stream more "$U"
+	refused 2 "the server refused: .*ermissions .iolation for .ubscription to \"_INBOX.auditor" as web1 ecl-subscribe --wait 60 "$U"
+	refused 2 "the server refused: .*ermissions .iolation" as auditor ecl-publish -d a --host web1 --wait 60 "$U"
+	refused 2 "the server refused: .*ermissions .iolation" as web1 ecl-fleet-setup --wait 60 --stream more "$U"
 	as admin ecl-fleet-setup --check --streams 4 "$U" >out
 '
 
@@ -108,19 +108,25 @@ test_expect_success 'who leaves it open to others is warned, and served' '
 '
 
 test_expect_success 'a JWT that expires while it is followed ends that, and one that was renewed in time does not' '
-	ecl-append -q -d a -e live:0 -s 1 </dev/null
-	python3 "$top_srcdir/t/nats-jwt.py" --soon nats web1
-	cp nats/soon.creds renewed.creds
-	ecl-publish -d a --host web1 --creds renewed.creds --follow "$U" >pub 2>pub.err &
-	pub=$!
-	test_when_finished "kill -9 $pub 2>/dev/null; wait $pub; true"
-	refused 2 "uthorization .iolation (the credentials .nats/soon.creds. expired" timeout 30 ecl-publish -d a --host web1 --creds nats/soon.creds --follow "$U" &
-	soon=$!
-	eventually grep -rq live:0 nats/n1.store
-	cp nats/web1.creds renewed.new
-	mv renewed.new renewed.creds
-	wait $soon
-	eventually grep "connected again" pub.err
+	reconnected() { grep "connected again" pub.err || ! kill -0 $pub 2>/dev/null; }
+	# Where the machine is too busy to renew it within three seconds, it has half a minute.
+	for seconds in 3 30; do
+		ecl-append -q -d a -e live:$seconds -s 1 </dev/null
+		python3 "$top_srcdir/t/nats-jwt.py" --soon nats web1 $seconds
+		cp nats/soon.creds renewed.creds
+		ecl-publish -d a --host web1 --creds renewed.creds --follow "$U" >pub 2>pub.err &
+		pub=$!
+		test_when_finished "kill -9 $pub 2>/dev/null; wait $pub; true"
+		refused 2 "uthorization .iolation (the credentials .nats/soon.creds. expired" timeout 120 ecl-publish -d a --host web1 --creds nats/soon.creds --follow "$U" &
+		soon=$!
+		eventually eval "grep -rq live:$seconds nats/n1.store || ! kill -0 $soon 2>/dev/null"
+		cp nats/web1.creds renewed.new
+		mv renewed.new renewed.creds
+		wait $soon
+		eventually reconnected
+		! grep "connected again" pub.err || break
+	done
+	grep "connected again" pub.err
 	ecl-append -q -d a -e live:1 -s 1 </dev/null
 	eventually grep -rq live:1 nats/n1.store
 	kill $pub
