@@ -7,6 +7,7 @@
 
 #include "bits.h"
 #include "column.h"
+#include "crew.h"
 #include "dot.h"
 #include "le.h"
 #include "nearest_pool.h"
@@ -17,7 +18,7 @@
 #define THREADS_MAX 64
 #define BLOCK_BYTES COLUMN_FILE /* what a thread takes at a time: one file of the column */
 #define PIECES 8u /* for each thread, so that none waits long for another */
-#define FEW_BYTES (4u << 20)	/* with less to read no thread is worth its start */
+#define FEW_BYTES (1u << 20)	/* with less to read no thread is worth its start */
 #define ROWS_MAX (COLUMN_CHUNK / 32) /* of a chunk; codes, too, have 32 bytes at least */
 #define BLOCKS_MAX (ROWS_MAX / CODE_BLOCK)
 
@@ -330,7 +331,7 @@ run(void *job)
 static unsigned
 threads_for(const struct nearest_scan *s, unsigned width)
 {
-	long cores = s->threads != 0 ? (long)s->threads : sysconf(_SC_NPROCESSORS_ONLN);
+	long cores = s->threads != 0 ? (long)s->threads : (long)crew_processors();
 	uint64_t bytes = (s->to - s->from) * width;
 
 	if (s->threads == 0 && bytes < FEW_BYTES)

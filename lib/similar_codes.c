@@ -12,17 +12,20 @@
 #include "banned.h"
 
 /*
- * The more rows there are, the more of them are as near by chance.  Of the ten nearest of a million events 97.7 of 100 are found for words, 99.3
- * for an event, by looking at 1,250 at most; of 100,000, by 395, 98.0 and 96.0.  Of the hundred nearest of 70,000, by 1,200, 99.9; by 400 were 95.5.
- * To look at one costs as much as a thousand codes.
+ * The more rows there are, the more of them are as near by chance.  Of the ten nearest of a million events 98.3 of 100 are found for words, 99.0
+ * for an event, by looking at 1,500 at most; by 1,250 were 97.5 and 98.8.  Of 100,000, for words by 800, 98.2; for an event by 600, 98.2; by 395
+ * were 97.4.  Of the hundred nearest of 70,000, by 1,200, 99.9; by 400 were 95.5.  To look at one costs as much as a thousand codes.
  */
 #define PER_ANSWER 12u
 #define PER_CANDIDATE 4u /* where what is found is judged by its words, and only some of it is an answer */
-#define PER_ROOT 1.25 /* of the number of rows */
+#define PER_ROOT 1.5 /* of the number of rows */
+#define LEAST 600u /* however few are asked for */
 #define FEW 50000u /* rows that are all compared */
 #define LOOK 32u   /* rows that are compared, chunk by chunk, while one of them is read for itself */
-#define PART 512u  /* rows that a thread looks at, at a time, at most */
+#define PART 1024u /* rows that a thread looks at, at a time, at most */
 #define PART_MIN 128u /* for fewer no thread is worth its start */
+#define FIRST 512u /* rows that are looked at before the others are judged by them, at least, */
+#define FIRST_PER 8u /* and for each of those that are asked for: of fewer none is so good that it spares the others */
 #define UNKNOWN (-2.0) /* in place of a cosine */
 
 static size_t
@@ -31,6 +34,7 @@ candidates(const struct similar_search *r)
 	uint64_t rows = similar_wanted(r, r->from, r->to), some = (uint64_t)(PER_ROOT * sqrt((double)rows));
 	uint64_t least = r->best.k * (r->s->words ? PER_CANDIDATE : PER_ANSWER);
 
+	least = least > LEAST ? least : LEAST;
 	some = some > least ? some : least;
 	return ((size_t)(some < rows ? some : rows));
 }
@@ -131,13 +135,13 @@ out:	free(later);
 	vectors_free(l.vectors);
 }
 
-/* All processors have some. */
+/* All processors have some, and as many. */
 static size_t
 part_of(size_t n)
 {
-	size_t part = n / crew_processors() + 1;
+	size_t round = (size_t)crew_processors() * PART, parts = (n + round - 1) / round * crew_processors(), part = (n + parts - 1) / parts;
 
-	return (part > PART ? PART : part < PART_MIN ? PART_MIN : part);
+	return (part < PART_MIN ? PART_MIN : part);
 }
 
 static int
@@ -174,7 +178,7 @@ within(const struct nearest *rough, size_t at, size_t end, unsigned reach)
 static int
 look_at_all(struct similar_search *r, const struct code_query *code, struct nearest *rough, struct err *e)
 {
-	size_t some = r->best.k * 2 > PART ? r->best.k * 2 : PART, at, end;
+	size_t some = r->best.k * FIRST_PER > FIRST ? r->best.k * FIRST_PER : FIRST, at, end;
 
 	nearest_sort(rough);
 	for (at = 0; at < rough->n; at = end, some *= 2) {
