@@ -410,6 +410,12 @@ test_expect_success 'following: as it is recorded, through a server that is kill
 	nats_up nats n1
 	ecl-fleet-setup "$U" >out
 	eventually same_log "$base/a" "$base/fleet/$A"
+	# Nothing is recorded any more: that the engine has nothing is learned all the same.
+	nats_kill nats n1
+	rm -rf nats/n1.store
+	nats_up nats n1
+	ecl-fleet-setup "$U" >out
+	eventually eval "ecl-subscribe \"$U\" | cmp -s - <(ecl-replay -d \"$base/a\")"
 	kill $pub $sub
 	test_expect_code 143 wait $pub
 	test_expect_code 143 wait $sub
@@ -439,6 +445,9 @@ test_expect_success 'a URL that is none is told, not tried; tls:// is never spok
 	refused 2 "the server has no TLS, and tls://" ecl-publish -d "$base/a" --host host.example.org "tls://127.0.0.1:$port"
 	test_must_fail ecl-publish -d "$base/a" --host host.example.org --wait 0 "nats://127.0.0.1:1,tls://127.0.0.1:$port" 2>err
 	ecl-publish -d "$base/a" --host host.example.org "127.0.0.1:$port," >out
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=x -keyout x.key -out x.pem 2>/dev/null
+	refused 2 "the server has no TLS, and .*--tls-ca" ecl-publish -d "$base/a" --host host.example.org --tls-ca x.pem "$U"
+	refused 2 "the server has no TLS, and .*--tls-cert" ecl-publish -d "$base/a" --host host.example.org --tls-cert x.pem --tls-key x.key "$U"
 '
 
 test_expect_success 'streams that cannot be made are no reason to wait' '

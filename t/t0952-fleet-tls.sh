@@ -123,6 +123,16 @@ test_expect_success 'without a certificate, without TLS, with one that is not th
 	refused 2 "cannot use the certificates: .*nats/n1.conf" ecl-publish -d a --host web1 --tls-ca nats/n1.conf "$U"
 '
 
+test_expect_success 'who leaves a private key open to others is warned, and served' '
+	cp nats/web1.key open.key
+	chmod 644 open.key
+	ecl-publish -q -d a --host web1 --tls-ca nats/ca.pem --tls-cert nats/web1.pem --tls-key open.key "$U" 2>err
+	test_grep "warning: others can read or change .open.key." err
+	chmod 640 open.key
+	ecl-publish -q -d a --host web1 --tls-ca nats/ca.pem --tls-cert nats/web1.pem --tls-key open.key "$U" 2>err
+	test_cmp /dev/null err
+'
+
 test_expect_success 'a host that nobody named' '
 	ecl-fleet-config --tls --loopback n1 --port "$port" spare stranger
 	openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=stranger -keyout stranger.key -out stranger.csr 2>/dev/null

@@ -97,7 +97,7 @@ test_expect_success NONROOT 'a file that we may not read' '
 
 test_expect_success 'who leaves it open to others is warned, and served' '
 	cp nats/web1.creds open.creds
-	for mode in 604 620; do
+	for mode in 604 620 602; do
 		chmod $mode open.creds
 		ecl-publish -q -d a --host web1 --creds open.creds "$U" 2>err
 		test_grep "warning: others can read or change .open.creds." err
