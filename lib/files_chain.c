@@ -40,7 +40,7 @@ static bool
 is_covered(int block_fd)
 {
 	struct buf path = BUF_INIT;
-	int rc = mounts_below(block_fd, &path, NULL);
+	int rc = mounts_below(NULL, block_fd, &path, NULL);
 
 	buf_release(&path);
 	return (rc != 0);

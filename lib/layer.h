@@ -11,6 +11,7 @@
 #include "err.h"
 #include "files.h"
 #include "ledger.h"
+#include "mounts.h"
 #include "vectors.h"
 
 #define LAYER_READ 0u
@@ -40,6 +41,7 @@ struct layer {
 	bool locked;
 	uint64_t torn; /* bytes of a torn tail that layer_lock() saved and cut, to be reported */
 	uint64_t torn_seq;
+	struct mounts *mounts; /* kept for who deletes many blocks; or NULL */
 	struct files_watch watch; /* of the files that are read for a block */
 };
 

@@ -202,6 +202,7 @@ prune_run(struct layer *l, const struct prune_options *opt, struct prune_plan *r
 
 	if (layer_lock_blocks(l, opt->wait_ms, e) != 0)
 		return (-1);
+	l->mounts = mounts_keep();
 	if (begin_anyway(l, opt, &p, &used, e) == 0) {
 		rc = p.prunes == 0 ? 0 : delete(l, opt, &p, e);
 		if (used)
@@ -212,6 +213,8 @@ prune_run(struct layer *l, const struct prune_options *opt, struct prune_plan *r
 			prune_plan_release(&p);
 	} else if (used)
 		(void)reserve_make(l->root_fd);
+	mounts_free(l->mounts);
+	l->mounts = NULL;
 	layer_unlock_blocks(l);
 	return (rc);
 }

@@ -47,7 +47,7 @@ check_live(const struct rollback *r, struct err *e)
 	if (subvol_check_whole(r->backend, r->l->live_fd, e) != 0)
 		return (-1);
 	if (r->backend == BACKEND_BTRFS && !rollback_is_part(r->opt) &&
-	    (n = mounts_of(r->l->live_fd, &mount, e)) == 1)
+	    (n = mounts_of(NULL, r->l->live_fd, &mount, e)) == 1)
 		err_set(e, "live is mounted on '%s', which would go on showing what was live: unmount it, and mount it again afterwards",
 		    buf_cstr(&mount));
 	buf_release(&mount);

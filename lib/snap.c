@@ -31,7 +31,7 @@ snap_lock(struct layer *l, int wait_ms, struct err *e)
 }
 
 int
-snap_discard(int dirfd, const char *name, struct err *e)
+snap_discard_of(struct mounts *kept, int dirfd, const char *name, struct err *e)
 {
 	char garbage[80];
 	enum backend b;
@@ -50,7 +50,13 @@ snap_discard(int dirfd, const char *name, struct err *e)
 		else if (b != BACKEND_BTRFS || (errno != ENOSPC && errno != EDQUOT)) /* a full btrfs has room for a deletion, not for a name */
 			return (err_sys(e, "cannot rename '%s' to '%s'", name, garbage));
 	}
-	return (subvol_delete(b, dirfd, name, e));
+	return (subvol_delete(b, kept, dirfd, name, e));
+}
+
+int
+snap_discard(int dirfd, const char *name, struct err *e)
+{
+	return (snap_discard_of(NULL, dirfd, name, e));
 }
 
 static void

@@ -77,6 +77,9 @@ int snap_lock(struct layer *l, int wait_ms, struct err *e);
 /** snap_discard(dirfd, name, e): delete the subvolume or tree ${name} in one stroke as seen by snap_tidy(): first it gets a name that means garbage. */
 int snap_discard(int dirfd, const char *name, struct err *e);
 
+/** snap_discard_of(kept, dirfd, name, e): the same, for who keeps a list of mounts (mounts.h). */
+int snap_discard_of(struct mounts *kept, int dirfd, const char *name, struct err *e);
+
 /** snap_last(l, text, ret, e): the last block that the log has recorded; ${ret}'s spans point into ${text}.  Return 1, 0 where there is none, or -1. */
 int snap_last(struct layer *l, struct buf *text, struct block_header *ret, struct err *e);
 

@@ -26,7 +26,7 @@ is_mounted(const struct layer *l, const char *name, struct err *why)
 
 	if ((fd = io_open_dir(l->snap_fd, name, why)) == -1)
 		return (-1);
-	if ((rc = mounts_in(fd, &path, why)) == MOUNTS_OF)
+	if ((rc = mounts_in(l->mounts, fd, &path, why)) == MOUNTS_OF)
 		err_set(why, "mounted on '%s'", buf_cstr(&path));
 	else if (rc == MOUNTS_BELOW)
 		err_set(why, "'%s' is mounted in it", buf_cstr(&path));
@@ -99,9 +99,9 @@ snap_delete(struct layer *l, const char *name, struct err *why)
 		return (rc);
 	snprintf(garbage, sizeof(garbage), ".tmp-%s", name);
 	if (renameat(l->snap_fd, name, l->snap_fd, garbage) == 0)
-		rc = snap_discard(l->snap_fd, garbage, why) == 0 ? 0 : put_back(l, garbage, name, why);
+		rc = snap_discard_of(l->mounts, l->snap_fd, garbage, why) == 0 ? 0 : put_back(l, garbage, name, why);
 	else if (errno == ENOSPC || errno == EDQUOT)
-		rc = snap_discard(l->snap_fd, name, why); /* which may do without another name */
+		rc = snap_discard_of(l->mounts, l->snap_fd, name, why); /* which may do without another name */
 	else
 		rc = err_sys(why, "cannot rename '%s' to '%s'", name, garbage);
 	close(fd);

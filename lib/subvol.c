@@ -80,7 +80,7 @@ subvol_create(enum backend b, int dirfd, const char *name, struct err *e)
 	return (0);
 
 err1:	close(fd);
-err0:	(void)subvol_delete(b, dirfd, name, NULL);
+err0:	(void)subvol_delete(b, NULL, dirfd, name, NULL);
 	return (-1);
 }
 
@@ -128,12 +128,12 @@ subvol_is_read_only(enum backend b, int fd, bool *ret, struct err *e)
 
 /* The kernel deletes mounted subvolumes without a word. */
 static int
-refuse_mounted(int fd, const char *name, struct err *e)
+refuse_mounted(struct mounts *kept, int fd, const char *name, struct err *e)
 {
 	struct buf path = BUF_INIT;
 	int rc;
 
-	rc = mounts_of(fd, &path, e);
+	rc = mounts_of(kept, fd, &path, e);
 	if (rc == 1)
 		rc = err_set(e, "cannot delete the subvolume '%s': it is mounted on '%s'", name,
 		    buf_cstr(&path));
@@ -142,12 +142,12 @@ refuse_mounted(int fd, const char *name, struct err *e)
 }
 
 static int
-delete_subvolume(int dirfd, const char *name, int fd, struct err *e)
+delete_subvolume(struct mounts *kept, int dirfd, const char *name, int fd, struct err *e)
 {
 	bool read_only = false;
 	struct err why = {0, 0, ""};
 
-	if (refuse_mounted(fd, name, e) != 0)
+	if (refuse_mounted(kept, fd, name, e) != 0)
 		return (-1);
 	if (btrfs_util_delete_subvolume_fd(dirfd, name, 0) == BTRFS_UTIL_OK)
 		return (0);
@@ -181,7 +181,7 @@ delete_subvolume(int dirfd, const char *name, int fd, struct err *e)
 }
 
 int
-subvol_delete(enum backend b, int dirfd, const char *name, struct err *e)
+subvol_delete(enum backend b, struct mounts *kept, int dirfd, const char *name, struct err *e)
 {
 	int fd, rc;
 
@@ -189,7 +189,7 @@ subvol_delete(enum backend b, int dirfd, const char *name, struct err *e)
 		return (subvol_remove_tree(dirfd, name, e));
 	if ((fd = io_open_dir(dirfd, name, e)) == -1)
 		return (-1);
-	rc = delete_subvolume(dirfd, name, fd, e);
+	rc = delete_subvolume(kept, dirfd, name, fd, e);
 	close(fd);
 	return (rc);
 }
@@ -222,7 +222,7 @@ subvol_check_whole(enum backend b, int fd, struct err *e)
 	char *path;
 	int n;
 
-	if ((n = mounts_below(fd, &mount, e)) == 1)
+	if ((n = mounts_below(NULL, fd, &mount, e)) == 1)
 		err_set(e,
 		    "'%s' is mounted inside live, and can be no part of a block: mount it elsewhere",
 		    buf_cstr(&mount));

@@ -6,6 +6,7 @@
 
 #include "backend.h"
 #include "err.h"
+#include "mounts.h"
 
 /** subvol_backend(fd, ret, e): what serves the directory ${fd}: btrfs where it is a subvolume, copy else. */
 int subvol_backend(int fd, enum backend *ret, struct err *e);
@@ -44,8 +45,8 @@ int subvol_set_read_only(enum backend b, int fd, bool read_only, struct err *e);
 /** subvol_is_read_only(b, fd, ret, e): copy: always false. */
 int subvol_is_read_only(enum backend b, int fd, bool *ret, struct err *e);
 
-/** subvol_delete(b, dirfd, name, e): with all below it.  A read-only one is made writable first where that is needed. */
-int subvol_delete(enum backend b, int dirfd, const char *name, struct err *e);
+/** subvol_delete(b, kept, dirfd, name, e): with all below it; none that is mounted (mounts.h has ${kept}).  A read-only one is made writable first where that is needed. */
+int subvol_delete(enum backend b, struct mounts *kept, int dirfd, const char *name, struct err *e);
 
 /** subvol_check_whole(b, fd, e): refuse, by name, mounts and subvolumes below ${fd}: they are no part of a snapshot.  O(number of mounts). */
 int subvol_check_whole(enum backend b, int fd, struct err *e);
