@@ -13,12 +13,20 @@
 
 #include "banned.h"
 
+#define TRIES 8 /* for a parent, where blocks are pruned meanwhile */
+
+static bool
+is_auto(const struct carrying *c)
+{
+	return (c->parent != NULL && strcmp(c->parent, "auto") == 0);
+}
+
 static int
 check_send(const struct carrying *c, const struct cli *cli)
 {
 	if (c->send == NULL)
 		return (c->parent != NULL || c->have != NULL ? cli_usage(cli, "--parent and --have go with --send") : 0);
-	if (c->have != NULL && (c->parent == NULL || strcmp(c->parent, "auto") != 0))
+	if (c->have != NULL && !is_auto(c))
 		return (cli_usage(cli, "--have goes with --parent auto"));
 	if (isatty(STDOUT_FILENO))
 		return (cli_usage(cli, "standard output is a terminal, and a stream is not for eyes: '| ssh HOST ecl-snap --receive' takes it"));
@@ -81,43 +89,77 @@ find(struct layer *l, const struct blocks *blocks, const char *when, const struc
 /* The parent of ${b}; NULL: none, it is sent whole.  Return 0 or -1. */
 static int
 find_parent(const struct carrying *c, const struct cli *cli, struct layer *l, const struct blocks *blocks, const struct block *b,
-    const struct block **ret, struct err *e)
+    const struct send_have *have, const struct block **ret, struct err *e)
 {
-	struct send_have have = {BUF_INIT};
-	int rc = 0;
-
 	*ret = NULL;
 	if (c->parent == NULL)
 		return (0);
-	if (strcmp(c->parent, "auto") != 0)
+	if (!is_auto(c))
 		return (find(l, blocks, c->parent, ret, e));
-	if (c->have == NULL || (rc = read_have(c->have, &have, e)) == 0) {
-		*ret = send_parent(blocks, b, c->have != NULL ? &have : NULL);
-		if (*ret == NULL)
-			cli_info(cli, "no block below '%s' is there on both sides: it is sent whole", b->name);
-		else if (cli->verbose)
-			cli_info(cli, "'%s' is sent as the difference to '%s'", b->name, (*ret)->name);
-	}
-	send_have_release(&have);
-	return (rc);
+	*ret = send_parent(blocks, b, c->have != NULL ? have : NULL);
+	if (*ret == NULL)
+		cli_info(cli, "no block below '%s' is there on both sides: it is sent whole", b->name);
+	else if (cli->verbose)
+		cli_info(cli, "'%s' is sent as the difference to '%s'", b->name, (*ret)->name);
+	return (0);
 }
 
-int
-carrying_send(const struct carrying *c, struct cli *cli, struct layer *l, const struct blocks *blocks, struct err *e)
+/* Whether the block, which was there, is no more; then ${e} says since when, and ${instead}. */
+static bool
+went(struct layer *l, const struct block *b, const char *instead, struct err *e)
+{
+	struct err why = {0, 0, ""};
+	int fd;
+
+	if ((fd = blocks_open(l->snap_fd, b->name, l->ledger->log, l->ledger->index, instead, &why)) != -1)
+		close(fd);
+	if (fd != -1 || why.exit != EXIT_NO)
+		return (false);
+	*e = why;
+	return (true);
+}
+
+/* Return 0, 1 where a parent that nobody named went before anything was sent, or -1. */
+static int
+send_one(const struct carrying *c, struct cli *cli, struct layer *l, const struct blocks *blocks, const struct send_have *have, struct err *e)
 {
 	struct progress progress;
 	struct send_watch watch = {on_bytes, &progress};
 	const struct block *b, *parent;
 	int rc;
 
-	if (find(l, blocks, c->send, &b, e) != 0 || find_parent(c, cli, l, blocks, b, &parent, e) != 0)
+	if (find(l, blocks, c->send, &b, e) != 0 || find_parent(c, cli, l, blocks, b, have, &parent, e) != 0)
 		return (-1);
 	if (parent == b)
 		return (err_set(e, "'%s' cannot be its own parent", b->name));
 	progress_init(&progress, cli, "sending", "bytes", 0);
 	rc = send_block(l->snap_fd, b->name, parent != NULL ? parent->name : NULL, STDOUT_FILENO, watch, e);
 	progress_end(&progress);
-	return (rc);
+	/* Who prunes lets those be that are being sent. */
+	if (rc == 0 || went(l, b, "'ecl-snap --list' names those that can be sent", e))
+		return (rc);
+	return (parent != NULL && went(l, parent, "'--parent auto' takes one that is there", e) && is_auto(c) ? 1 : -1);
+}
+
+int
+carrying_send(const struct carrying *c, struct cli *cli, struct layer *l, const struct blocks *blocks, struct err *e)
+{
+	struct send_have have = {BUF_INIT};
+	struct blocks now = {.present = NULL};
+	unsigned tries;
+	int rc;
+
+	if ((rc = c->have != NULL ? read_have(c->have, &have, e) : 0) == 0)
+		rc = send_one(c, cli, l, blocks, &have, e);
+	for (tries = 0; rc == 1 && tries < TRIES; tries++) {
+		if (blocks_read(l->snap_fd, l->ledger->log, l->ledger->index, &now, e) != 0)
+			rc = -1;
+		else
+			rc = send_one(c, cli, l, &now, &have, e);
+		blocks_release(&now);
+	}
+	send_have_release(&have);
+	return (rc == 0 ? 0 : -1);
 }
 
 static void

@@ -191,6 +191,35 @@ test_expect_success 'a sender that would do harm, or no good, says so' '
 	test_grep "not on btrfs" err
 '
 
+test_expect_success 'a block that goes while it is looked for: the next parent is taken, or it is said what became of it' '
+	G=$TRASH/btrfs/going
+	ecl-init -q --embedder none "$G"
+	mkfifo asked
+	for n in 0 1 2 3; do
+		echo $n >"$G/live/$n"
+		ecl-append -q -d "$G" -e a:1 -s $n
+		ecl-snap -q -d "$G"
+	done
+	ecl-snap -d "$G" --list --json | head -n 2 >list
+	# Its list of blocks has been read when it opens the other one; BLOCK and COMMAND.
+	meanwhile()
+	{
+		ecl-snap -v -d "$G" --send $1 --parent auto --have asked >stream 2>err &
+		sender=$!
+		timeout 60 bash -c "exec 9>asked && $2 && cat list >&9"
+		code=0
+		wait $sender || code=$?
+	}
+	meanwhile block-3 "btrfs -q subvolume delete \"$(ecl-snap -d "$G" --path block-1)\""
+	test $code = 0
+	test_grep "the difference to .block-000000-" err
+	test -s stream
+	meanwhile block-2 "ecl-snap -q -d \"$G\" --prune --keep last=1"
+	test $code = 1
+	test_grep "^ecl-snap: the snapshot of .block-000002-.* was pruned at 20.*: .ecl-snap --list. names those" err
+	test ! -s stream
+'
+
 test_expect_success NONROOT 'without the capability, it is named' '
 	as_user mkdir -p "$TRASH/btrfs/none" 2>/dev/null || install -d -o 65534 -g 65534 "$TRASH/btrfs/none"
 	as_user ecl-init -q --embedder none "$TRASH/btrfs/none"
