@@ -5,7 +5,7 @@
   fault-disk.py eio DIR N|all|off           fail the next N writes, all, or none any more
   fault-disk.py failed DIR                  print how many writes have failed
   fault-disk.py stamp DIR NAME              copy standard input to DIR/acked.NAME; DIR/stamps.NAME says when each piece came
-  fault-disk.py points DIR N SEED [FROM]    print N moments at which to cut the power, from position FROM on, as `KIND POSITION' lines
+  fault-disk.py points DIR N SEED [FROM [WHO]]     print N moments at which to cut the power, from position FROM on, as `KIND POSITION' lines; and each when WHO was told something
   fault-disk.py image DIR KIND POSITION SEED OUT   make the disk that such a moment leaves
 
 `serve' speaks the kernel's FUSE protocol on /dev/fuse, for one file.  It writes a word to the FIFO READY when it can be
@@ -195,7 +195,7 @@ def spread(what, n, rnd):
     return [what[min(len(what) - 1, int((i + rnd.random()) * len(what) / n))] for i in range(n)]
 
 
-def points(directory, n, seed, first="1"):
+def points(directory, n, seed, first="1", who=None):
     journal, n, rnd, first = Journal(directory), int(n), random.Random(int(seed)), int(first)
     stamps = set()
     for path in glob.glob(os.path.join(directory, "stamps.*")):
@@ -205,6 +205,9 @@ def points(directory, n, seed, first="1"):
     cuts = [("acked", p) for p in spread(sorted(p for p in stamps if p >= first), each, rnd)]  # just when something was acknowledged
     cuts += [("flush", p) for p in spread([p for p in journal.flushes if p >= first], each, rnd)]
     cuts += [("part", p) for p in spread(range(first, len(journal.records) + 1), n - len(cuts), rnd)]
+    if who is not None:  # each time when WHO was told something, with no more than was flushed
+        with open(os.path.join(directory, "stamps." + who)) as f:
+            cuts += [("told", int(line.split()[0])) for line in f]
     for kind, position in sorted(cuts, key=lambda c: c[1]):
         print(kind, position)
 
@@ -226,7 +229,7 @@ def image(directory, kind, position, seed, out):
         f.write("%d\n" % flush)
     subprocess.run(["cp", "--sparse=always", base, out], check=True)
     disk = os.open(out, os.O_RDWR)
-    there = {"flush": 0.0, "acked": rnd.choice((0.0, 1.0)), "part": rnd.choice((0.2, 0.5, 0.8))}[kind]
+    there = {"flush": 0.0, "told": 0.0, "acked": rnd.choice((0.0, 1.0)), "part": rnd.choice((0.2, 0.5, 0.8))}[kind]
     for record in journal.records[flush:position]:
         if rnd.random() < there:
             torn = kind == "part" and record[2] > BLOCK and rnd.random() < 0.3
