@@ -54,14 +54,17 @@ read_blocks(int fd, char *p, size_t len, uint64_t offset)
 	return ((ssize_t)done);
 }
 
-ssize_t
-disk_pread(int fd, void *p, size_t len, uint64_t offset)
+/* read_blocks(), of places in the file and in memory that need not be those of blocks. */
+static ssize_t
+read_any(int fd, char *p, size_t len, uint64_t offset)
 {
 	size_t before = (size_t)(offset % DISK_ALIGN), whole = (before + len + DISK_ALIGN - 1) / DISK_ALIGN * DISK_ALIGN;
 	void *block;
 	ssize_t n;
 	int sys;
 
+	if (before == 0 && len == whole && (uintptr_t)p % DISK_ALIGN == 0)
+		return (read_blocks(fd, p, len, offset));
 	if ((sys = posix_memalign(&block, DISK_ALIGN, whole)) != 0) {
 		errno = sys;
 		return (-1);
@@ -70,11 +73,19 @@ disk_pread(int fd, void *p, size_t len, uint64_t offset)
 		sys = errno;
 		free(block);
 		errno = sys;
-		return (sys == EINVAL ? through_cache(fd, p, len, offset) : -1);
+		return (-1);
 	}
 	n = (size_t)n > before ? n - (ssize_t)before : 0;
 	n = (size_t)n < len ? n : (ssize_t)len;
 	memcpy(p, (char *)block + before, (size_t)n);
 	free(block);
 	return (n);
+}
+
+ssize_t
+disk_pread(int fd, void *p, size_t len, uint64_t offset)
+{
+	ssize_t n = read_any(fd, p, len, offset);
+
+	return (n == -1 && errno == EINVAL ? through_cache(fd, p, len, offset) : n);
 }

@@ -18,8 +18,8 @@ void disk_prefer(int fd);
 
 /**
  * disk_pread(fd, p, len, offset):
- * As io_pread(), of a descriptor that disk_prefer() was called for; ${offset} and ${len} may be any.  Where the file system refuses, the
- * pages are dropped again and read through the cache.
+ * As io_pread(), of a descriptor that disk_prefer() was called for; ${p}, ${offset} and ${len} may be any; where all are multiples of DISK_ALIGN
+ * nothing is copied.  Where the file system refuses, the pages are dropped again and read through the cache.
  */
 ssize_t disk_pread(int fd, void *p, size_t len, uint64_t offset);
 

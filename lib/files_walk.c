@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "disk.h"
 #include "files_parts.h"
 #include "files_walk.h"
 #include "merkle.h"
@@ -34,7 +35,7 @@ files_walk_begin(struct files_walk *w, int layer_fd)
 	w->dev = st.st_dev;
 	w->btrfs = fs.f_type == BTRFS_SUPER_MAGIC;
 	w->turn = 1;
-	if ((w->window = malloc(FILES_WINDOW)) == NULL)
+	if ((w->window = aligned_alloc(DISK_ALIGN, FILES_WINDOW)) == NULL)
 		return (err_mem(w->e));
 	return (0);
 }
@@ -49,7 +50,7 @@ files_walk_like(struct files_walk *w, const struct files_walk *other, struct err
 	    .seen = other->seen,
 	    .from_disk = other->from_disk,
 	    .live = other->live,
-	    .window = malloc(FILES_WINDOW),
+	    .window = aligned_alloc(DISK_ALIGN, FILES_WINDOW),
 	    .e = e};
 	return (w->window == NULL ? -1 : 0);
 }

@@ -1,7 +1,7 @@
 /*
  * Pieces of a log, read and checked ahead of the pass.
  *
- * A piece is PIECE bytes of a segment; to it belong the lines that begin there.  Which those are can be seen from
+ * A piece is some bytes of a segment; to it belong the lines that begin there.  Which those are can be seen from
  * the piece and the byte before it, so that pieces wait for nobody, and are read and checked by as many threads as there are
  * processors.  The pass takes them in their order.  As many are in hand as keep all threads busy: memory does not
  * grow with the log.
@@ -13,12 +13,15 @@
 #include <unistd.h>
 
 #include "crew.h"
+#include "disk.h"
 #include "verify_ahead.h"
 
 #include "banned.h"
 
 #define PIECE (128u << 10)     /* bytes: what all threads have in hand stays in their caches */
-#define ENOUGH 8	      /* pieces that a thread is worth while for */
+#define DISK_PIECE (512u << 10) /* of a disk: it is asked less often, */
+#define DISK_THREADS 2	      /* and by so many threads a processor: while one waits for it, another one checks what it has */
+#define ENOUGH (1u << 20)      /* bytes that a thread is worth while for */
 #define MARGIN 4096u	      /* for the end of the last line: most are shorter */
 #define MORE (64u << 10)      /* and where it is not */
 
@@ -36,6 +39,7 @@ struct piece {
 struct verify_ahead {
 	struct verify_pass *p;
 	struct crew crew;
+	uint32_t bytes; /* of a piece */
 	struct piece *piece;
 	size_t n;
 	uint64_t posted, taken; /* numbers of pieces: piece[number % n] */
@@ -61,8 +65,8 @@ read_on(struct piece *c, uint64_t base, size_t len)
 static int
 read_piece(struct piece *c)
 {
-	uint64_t base = c->begins ? c->from : c->from - 1;
-	size_t inside = (size_t)(c->to - base), start = 0, at;
+	uint64_t first = c->begins ? c->from : c->from - 1, base = c->log->from_disk ? first - first % DISK_ALIGN : first;
+	size_t inside = (size_t)(c->to - base), start = (size_t)(first - base), at;
 	struct buf *w = &c->window;
 	const char *lf;
 
@@ -70,7 +74,7 @@ read_piece(struct piece *c)
 	if (read_on(c, base, inside + MARGIN) != 0)
 		return (-1);
 	if (!c->begins) {
-		if ((lf = memchr(w->data, '\n', inside)) == NULL)
+		if ((lf = memchr(w->data + start, '\n', inside - start)) == NULL)
 			return (-1);
 		start = (size_t)(lf - w->data) + 1;
 	}
@@ -111,7 +115,7 @@ post(struct verify_ahead *a)
 		c->segment = a->segment;
 		c->size = log->segment[a->segment].size;
 		c->from = a->offset;
-		c->to = c->from - c->from % PIECE + PIECE;
+		c->to = c->from - c->from % a->bytes + a->bytes;
 		c->to = c->to < c->size ? c->to : c->size;
 		c->begins = c->from == 0 || a->posted == 0;
 		/* Where there is no such file, the pass will see. */
@@ -137,20 +141,41 @@ bytes_left(const struct verify_pass *p)
 	return (n);
 }
 
+/* How many threads there are to be for the log behind ${a}->p. */
+static unsigned
+count_threads(const struct verify_ahead *a)
+{
+	uint64_t worth = bytes_left(a->p) / ENOUGH;
+	unsigned threads = crew_processors() * (a->p->log->from_disk ? DISK_THREADS : 1);
+
+	threads = threads < CREW_THREADS ? threads : CREW_THREADS;
+	threads = worth < threads ? (unsigned)worth : threads;
+	return (threads < 1 ? 1 : threads);
+}
+
+/* What is read of a disk goes where it can be read to at once. */
+static void
+align_window(const struct verify_ahead *a, struct piece *c)
+{
+	size_t size = a->bytes + MARGIN + 2 * (size_t)DISK_ALIGN;
+	void *p;
+
+	if (posix_memalign(&p, DISK_ALIGN, size) == 0)
+		c->window = (struct buf){.data = p, .cap = size};
+}
+
 struct verify_ahead *
 verify_ahead_new(struct verify_pass *p)
 {
-	uint64_t pieces = bytes_left(p) / PIECE + 1;
-	unsigned threads = crew_processors();
 	struct verify_ahead *a;
+	unsigned threads;
 	size_t i;
 
-	if (pieces / ENOUGH < threads)
-		threads = (unsigned)(pieces / ENOUGH);
-	threads = threads < 1 ? 1 : threads;
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		return (NULL);
 	a->p = p;
+	a->bytes = p->log->from_disk ? DISK_PIECE : PIECE;
+	threads = count_threads(a);
 	a->n = threads == 1 ? 1 : (size_t)threads * VERIFY_AHEAD;
 	a->segment = p->segment;
 	a->offset = p->offset;
@@ -165,6 +190,8 @@ verify_ahead_new(struct verify_pass *p)
 		a->piece[i].batch.tree = (p->checks & PASS_TREE) != 0;
 		a->piece[i].batch.elements = (p->checks & (PASS_ELEMENTS | PASS_BLOCKS)) != 0;
 		a->piece[i].batch.seed = p->elements.seed;
+		if (p->log->from_disk)
+			align_window(a, &a->piece[i]);
 	}
 	crew_init(&a->crew, check_piece, a);
 	crew_start(&a->crew, threads);

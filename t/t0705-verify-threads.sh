@@ -24,7 +24,7 @@ say()
 {
 	local how rc
 
-	for how in "-d root" "-d root --quick" "-"; do
+	for how in "-d root" "-d root --quick" "-d root --quick --from-disk" "-"; do
 		rc=0
 		cat root/live/.ecl/log/* | taskset -c "$1" ecl-verify $how >now 2>&1 || rc=$?
 		echo "ecl-verify $how: $rc"
@@ -55,6 +55,9 @@ test_expect_success 'damage at random places: the same findings in the same orde
 		say "$all_cpus" >all
 		test_cmp one all || differ=$((differ + 1))
 		! grep -q "^ecl-verify -d root: 1" one || wrong=$((wrong + 1))
+		sed -n "/ --quick:/,/ --from-disk:/{/^ecl-verify/!p}" all >cached
+		sed -n "/ --from-disk:/,/ -:/{/^ecl-verify/!p}" all >disk
+		test -s disk && test_cmp cached disk || differ=$((differ + 1))
 	done
 	test $differ = 0
 	test $wrong = 12
