@@ -26,7 +26,7 @@ function __ecl_after
 	contains -- (commandline -opc)[-1] $argv
 end
 
-for program in append collect collect-files fleet-setup index init prove publish query redact replay rollback run snap subscribe verify watch
+for program in append collect collect-files cosign embed-http fleet-config fleet-setup index init prove publish query redact replay rollback run snap subscribe verify watch witness
 	complete -c ecl-$program -n 'string match -q -- "-*" (commandline -ct)' -a '(__ecl_options)'
 end
 complete -c ecl-query -f -n 'not __ecl_after -d --root --at --since --until --diff --block --like' -a '(__ecl_names elements)'

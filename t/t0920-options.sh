@@ -96,8 +96,8 @@ for p in $programs; do
 	completion_knows $p
 done
 
-# Scripts of several to a man page.
-for p in apply-files collect hook-dpkg import-dpkg-log import-git import-journal plot run watch; do
+# Scripts, of which some share a man page.
+for p in apply-files collect cosign embed-http fleet-config hook-dpkg import-dpkg-log import-git import-journal plot run watch witness; do
 	completion_knows $p
 done
 
