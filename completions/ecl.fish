@@ -14,7 +14,14 @@ function __ecl_names
 				set root $words[$i]
 		end
 	end
-	ecl-query $root --limit 200 --names $argv[1] -- (commandline -ct) 2>/dev/null
+	# What was typed, without what quotes it.
+	set -l typed (commandline -ct)
+	if string match -qr '^["\']' -- $typed
+		set typed (string sub -s 2 -- $typed)
+	else
+		set typed (string replace -ra '\\\\(.)' '$1' -- $typed)
+	end
+	ecl-query $root --limit 200 --names $argv[1] -- $typed 2>/dev/null
 end
 
 function __ecl_options

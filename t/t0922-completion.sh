@@ -93,6 +93,7 @@ typed()
 test_expect_success zsh 'zsh: options, elements, blocks of the ledger on the line, by a real TAB' '
 	mkdir -p zs && printf "%s\n" "fpath=($top_srcdir/completions \$fpath)" "autoload -U compinit && compinit -u -d $TRASH/zs/dump" "PS1=\"READY> \"" >zs/.zshrc &&
 	typed zsh "ecl-query --hist\\t" --history && typed zsh "ecl-query unit:ng\\t" nginx &&
+	typed zsh "ecl-query unit:two\\\\ w\\t" ords && typed zsh "ecl-query \"unit:two w\\t" ords &&
 	typed zsh "ecl-rollback block-000001\\t" "$(ecl-query --names blocks block-000001)" &&
 	(cd / && sed -i "s|^autoload|cd / \&\& unset ECL_ROOT; &|" "$TRASH/zs/.zshrc") && typed zsh "ecl-query -d $TRASH/R unit:ng\\t" nginx
 '
@@ -100,6 +101,7 @@ test_expect_success zsh 'zsh: options, elements, blocks of the ledger on the lin
 test_expect_success fish 'fish: the same' '
 	mkdir -p fishes/fish && printf "%s\n" "source $top_srcdir/completions/ecl.fish" "function fish_prompt; echo \"READY> \"; end" >fishes/fish/config.fish &&
 	typed fish "ecl-query --hist\\t" --history && typed fish "ecl-query unit:ng\\t" nginx &&
+	typed fish "ecl-query unit:two\\\\ w\\t" ords && typed fish "ecl-query \"unit:two w\\t" ords &&
 	typed fish "ecl-rollback block-000001\\t" "$(ecl-query --names blocks block-000001)" &&
 	echo "set -e ECL_ROOT" >>fishes/fish/config.fish && typed fish "ecl-query -d $TRASH/R unit:ng\\t" nginx
 '
