@@ -254,7 +254,7 @@ test_good(void)
 	/* Both pipes full at the same time: 16 MB of questions to one that answers none before it has a hundred, and then much for each. */
 	rc = run("perl -ne 'BEGIN { $| = 1; $v = qq({\"vector\":[) . q(0.25,) x 1999 . qq(1]}\\n) } print $v x 100 if $. % 100 == 0'", 2000, 8000, 60000, &dims, &e);
 	ok(rc == 0 && dims == 2000, "both sides have much to say: no deadlock: %s", e.text);
-	ok(run("while read l; do sleep 0.3; echo '{\"vector\":[1]}'; done", 6, 0, 1200, &dims, &e) == 0, "one that is slow, but goes on: %s", e.text);
+	ok(run("while read l; do sleep 0.5; echo '{\"vector\":[1]}'; done", 7, 0, 3000, &dims, &e) == 0, "one that is slow, but goes on: %s", e.text);
 	ok(run("exit 3", 0, 0, 1000, &dims, &e) == 0, "nothing asked, nothing run");
 }
 
@@ -295,12 +295,13 @@ test_bad(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		ok(run(bad[i].line, 500, 300, 500, &dims, &e) == -1 && e.exit == bad[i].exit && strstr(e.text, bad[i].words) != NULL &&
+		/* Only who is to be too late has little time. */
+		ok(run(bad[i].line, 500, 300, bad[i].exit == EXIT_RETRY ? 500 : 60000, &dims, &e) == -1 && e.exit == bad[i].exit && strstr(e.text, bad[i].words) != NULL &&
 			strncmp(e.text, "the embedder '", 14) == 0 && dims == 0, "%s", bad[i].line);
 		if (strstr(e.text, bad[i].words) == NULL)
 			printf("# %s\n", e.text);
 	}
-	ok(run("head -c 70000 /dev/zero | tr '\\0' 1 | sed 's/./1,/g; s/^/{\"vector\":[/; s/,$/]}/'; echo; cat", 1, 0, 5000, &dims, &e) == -1 &&
+	ok(run("head -c 70000 /dev/zero | tr '\\0' 1 | sed 's/./1,/g; s/^/{\"vector\":[/; s/,$/]}/'; echo; cat", 1, 0, 60000, &dims, &e) == -1 &&
 		strstr(e.text, "70000 numbers: 65536 at most") != NULL, "more numbers than a row may have: %s", e.text);
 }
 
@@ -314,22 +315,22 @@ test_surroundings(void)
 	sigset_t all, before;
 	int64_t from;
 
-	run("echo \"{\\\"error\\\":\\\"$(ls /proc/self/fd | tr '\\n' ' ')\\\"}\"", 1, 0, 5000, &dims, &e);
+	run("echo \"{\\\"error\\\":\\\"$(ls /proc/self/fd | tr '\\n' ' ')\\\"}\"", 1, 0, 60000, &dims, &e);
 	ok(fd > 2 && strstr(e.text, "says: 0 1 2 3  (at") != NULL, "it gets no descriptor of ours: %s", e.text);
 	close(fd);
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
-	run("echo \"{\\\"error\\\":\\\"$(grep SigBlk /proc/self/status)\\\"}\"", 1, 0, 5000, &dims, &e);
+	run("echo \"{\\\"error\\\":\\\"$(grep SigBlk /proc/self/status)\\\"}\"", 1, 0, 60000, &dims, &e);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	ok(strstr(e.text, "0000000000000000") != NULL, "nor the signals that we block: %s", e.text);
 	/* The default is to die. */
-	ok(run("exec <&-; sleep 0.1; exit 1", 100000, 100, 5000, &dims, &e) == -1 && sigpending(&all) == 0 && !sigismember(&all, SIGPIPE),
+	ok(run("exec <&-; sleep 0.1; exit 1", 100000, 100, 60000, &dims, &e) == -1 && sigpending(&all) == 0 && !sigismember(&all, SIGPIPE),
 	    "one that does not read is no SIGPIPE");
 	from = now_ms();
-	ok(run("trap '' TERM; sleep 60 & sleep 60", 1, 0, 100, &dims, &e) == -1 && e.exit == EXIT_RETRY && now_ms() - from < 10000,
+	ok(run("trap '' TERM; sleep 1000 & sleep 1000", 1, 0, 100, &dims, &e) == -1 && e.exit == EXIT_RETRY && now_ms() - from < 300000,
 	    "one that hangs and does not listen is killed with all that it started");
 	from = now_ms();
-	ok(run("read l; echo '{\"vector\":[1]}'; sleep 60", 1, 0, 1000, &dims, &e) == 0 && now_ms() - from < 10000, "so is one that does not end at the end of its input");
+	ok(run("read l; echo '{\"vector\":[1]}'; sleep 1000", 1, 0, 4000, &dims, &e) == 0 && now_ms() - from < 300000, "so is one that does not end at the end of its input");
 	ok(waitpid(-1, NULL, WNOHANG) == -1, "none is left behind");
 }
 
