@@ -302,18 +302,21 @@ test_expect_success 'a root that goes away' '
 	test -s out.err
 '
 
-test_expect_success 'a hundred followers beside a flood' '
+# The kernel lets a user have so many watchers, 128 where nobody said otherwise, for all that is tested at the same time.
+followers=$(($(cat /proc/sys/fs/inotify/max_user_instances) / 3))
+test $followers -le 100 || followers=100
+test_expect_success "$followers followers beside a flood" '
 	fresh
 	pids=
-	for i in $(seq 100); do
+	for i in $(seq $followers); do
 		ecl-replay --follow >f.$i 2>>f.err &
 		pids="$pids $!"
 	done
 	test_when_finished "kill -9 $pids 2>/dev/null; wait $pids 2>/dev/null; true"
 	events 5000 flood | ecl-append -q
 	one end:1 1
-	for i in $(seq 100); do
-		eventually same_as_log f.$i
+	for i in $(seq $followers); do
+		eventually same_as_log f.$i || { cat f.err; return 1; }
 	done
 	test_cmp /dev/null f.err
 '
