@@ -25,7 +25,7 @@ make_ledger long 8000
 # append NAME: one event of a known element; its calls that name a file, or have to do with a descriptor, in NAME.calls.
 append()
 {
-	traced -o "$1.calls" -e trace=%file,%desc ecl-append -q -d "$TRASH/$1" -e interface:eth0 -s "{\"mtu\":$RANDOM}"
+	traced -o "$1.calls" -e trace=%file,%desc ecl-append -q -d "$TRASH/$1" -e interface:eth0 -s "{\"mtu\":$((70000 + RANDOM))}"
 }
 
 test_expect_success 'the long ledger has 400 segments, the short one ten' '
