@@ -228,15 +228,15 @@ release(struct files_parts *p)
 }
 
 int
-files_walk_all(struct files_walk *w, int layer_fd)
+files_walk_parts(struct files_walk *w, int (*walk)(void *arg), void *arg)
 {
 	struct files_parts p;
 	int rc;
 
 	if (!begin(&p, w))
-		return (files_walk_dir(w, layer_fd));
+		return (walk(arg));
 	w->parts = &p;
-	rc = files_walk_dir(w, layer_fd);
+	rc = walk(arg);
 	w->parts = NULL;
 	/* Files that were met before the one that failed may have failed, too. */
 	take_all(&p);
@@ -244,4 +244,25 @@ files_walk_all(struct files_walk *w, int layer_fd)
 		rc = -1;
 	release(&p);
 	return (rc);
+}
+
+struct whole {
+	struct files_walk *w;
+	int fd;
+};
+
+static int
+walk_whole(void *arg)
+{
+	const struct whole *x = arg;
+
+	return (files_walk_dir(x->w, x->fd));
+}
+
+int
+files_walk_all(struct files_walk *w, int layer_fd)
+{
+	struct whole x = {w, layer_fd};
+
+	return (files_walk_parts(w, walk_whole, &x));
 }

@@ -13,6 +13,13 @@
 int files_walk_all(struct files_walk *w, int layer_fd);
 
 /**
+ * files_walk_parts(w, walk, arg):
+ * The same of another walk: ${walk} is called with ${arg}, and what it returns is returned, or -1 where what it found cannot be read.  It moves w->turn on where it goes
+ * to another directory, and it may say of a path that it is gone before it says that it is there, not behind that.
+ */
+int files_walk_parts(struct files_walk *w, int (*walk)(void *arg), void *arg);
+
+/**
  * files_parts_add(p, dir, size):
  * Let the file at hand, in the directory ${dir}, a regular one of about ${size} bytes, be read by some thread.  Return 1; 0 where the caller is
  * to read it, as nobody else does anything meanwhile; or -1.

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "files_parts.h"
 #include "files_path.h"
 #include "files_update.h"
 #include "io.h"
@@ -18,6 +19,7 @@
 
 #include "banned.h"
 
+#define FEW 64 /* inodes */
 #define TOP_INO 256 /* of the subvolume itself */
 
 /* A name in a directory. */
@@ -203,6 +205,7 @@ compare_dir(struct files_update *u, int fd, struct span path)
 	buf_reset(&w->path);
 	buf_addspan(&w->path, path);
 	rc = listing_read(&l, w, fd);
+	w->turn++;
 	children_begin(&k, &u->old.view, path);
 	more = children_next(&k, &old, &name);
 	while (rc == 0 && (more || i < l.n)) {
@@ -260,6 +263,7 @@ look_at(struct files_update *u, int top, const struct subvol_inode *inode, struc
 			rc = files_walk_failed(w, "open the directory of");
 		goto out;
 	}
+	w->turn++;
 	if (fstatat(parent, buf_cstr(&name), &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == inode->ino) {
 		rc = files_walk_file(w, parent, buf_cstr(&name), false);
 		if (rc == 0 && S_ISDIR(st.st_mode))
@@ -270,30 +274,70 @@ out:	buf_release(&name);
 	return (rc);
 }
 
-int
-files_update_search(struct files_update *u, int snapshot_fd, struct err *e)
+/* About the highest inode number. */
+static uint64_t
+highest(const struct files_view *v)
 {
-	struct subvol_inodes changed = {.n = 0};
+	struct files_record r;
+
+	if (v->base == NULL || v->base->n == 0)
+		return (0);
+	files_base_get(v->base, files_base_by_ino(v->base, v->base->n - 1), &r);
+	return (r.ino);
+}
+
+/* Inodes that changed, at the paths that they had. */
+struct search {
+	struct files_update *u;
+	int fd;
+	struct subvol_inodes changed;
+};
+
+static int
+look_at_all(void *arg)
+{
+	struct search *s = arg;
+	struct files_update *u = s->u;
 	struct files_links links;
 	struct files_record r;
 	size_t i;
+	int rc = 1;
+
+	for (i = 0; rc == 1 && i < s->changed.n; i++) {
+		if (s->changed.inode[i].ino == TOP_INO) {
+			rc = compare_dir(u, s->fd, (struct span){"", 0}) == 0 ? 1 : -1;
+			continue;
+		}
+		files_view_links(&u->old.view, &links, s->changed.inode[i].ino);
+		while (rc == 1 && files_view_link(&u->old.view, &links, &r))
+			rc = look_at(u, s->fd, &s->changed.inode[i], r.path) == 0 ? 1 : -1;
+	}
+	return (rc);
+}
+
+/* Against a block, by all processors; where much differs they would rather have it as a whole. */
+static int
+search_before(struct search *s, struct err *e)
+{
+	struct files_update *u = s->u;
+	uint64_t n = u->old.view.base == NULL ? 0 : u->old.view.base->n;
+	int rc;
+
+	if ((rc = subvol_differ(u->before_fd, s->fd, highest(&u->old.view), &s->changed, e)) == 1)
+		rc = s->changed.n <= FEW + n / 8 ? files_walk_parts(&u->walk, look_at_all, s) : 0;
+	return (rc);
+}
+
+int
+files_update_search(struct files_update *u, int snapshot_fd, struct err *e)
+{
+	struct search s = {.u = u, .fd = snapshot_fd};
 	int rc;
 
 	if (u->before_fd != -1)
-		rc = subvol_differ(u->before_fd, snapshot_fd, &changed, e);
-	else
-		rc = subvol_changed(snapshot_fd, u->old.bound.generation, &changed, e);
-	if (rc != 1)
-		goto out;
-	for (i = 0; rc == 1 && i < changed.n; i++) {
-		if (changed.inode[i].ino == TOP_INO) {
-			rc = compare_dir(u, snapshot_fd, (struct span){"", 0}) == 0 ? 1 : -1;
-			continue;
-		}
-		files_view_links(&u->old.view, &links, changed.inode[i].ino);
-		while (rc == 1 && files_view_link(&u->old.view, &links, &r))
-			rc = look_at(u, snapshot_fd, &changed.inode[i], r.path) == 0 ? 1 : -1;
-	}
-out:	subvol_inodes_release(&changed);
+		rc = search_before(&s, e);
+	else if ((rc = subvol_changed(snapshot_fd, u->old.bound.generation, &s.changed, e)) == 1)
+		rc = look_at_all(&s);
+	subvol_inodes_release(&s.changed);
 	return (rc);
 }

@@ -9,12 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "le.h"
+#include "crew.h"
 #include "subvol_differ.h"
 
 #include "banned.h"
 
 #define ANSWER ((size_t)1 << 20) /* bytes at a time */
+#define PARTS_EACH 4 /* for each processor: they are not all the same work */
+#define PART_MIN 128 /* inode numbers */
 
 struct item {
 	struct btrfs_ioctl_search_header head;
@@ -38,14 +40,14 @@ tree_release(struct tree *t)
 }
 
 static int
-tree_begin(struct tree *t, int fd, struct err *e)
+tree_begin(struct tree *t, int fd, uint64_t from, uint64_t to, struct err *e)
 {
 	*t = (struct tree){.fd = fd, .a = malloc(sizeof(*t->a) + ANSWER)};
 	if (t->a == NULL)
 		return (err_mem(e));
 	memset(t->a, 0, sizeof(*t->a));
-	t->a->key = (struct btrfs_ioctl_search_key){.min_objectid = BTRFS_FIRST_FREE_OBJECTID,
-	    .max_objectid = BTRFS_LAST_FREE_OBJECTID,
+	t->a->key = (struct btrfs_ioctl_search_key){.min_objectid = from,
+	    .max_objectid = to,
 	    .max_type = (uint32_t)-1,
 	    .max_offset = (uint64_t)-1,
 	    .max_transid = (uint64_t)-1};
@@ -95,7 +97,7 @@ subvol_searchable(int fd)
 	struct tree t;
 	bool can;
 
-	if (tree_begin(&t, fd, NULL) != 0)
+	if (tree_begin(&t, fd, BTRFS_FIRST_FREE_OBJECTID, BTRFS_LAST_FREE_OBJECTID, NULL) != 0)
 		return (false);
 	can = tree_next(&t);
 	tree_release(&t);
@@ -135,6 +137,19 @@ add(struct subvol_inodes *l, uint64_t ino, struct err *e)
 	return (subvol_inodes_add(l, ino, 0) == 0 ? 0 : err_mem(e));
 }
 
+/* The inodes from one on, and below another: a part of the work. */
+struct part {
+	uint64_t from, to;
+	struct subvol_inodes found;
+	int rc;
+	struct err e;
+};
+
+struct work {
+	int a, b;
+	struct part *part;
+};
+
 static int
 differ(struct tree *a, struct tree *b, struct subvol_inodes *ret, struct err *e)
 {
@@ -152,15 +167,74 @@ differ(struct tree *a, struct tree *b, struct subvol_inodes *ret, struct err *e)
 	return (1);
 }
 
-int
-subvol_differ(int a, int b, struct subvol_inodes *ret, struct err *e)
+static void
+do_part(void *arg, size_t i)
 {
-	struct tree x = {.a = NULL}, y = {.a = NULL};
-	int rc = -1;
+	struct work *w = arg;
+	struct part *p = &w->part[i];
+	struct tree a = {.a = NULL}, b = {.a = NULL};
 
-	if (tree_begin(&x, a, e) == 0 && tree_begin(&y, b, e) == 0)
-		rc = differ(&x, &y, ret, e);
-	tree_release(&x);
-	tree_release(&y);
+	p->rc = -1;
+	if (tree_begin(&a, w->a, p->from, p->to, &p->e) == 0 && tree_begin(&b, w->b, p->from, p->to, &p->e) == 0)
+		p->rc = differ(&a, &b, &p->found, &p->e);
+	tree_release(&a);
+	tree_release(&b);
+}
+
+/* What the parts found, in their order. */
+static int
+gather(struct part *p, size_t n, struct subvol_inodes *ret, struct err *e)
+{
+	size_t i, k;
+
+	for (i = 0; i < n; i++) {
+		if (p[i].rc == 1)
+			continue;
+		if (p[i].rc == -1 && e != NULL)
+			*e = p[i].e;
+		return (p[i].rc);
+	}
+	for (i = 0; i < n; i++)
+		for (k = 0; k < p[i].found.n; k++)
+			if (add(ret, p[i].found.inode[k].ino, e) != 0)
+				return (-1);
+	return (1);
+}
+
+/* How many, and which: the last one has no end. */
+static struct part *
+divide(uint64_t most, size_t *ret_n)
+{
+	uint64_t first = BTRFS_FIRST_FREE_OBJECTID, all = most > first ? most - first : 0;
+	size_t n = (size_t)crew_processors() * PARTS_EACH, i;
+	struct part *p;
+
+	if (n > all / PART_MIN)
+		n = (size_t)(all / PART_MIN);
+	n += n == 0;
+	if ((p = calloc(n, sizeof(*p))) == NULL)
+		return (NULL);
+	for (i = 0; i < n; i++) {
+		p[i].from = first + all / n * i;
+		p[i].to = i + 1 < n ? first + all / n * (i + 1) - 1 : BTRFS_LAST_FREE_OBJECTID;
+	}
+	*ret_n = n;
+	return (p);
+}
+
+int
+subvol_differ(int a, int b, uint64_t most, struct subvol_inodes *ret, struct err *e)
+{
+	struct work w = {.a = a, .b = b};
+	size_t n, i;
+	int rc;
+
+	if ((w.part = divide(most, &n)) == NULL)
+		return (err_mem(e));
+	crew_share(do_part, &w, n);
+	rc = gather(w.part, n, ret, e);
+	for (i = 0; i < n; i++)
+		subvol_inodes_release(&w.part[i].found);
+	free(w.part);
 	return (rc);
 }
