@@ -260,8 +260,9 @@ answer_like(struct place *p, struct err *e)
 	return (rc);
 }
 
-int
-ask_answer(struct place *p, struct err *e)
+/* Answer what was asked, to the presenter. */
+static int
+answer_place(struct place *p, struct err *e)
 {
 	const struct ask *a = p->ask;
 	struct present *out = a->present;
@@ -311,7 +312,7 @@ ask_root(const struct ask *a, const char *path, struct err *e)
 
 	if (ask_points(a, path, &p, e) != 0)
 		return (-1);
-	rc = ask_answer(&p, e);
+	rc = answer_place(&p, e);
 	ask_close(&p);
 	return (rc == 0 ? 0 : explain(a, path, e));
 }

@@ -78,9 +78,6 @@ void ask_close(struct place *p);
  */
 int ask_points(const struct ask *a, const char *path, struct place *ret, struct err *e);
 
-/** ask_answer(p, e): answer what was asked, to the presenter.  Return 0 or -1. */
-int ask_answer(struct place *p, struct err *e);
-
 /** ask_root(a, path, e): all of these.  Return 0 or -1. */
 int ask_root(const struct ask *a, const char *path, struct err *e);
 

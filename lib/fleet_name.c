@@ -33,8 +33,9 @@ fleet_prefix_ok(const char *prefix)
 	return (i > 0 && i <= FLEET_PREFIX_MAX);
 }
 
-bool
-fleet_id_ok(struct span id)
+/* Whether it may stand in a subject, and name a directory. */
+static bool
+id_ok(struct span id)
 {
 	size_t i;
 
@@ -128,7 +129,7 @@ fleet_subject_parse(const char *prefix, const char *subject, struct fleet_name *
 	if ((dot = strchr(p, '.')) == NULL || host_of(p, (size_t)(dot - p), ret->host) == 0)
 		return ("it has no host");
 	p = dot + 1;
-	if (!fleet_id_ok((struct span){p, strlen(p)}))
+	if (!id_ok((struct span){p, strlen(p)}))
 		return ("it does not end with a ledger's id");
 	memcpy(ret->id, p, FLEET_ID_SIZE);
 	return (fleet_shard(ret->id) == ret->shard ? NULL : "its shard is another ledger's");
@@ -146,7 +147,7 @@ fleet_genesis_id(struct span line, char ret[FLEET_ID_SIZE], struct err *e)
 	if (!span_is(ev.element, "ecl:layer") || ev.state.p == NULL || *ev.state.p != '{' || json_get(ev.state, "id", &id) != 1 || id.len < 2)
 		return (err_set(e, "event 0 is not the beginning of a ledger"));
 	id = (struct span){id.p + 1, id.len - 2};
-	if (!fleet_id_ok(id))
+	if (!id_ok(id))
 		return (err_set(e, "the id of the ledger, '%.*s', is not a UUID", (int)id.len, id.p));
 	memcpy(ret, id.p, id.len);
 	ret[id.len] = '\0';

@@ -28,9 +28,8 @@ struct fleet_name {
 	char id[FLEET_ID_SIZE];
 };
 
-/** fleet_prefix_ok(prefix), fleet_id_ok(id): whether it may stand in a subject.  An id names a directory too. */
+/** fleet_prefix_ok(prefix): whether it may stand in a subject. */
 bool fleet_prefix_ok(const char *prefix);
-bool fleet_id_ok(struct span id);
 
 /** fleet_shard(id): the shard of a ledger with this valid id. */
 unsigned fleet_shard(const char *id);

@@ -236,8 +236,7 @@ void index_rewind(struct index *ix);
 /** index_tail_reset(ix): back to what is published. */
 int index_tail_reset(struct index *ix, struct err *e);
 
-/** index_tail_empty(ix): the arrays of the tail only; memory is kept for the next ones.  index_tail_release(t): and freed. */
-void index_tail_empty(struct index *ix);
+/** index_tail_release(t): free its arrays. */
 void index_tail_release(struct tail *t);
 
 /** index_resolve(ix, n, e): make sure that entry ${n} has an id.  Return 0, -1, or INDEX_AGAIN. */

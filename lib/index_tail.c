@@ -34,8 +34,9 @@ empty(struct buf *b)
 		buf_reset(b);
 }
 
-void
-index_tail_empty(struct index *ix)
+/* The arrays of the tail only; memory is kept for the next ones. */
+static void
+empty_arrays(struct index *ix)
 {
 	size_t i;
 
@@ -76,7 +77,7 @@ index_tail_reset(struct index *ix, struct err *e)
 		return (err_mem(e));
 	etable_free(ix->table);
 	ix->table = fresh;
-	index_tail_empty(ix);
+	empty_arrays(ix);
 	index_rewind(ix);
 	return (0);
 }

@@ -92,8 +92,9 @@ note_name_ok(struct span name)
 
 /* ---- keys ---- */
 
-int
-note_key_init(struct note_key *ret, struct span name, uint8_t type,
+/* The verifier key of these three.  The caller releases it. */
+static int
+key_init(struct note_key *ret, struct span name, uint8_t type,
     const uint8_t public[ED25519_PUBLIC], struct err *e)
 {
 	uint8_t digest[SHA256_SIZE], end[2] = {'\n', type};
@@ -165,7 +166,7 @@ note_key_parse(struct span vkey, struct note_key *ret, struct err *e)
 	base64_decode(rest.p, rest.len, bytes);
 	if (!known_type(bytes[0]))
 		return (err_set(e, "a verifier key of type 0x%02x is none that can be checked", bytes[0]));
-	if (note_key_init(&key, (struct span){vkey.p, (size_t)(plus - vkey.p)}, bytes[0], bytes + 1, e) != 0)
+	if (key_init(&key, (struct span){vkey.p, (size_t)(plus - vkey.p)}, bytes[0], bytes + 1, e) != 0)
 		return (-1);
 	if (key.id != get32(id)) {
 		note_key_release(&key);
@@ -190,7 +191,7 @@ note_signer_new(const uint8_t seed[ED25519_SEED], struct span name, uint8_t type
 		return (-1);
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return (err_mem(e));
-	if (note_key_init(&s->key, name, type, public, e) != 0) {
+	if (key_init(&s->key, name, type, public, e) != 0) {
 		free(s);
 		return (-1);
 	}

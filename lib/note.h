@@ -27,9 +27,6 @@ struct note_key {
 	uint8_t public[ED25519_PUBLIC];
 };
 
-/** note_key_init(ret, name, type, public, e): the verifier key of these three.  The caller releases it.  Return 0 or -1. */
-int note_key_init(struct note_key *ret, struct span name, uint8_t type, const uint8_t public[ED25519_PUBLIC], struct err *e);
-
 /** note_key_parse(vkey, ret, e): `name+hex8+base64`, strictly (no LF behind it).  The caller releases ${ret}.  Return 0, or -1 with ${ret} untouched. */
 int note_key_parse(struct span vkey, struct note_key *ret, struct err *e);
 
