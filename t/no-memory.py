@@ -35,7 +35,7 @@ def run(argv, stdin=b'', memory=None, trace=False):
         if trace:
             env['ECL_NO_MEMORY_TRACE'] = '1'
     try:
-        p = subprocess.run(argv, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, timeout=30, cwd=DIR)
+        p = subprocess.run(argv, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, timeout=300, cwd=DIR)
         return p.returncode, p.stdout, p.stderr
     except subprocess.TimeoutExpired as e:
         return 'hangs', e.stdout or b'', e.stderr or b''
