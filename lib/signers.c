@@ -23,12 +23,12 @@ is_over(const struct note *n, struct span header)
 
 /* Return 1 with the note's bytes, 0 where there is none, or -1. */
 static int
-read_note(int snap_fd, const char *name, struct buf *out)
+read_note(int snap_fd, const char *name, struct buf *out, struct err *e)
 {
 	char path[BLOCK_NAME_SIZE + 64];
 
 	snprintf(path, sizeof(path), "%s/.ecl/%s", name, CHECKPOINT_NOTE);
-	return (checkpoint_read(snap_fd, path, out, NULL));
+	return (checkpoint_read(snap_fd, path, out, e));
 }
 
 void
@@ -36,10 +36,13 @@ signers_read(int snap_fd, const struct block *b, struct buf *json, struct buf *t
 {
 	struct buf bytes = BUF_INIT, signer = BUF_INIT;
 	struct note n;
+	struct err why = {0};
 	size_t at = 0, i;
 	int rc;
 
-	if ((rc = read_note(snap_fd, b->name, &bytes)) == -1) {
+	if ((rc = read_note(snap_fd, b->name, &bytes, &why)) == -1) {
+		/* Nobody can say of a note that it cannot be read, who only has no memory for it. */
+		json->failed = json->failed || err_is_mem(&why);
 		buf_adds(json, "null");
 		buf_release(&bytes);
 		return;
@@ -48,6 +51,7 @@ signers_read(int snap_fd, const struct block *b, struct buf *json, struct buf *t
 	if (rc == 1 && note_parse((struct span){bytes.data, bytes.len}, &n, NULL) == 0 &&
 	    is_over(&n, (struct span){b->line.data, b->line.len}))
 		for (i = 0; note_signer_next(&n, &at, &signer); i++) {
+			json->failed = json->failed || signer.failed;
 			buf_adds(json, i > 0 ? "," : "");
 			cli_json_string((struct span){signer.data, signer.len}, json);
 			buf_adds(text, i > 0 ? ", " : "");
