@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bits.h"
 #include "column.h"
@@ -18,7 +17,7 @@
 #define THREADS_MAX 64
 #define BLOCK_BYTES COLUMN_FILE /* what a thread takes at a time: one file of the column */
 #define PIECES 8u /* for each thread, so that none waits long for another */
-#define FEW_BYTES (1u << 20)	/* with less to read no thread is worth its start */
+#define FEW_BYTES (1u << 20)	/* with less to read for each no thread is worth its start */
 #define ROWS_MAX (COLUMN_CHUNK / 32) /* of a chunk; codes, too, have 32 bytes at least */
 #define BLOCKS_MAX (ROWS_MAX / CODE_BLOCK)
 
@@ -321,7 +320,9 @@ run(void *job)
 	struct part *p = job;
 
 	p->failed = p->scan->s->code != NULL && nearest_pool_init(&p->pool, p->best.k) != 0;
+	vectors_scanned(p->vectors, true);
 	scan_blocks(p);
+	vectors_scanned(p->vectors, false);
 	if (p->pool.hit != NULL) {
 		p->failed = p->failed || nearest_pool_take(&p->pool, &p->best) != 0;
 		nearest_pool_release(&p->pool);

@@ -69,7 +69,7 @@ struct nearest_scan {
  * nearest_scan(s, best, e):
  * Offer the cosine of s->q and each wanted row to ${best}, with the number of the row.  Chunks without a wanted row are not read.  Few rows are
  * scanned by this thread, many by all processors, with the same result.  Chunks that are damaged are left out, and are in s->gap: to be released with
- * nearest_scan_release().  Return 0, or -1 where memory ran out.
+ * nearest_scan_release().  What vectors_chunk() gave before is no longer valid.  Return 0, or -1 where memory ran out.
  * O(rows * width); 256 bytes: 40 million rows a second and core from the page cache, checksums included; their codes: 250 million.
  */
 int nearest_scan(struct nearest_scan *s, struct nearest *best, struct err *e);

@@ -345,6 +345,12 @@ vectors_chunk(struct vectors *v, uint64_t row, const int8_t **ret, uint64_t *ret
 	return (0);
 }
 
+void
+vectors_scanned(struct vectors *v, bool scanned)
+{
+	v->column.row.cached = scanned ? 1 : COLUMN_CACHE;
+}
+
 unsigned
 vectors_code_bytes(const struct vectors *v)
 {

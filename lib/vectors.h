@@ -78,6 +78,13 @@ uint64_t vectors_others(const struct vectors *v, uint64_t *ret_first);
  */
 int vectors_chunk(struct vectors *v, uint64_t row, const int8_t **ret, uint64_t *ret_first, uint64_t *ret_n, struct err *e);
 
+/**
+ * vectors_scanned(v, scanned):
+ * Whether rows are read from one end to the other from now on, each chunk once: then what vectors_chunk() gives is valid until its next call only, and what
+ * the processor still has of one chunk is where the next one goes.
+ */
+void vectors_scanned(struct vectors *v, bool scanned);
+
 /** vectors_row(v, row, out, e): one row, vectors_width() bytes.  Return as vectors_chunk(). */
 int vectors_row(struct vectors *v, uint64_t row, int8_t *out, struct err *e);
 
