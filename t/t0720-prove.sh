@@ -337,7 +337,7 @@ test_expect_success 'a damaged or edited tree costs time, and misleads nobody' '
 	for hash in "0 5000" "0 5001" "0 5100" "0 0" "0 4001" "0 9990" "1 19" "1 18" "1 0" "1 15"; do
 		restore
 		by_other_means tree "$R/live/.ecl/index" $hash
-		test_must_fail cmp -s index/tree.${hash%% *}-* "$R"/live/.ecl/index/tree.${hash%% *}-*
+		test_expect_code 1 diff -rq index "$R/live/.ecl/index" || return 1
 		prove 5000 | test_cmp want - || return 1
 		prove --consistency 4002 | test_cmp want.c - || return 1
 		rm -rf t && mkdir t
