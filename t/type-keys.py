@@ -3,15 +3,20 @@
 
 Run COMMAND, an interactive shell whose prompt is READY>, on a terminal of its own, type KEYS (\\t is TAB) and succeed when WANT appears.
 """
+import fcntl
 import os
 import pty
 import select
+import struct
 import sys
+import termios
 import time
 
 keys, want, command = sys.argv[1].encode().decode("unicode_escape").encode(), sys.argv[2].encode(), sys.argv[3:]
 pid, fd = pty.fork()
 if pid == 0:
+    # So wide that no line is continued on the next, and what is wanted stands in one piece: paths may be long.
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 1000, 0, 0))
     os.execvp(command[0], command)
 seen = b""
 
