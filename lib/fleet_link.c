@@ -103,6 +103,18 @@ fleet_link_outage(struct fleet_link *k, int64_t ms)
 }
 
 bool
+fleet_link_missed(struct fleet_link *k)
+{
+	bool is;
+
+	pthread_mutex_lock(&k->lock);
+	is = k->missed;
+	k->missed = false;
+	pthread_mutex_unlock(&k->lock);
+	return (is);
+}
+
+bool
 fleet_link_denied(struct fleet_link *k)
 {
 	bool is;
@@ -129,12 +141,13 @@ on_disconnected(natsConnection *nc, void *arg)
 	struct fleet_link *k = arg;
 	bool told;
 
-	(void)nc;
 	pthread_mutex_lock(&k->lock);
-	told = k->lost || k->closing;
-	k->lost = true;
-	if (!told)
+	/* That we closed one ourselves is heard later, maybe when the next one is there. */
+	told = k->lost || k->closing || nc != k->nc;
+	if (!told) {
+		k->lost = true;
 		k->lost_ms = fleet_now_ms();
+	}
 	pthread_mutex_unlock(&k->lock);
 	if (!told && *k->stopped == 0)
 		k->note(k->arg, "the connection is lost: trying again");
@@ -156,9 +169,12 @@ on_reconnected(natsConnection *nc, void *arg)
 	char text[64];
 	int64_t ms;
 
-	(void)nc;
 	pthread_mutex_lock(&k->lock);
-	ms = fleet_now_ms() - k->lost_ms;
+	if (nc != k->nc) {
+		pthread_mutex_unlock(&k->lock);
+		return;
+	}
+	ms = k->lost ? fleet_now_ms() - k->lost_ms : 0;
 	k->lost = false;
 	k->reconnects++;
 	pthread_mutex_unlock(&k->lock);
@@ -176,6 +192,9 @@ on_error(natsConnection *nc, natsSubscription *sub, natsStatus status, void *arg
 
 	(void)sub;
 	if (status == NATS_SLOW_CONSUMER || status == NATS_MISMATCH || status == NATS_MISSED_HEARTBEAT) {
+		pthread_mutex_lock(&k->lock);
+		k->missed = k->missed || status != NATS_SLOW_CONSUMER;
+		pthread_mutex_unlock(&k->lock);
 		fleet_link_wake(k);
 		return;
 	}
@@ -183,7 +202,8 @@ on_error(natsConnection *nc, natsSubscription *sub, natsStatus status, void *arg
 	if (text == NULL || (status != NATS_NOT_PERMITTED && strcasestr(text, "permission") == NULL))
 		return;
 	pthread_mutex_lock(&k->lock);
-	snprintf(k->denied, sizeof(k->denied), "%s", text);
+	if (nc == k->nc || k->nc == NULL)
+		snprintf(k->denied, sizeof(k->denied), "%s", text);
 	pthread_mutex_unlock(&k->lock);
 	fleet_link_wake(k);
 }
@@ -379,13 +399,16 @@ set_options(struct fleet_link *k, natsOptions *o)
 int
 fleet_link_open(struct fleet_link *k, struct err *e)
 {
+	natsConnection *nc = NULL;
 	natsOptions *o = NULL;
 	jsOptions jo;
 	natsStatus s;
 	char what[160];
 
+	pthread_mutex_lock(&k->lock);
 	k->closing = k->lost = false;
 	k->denied[0] = '\0';
+	pthread_mutex_unlock(&k->lock);
 	if (check_files(k, e) != 0)
 		return (-1);
 	if ((s = natsOptions_Create(&o)) != NATS_OK)
@@ -397,10 +420,13 @@ fleet_link_open(struct fleet_link *k, struct err *e)
 	}
 	/* A URL of the environment may hold a password. */
 	snprintf(what, sizeof(what), "cannot connect to '%.120s'", strchr(k->url, '@') == NULL ? k->url : "NATS_URL");
-	if ((s = set_options(k, o)) != NATS_OK || (s = natsConnection_Connect(&k->nc, o)) != NATS_OK) {
+	if ((s = set_options(k, o)) != NATS_OK || (s = natsConnection_Connect(&nc, o)) != NATS_OK) {
 		fleet_link_error(k, s, 0, what, e);
 		goto err1;
 	}
+	pthread_mutex_lock(&k->lock);
+	k->nc = nc;
+	pthread_mutex_unlock(&k->lock);
 	jsOptions_Init(&jo);
 	jo.Wait = FLEET_API_MS;
 	if ((s = natsConnection_JetStream(&k->js, k->nc, &jo)) != NATS_OK) {
@@ -418,11 +444,14 @@ err1:	natsOptions_Destroy(o);
 void
 fleet_link_close(struct fleet_link *k)
 {
+	natsConnection *nc;
+
 	pthread_mutex_lock(&k->lock);
 	k->closing = true;
+	nc = k->nc;
+	k->nc = NULL;
 	pthread_mutex_unlock(&k->lock);
 	jsCtx_Destroy(k->js);
-	natsConnection_Destroy(k->nc);
+	natsConnection_Destroy(nc);
 	k->js = NULL;
-	k->nc = NULL;
 }

@@ -33,7 +33,7 @@ struct fleet_link {
 	jsCtx *js;
 	pthread_mutex_t lock;
 	char denied[300]; /* what the server refused; "": nothing */
-	bool lost, closing;
+	bool lost, closing, missed;
 	int64_t lost_ms;
 	unsigned tries; /* in a row, without success */
 };
@@ -42,6 +42,12 @@ struct fleet_link {
 
 /** fleet_link_open(k, e): connect, once.  Return 0, or -1: EXIT_RETRY where no server can be reached, EXIT_ERROR where one refuses. */
 int fleet_link_open(struct fleet_link *k, struct err *e);
+
+/**
+ * fleet_link_close(k):
+ * Nothing is read any more then, so only now what was subscribed to may be destroyed: while messages come, the library (3.4.1) goes on with a subscription
+ * that it has freed.  What stands on the connection is the caller's; none is no error.
+ */
 void fleet_link_close(struct fleet_link *k);
 
 /**
@@ -52,6 +58,9 @@ int fleet_link_error(struct fleet_link *k, natsStatus status, jsErrCode code, co
 
 /** fleet_link_denied(k): whether the server was heard to refuse something that no error has told yet. */
 bool fleet_link_denied(struct fleet_link *k);
+
+/** fleet_link_missed(k): whether since the last call a message or a heart beat of a consumer did not come: the library sees it by the next heart beat, and by the clock. */
+bool fleet_link_missed(struct fleet_link *k);
 
 /** fleet_link_back_off(k): wait before the next try, longer each time, up to half a minute, never the same time for all; ends early where the work is to end. */
 void fleet_link_back_off(struct fleet_link *k);

@@ -9,6 +9,7 @@
 
 #define ITEM_BYTES 512	/* about what a message takes beside its text */
 #define LEAST_MESSAGE 400 /* as the server counts it, with its subjects and header */
+#define HEARTBEAT_NS (5LL * 1000000000)
 
 /* Who brings messages: lives as long as its subscription. */
 struct bringer {
@@ -67,6 +68,20 @@ on_complete(void *arg)
 	free(arg);
 }
 
+void
+fleet_queue_options(jsSubOptions *o, const char *stream)
+{
+	jsSubOptions_Init(o);
+	o->Stream = stream;
+	o->ManualAck = true;
+	o->Config.AckPolicy = js_AckNone;
+	o->Config.MaxDeliver = 1;
+	o->Config.FlowControl = true;
+	o->Config.Heartbeat = HEARTBEAT_NS;
+	o->Config.MemoryStorage = true;
+	o->Config.Replicas = 1;
+}
+
 natsStatus
 fleet_queue_subscribe(struct fleet_queue *q, jsCtx *js, const char *subject, const char *stream, size_t n, uint64_t from, natsSubscription **ret, jsErrCode *ret_code)
 {
@@ -77,9 +92,7 @@ fleet_queue_subscribe(struct fleet_queue *q, jsCtx *js, const char *subject, con
 	if ((b = malloc(sizeof(*b))) == NULL)
 		return (NATS_NO_MEMORY);
 	*b = (struct bringer){q, n, q->session, q->failed};
-	jsSubOptions_Init(&o);
-	o.Stream = stream;
-	o.Ordered = true;
+	fleet_queue_options(&o, stream);
 	if (from > 1) {
 		o.Config.DeliverPolicy = js_DeliverByStartSequence;
 		o.Config.OptStartSeq = from;

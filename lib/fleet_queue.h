@@ -7,7 +7,7 @@
 #define FLEET_QUEUE_BYTES (4u << 20) /* what waits; whoever brings more waits too, and the server with him */
 
 /*
- * What the library holds meanwhile of one subscription.  A server that is asked for flow control, as by an ordered consumer, sends 32 MiB ahead at most; one
+ * What the library holds meanwhile of one subscription.  A server that is asked for flow control sends 32 MiB ahead at most; one
  * that sends more loses it, which the messages' numbers show.  Of several subscriptions only one at a time has this room: the others share as much.
  */
 #define FLEET_QUEUE_AHEAD (40u << 20)
@@ -37,8 +37,16 @@ void fleet_queue_init(struct fleet_queue *q, const struct fleet_link *link);
 void fleet_queue_release(struct fleet_queue *q);
 
 /**
+ * fleet_queue_options(o, stream):
+ * Of a consumer as the library's ordered ones are (ADR-17): no acknowledgement, flow control, heart beats, in memory, each message once.  It is not made one:
+ * where a message is missing, threads of the library (3.4.1) make such a consumer anew, and where it is unsubscribed at that moment they wait for each other for ever, or
+ * read what was freed.  We see by the numbers what is missing, and ask again ourselves.
+ */
+void fleet_queue_options(jsSubOptions *o, const char *stream);
+
+/**
  * fleet_queue_subscribe(q, js, subject, stream, n, from, ret, ret_code):
- * An ordered consumer of ${stream} from seq ${from} on, whose messages come as those of stream number ${n}; it has room for FLEET_QUEUE_AHEAD.
+ * A consumer of ${stream} from seq ${from} on, whose messages come as those of stream number ${n}; it has room for FLEET_QUEUE_AHEAD.
  */
 natsStatus fleet_queue_subscribe(struct fleet_queue *q, jsCtx *js, const char *subject, const char *stream, size_t n, uint64_t from, natsSubscription **ret, jsErrCode *ret_code);
 

@@ -67,7 +67,9 @@ take_message(struct fleet_subscribe *u, natsMsg *msg, bool filling, uint64_t nth
 	return (fleet_store_take(u->store, natsMsg_GetSubject(msg), data, filling, e) == 0 ? end : -1);
 }
 
-/* What came before the lines that we have: all of the ledger again, of which most is passed over. */
+/*
+ * What came before the lines that we have: all of the ledger again, of which most is passed over.  The connection is closed then: see fleet_link_close().
+ */
 static int
 fill_gap(struct fleet_subscribe *u, struct fleet_ledger *l, struct err *e)
 {
@@ -81,15 +83,15 @@ fill_gap(struct fleet_subscribe *u, struct fleet_ledger *l, struct err *e)
 	uint64_t nth;
 	int rc;
 
+	if (u->link->nc == NULL && fleet_link_open(u->link, e) != 0)
+		return (-1);
 	if ((rc = fleet_streams(u->link, l->subject, &names, e)) == 0 && names.len == 0)
 		rc = fleet_no_stream(u->link, l->subject, true, e);
 	if (rc != 0) {
 		buf_release(&names);
 		return (-1);
 	}
-	jsSubOptions_Init(&o);
-	o.Stream = names.data;
-	o.Ordered = true;
+	fleet_queue_options(&o, names.data);
 	if ((s = js_SubscribeSync(&sub, u->link->js, l->subject, NULL, &o, &code)) != NATS_OK)
 		rc = fleet_link_error(u->link, s, code, "cannot subscribe", e);
 	else
@@ -104,6 +106,7 @@ fill_gap(struct fleet_subscribe *u, struct fleet_ledger *l, struct err *e)
 		if (rc == 0 && u->store->pending >= FLEET_STORE_BYTES)
 			rc = fleet_store_flush(u->store, e);
 	}
+	fleet_link_close(u->link);
 	natsSubscription_Destroy(sub);
 	buf_release(&names);
 	if (rc == 1)
@@ -202,6 +205,12 @@ unsaved(const struct fleet_subscribe *u)
 	return (u->store->pending > 0 || fleet_sources_unsaved(&u->sources));
 }
 
+static bool
+is_closed(const struct fleet_subscribe *u)
+{
+	return (u->link->nc == NULL || natsConnection_IsClosed(u->link->nc));
+}
+
 /* Take what comes.  Return 0 at the end, 1 where it is to be subscribed anew, or -1. */
 static int
 pump(struct fleet_subscribe *u, struct err *e)
@@ -210,7 +219,11 @@ pump(struct fleet_subscribe *u, struct err *e)
 	bool waiting;
 
 	while (*u->link->stopped == 0) {
-		if (take_all(u, e) != 0 || fleet_sources_advance(&u->sources, e) != 0)
+		if (take_all(u, e) != 0)
+			return (-1);
+		if (is_closed(u))
+			return (flush(u, e) != 0 ? -1 : 1);
+		if (fleet_sources_advance(&u->sources, e) != 0)
 			return (-1);
 		now = fleet_now_ms();
 		waiting = unsaved(u);
@@ -221,8 +234,10 @@ pump(struct fleet_subscribe *u, struct err *e)
 			return (-1);
 		if (!u->follow && fleet_sources_done(&u->sources))
 			return (flush(u, e));
-		if (fleet_link_reconnects(u->link) != u->reconnects || natsConnection_IsClosed(u->link->nc))
+		if (is_closed(u) || fleet_link_reconnects(u->link) != u->reconnects)
 			return (1);
+		if (fleet_link_missed(u->link))
+			return (flush(u, e) != 0 ? -1 : 1);
 		if (fleet_sources_lost(&u->sources))
 			return (flush(u, e) != 0 ? -1 : err_retry(e, "messages were lost on the way here"));
 		if (u->follow && fleet_sources_more(&u->sources))
@@ -246,17 +261,15 @@ session(struct fleet_subscribe *u, struct err *e)
 {
 	int rc;
 
-	if (u->link->nc != NULL && natsConnection_IsClosed(u->link->nc))
-		fleet_link_close(u->link);
-	if (u->link->nc == NULL && fleet_link_open(u->link, e) != 0)
-		return (-1);
-	if (fleet_sources_find(&u->sources, e) != 0)
+	if (fleet_link_open(u->link, e) != 0)
 		return (-1);
 	u->reconnects = fleet_link_reconnects(u->link);
+	(void)fleet_link_missed(u->link);
 	u->sources.asked = 0;
-	if ((rc = fleet_sources_advance(&u->sources, e)) == 0)
+	if ((rc = fleet_sources_find(&u->sources, e)) == 0 && (rc = fleet_sources_advance(&u->sources, e)) == 0)
 		rc = pump(u, e);
 	fleet_queue_clear(&u->queue);
+	fleet_link_close(u->link);
 	fleet_sources_end(&u->sources);
 	fleet_store_drop(u->store);
 	return (rc);
