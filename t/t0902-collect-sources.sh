@@ -120,7 +120,7 @@ test_expect_success NETNS,nft 'rules of nftables by their places; counters and h
 '
 
 test_expect_success NETNS,ss 'sockets that listen, each once; those of clients are left out' '
-	inside perl -MIO::Socket::INET -e "
+	ip netns exec $net perl -MIO::Socket::INET -e "
 		\$a = IO::Socket::INET->new(Listen => 1, LocalAddr => \"127.0.0.1:2525\") or die;
 		\$b = IO::Socket::INET->new(Proto => \"udp\", LocalAddr => \"127.0.0.1:5353\") or die;
 		\$c = IO::Socket::INET->new(Proto => \"udp\", LocalAddr => \"127.0.0.1:0\") or die;
