@@ -59,10 +59,11 @@ remember(struct files_chain *c, struct files_update *u, int block_fd)
 int
 files_chain_root(struct files_chain *c, int block_fd, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE], struct err *e)
 {
+	bool covered = is_covered(block_fd);
 	struct files_update u;
 	int rc;
 
-	if (c->fd != -1 && is_covered(block_fd))
+	if (covered)
 		forget(c);
 	files_update_init(&u, (struct files_watch){NULL, NULL});
 	u.strict = true;
@@ -73,7 +74,7 @@ files_chain_root(struct files_chain *c, int block_fd, uint64_t *ret_entries, uin
 	memset(&c->known, 0, sizeof(c->known));
 	rc = files_update_run(&u, block_fd, ret_entries, ret_root, e);
 	forget(c);
-	if (rc == 0)
+	if (rc == 0 && !covered && !is_covered(block_fd))
 		remember(c, &u, block_fd);
 	files_update_release(&u);
 	return (rc);

@@ -176,6 +176,26 @@ test_expect_success 'what is mounted over a directory of a block is found there'
 	test_line_count = 2 brief
 '
 
+test_expect_success 'what is mounted over a file of one block hides nothing of the next' '
+	B=$(block 4)
+	N=$(block 5)
+	name=${N##*/}
+	btrfs property set -f "$B" ro false
+	echo forged >"$B/many/f0001"
+	btrfs subvolume delete "$N" >/dev/null
+	btrfs subvolume snapshot "$B" "$N" >/dev/null
+	rm -r "$N/.ecl" "$N/second"
+	cp -a "$TRASH/btrfs/kept/$name/.ecl" "$N/"
+	btrfs property set "$B" ro true
+	btrfs property set "$N" ro true
+	mount --bind "$TRASH/btrfs/kept/${B##*/}/many/f0001" "$B/many/f0001"
+	test_when_finished "! mountpoint -q \"$B/many/f0001\" || umount \"$B/many/f0001\""
+	verified >brief
+	umount "$B/many/f0001"
+	test_grep "\"block-damaged\",\"$name\"" brief
+	restore 4 5
+'
+
 test_expect_success 'a block less, and one that came back by a rollback' '
 	ecl-snap -q -d "$R" --prune --keep last=3 >/dev/null
 	ecl-rollback -q --yes -d "$R" block-4
