@@ -1,5 +1,5 @@
-"""A NATS server that does what no good one does: nats-fake.py PORT DIR.  For ecl-subscribe alone: streams to be read, with ordered
-consumers, and no heed of flow control.
+"""A NATS server that does what no good one does: nats-fake.py PORT DIR.  For ecl-subscribe alone: streams to be read, by
+consumers of its own, with no heart beats and no heed of flow control.
 
 DIR/NAME.subject	the subject of stream NAME, of which it has one
 DIR/NAME.lines		its messages, a line each
