@@ -35,6 +35,12 @@ cpu_has_fma(void)
 }
 
 bool
+cpu_has_avx512(void)
+{
+	return (CPU_FEATURE_ACTIVE(AVX512VL) && CPU_FEATURE_ACTIVE(AVX512BW));
+}
+
+bool
 cpu_has_crc32c(void)
 {
 	return (CPU_FEATURE_ACTIVE(SSE4_2) && CPU_FEATURE_ACTIVE(PCLMULQDQ));
@@ -52,18 +58,33 @@ cpu_has_sha(void)
 	return (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & 1u << 29) != 0);
 }
 
-bool
-cpu_has_avx2(void)
+/* Whether the system keeps the registers whose bits in XCR0 (Intel SDM, volume 1, 13.3) are ${bits}. */
+static bool
+keeps(unsigned bits)
 {
 	unsigned a, b, c, d, low, high;
 
 	if (!__get_cpuid(1, &a, &b, &c, &d) || (c & bit_OSXSAVE) == 0 || (c & bit_AVX) == 0)
 		return (false);
 	__asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-	if ((low & 6) != 6)
-		return (false);
-	return (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2) != 0 && (b & bit_BMI) != 0 &&
+	return ((low & bits) == bits);
+}
+
+bool
+cpu_has_avx2(void)
+{
+	unsigned a, b, c, d;
+
+	return (keeps(0x06) && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2) != 0 && (b & bit_BMI) != 0 &&
 	    (b & bit_BMI2) != 0);
+}
+
+bool
+cpu_has_avx512(void)
+{
+	unsigned a, b, c, d;
+
+	return (keeps(0xe6) && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX512VL) != 0 && (b & bit_AVX512BW) != 0);
 }
 
 bool
@@ -83,6 +104,12 @@ cpu_has_crc32c(void)
 }
 
 #else
+
+bool
+cpu_has_avx512(void)
+{
+	return (false);
+}
 
 bool
 cpu_has_sha(void)

@@ -13,6 +13,9 @@ bool cpu_has_avx2(void);
 /** cpu_has_fma(): AVX2 as above, and fused multiply-add. */
 bool cpu_has_fma(void);
 
+/** cpu_has_avx512(): AVX-512 VL and BW, and a system that keeps their registers. */
+bool cpu_has_avx512(void);
+
 /** cpu_has_crc32c(): SSE 4.2 and PCLMULQDQ. */
 bool cpu_has_crc32c(void);
 

@@ -58,6 +58,12 @@ compress_portable(uint32_t state[8], const uint8_t *p, size_t blocks)
 
 #ifdef SHA256_X86
 static bool
+have_sha_and_avx512(void)
+{
+	return (cpu_has_sha() && cpu_has_avx512());
+}
+
+static bool
 have_avx2_and_crypto(void)
 {
 	return (cpu_has_avx2() && sha256_load_crypto());
@@ -77,6 +83,8 @@ static const struct choice {
 	bool loads;
 } choices[] = {
 #ifdef SHA256_X86
+    {{"sha-ni+avx512", sha256_compress_ni, sha256_finish_ni, sha256_lanes_ni_avx512, sha256_messages_ni_avx512, sha256_prefixed_ni_avx512},
+	have_sha_and_avx512, false},
     {{"sha-ni", sha256_compress_ni, sha256_finish_ni, sha256_lanes_ni, sha256_messages_ni, sha256_prefixed_ni}, cpu_has_sha, false},
     {{"avx2+libcrypto", sha256_compress_crypto, NULL, sha256_lanes_avx2, NULL, NULL}, have_avx2_and_crypto, true},
     {{"avx2", compress_portable, NULL, sha256_lanes_avx2, NULL, NULL}, cpu_has_avx2, false},

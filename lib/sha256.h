@@ -45,7 +45,7 @@ void sha256_prefer_bulk(void);
 
 /**
  * sha256_engine():
- * The name of what is in use: "sha-ni", "avx2+libcrypto" (many messages at a time by AVX2, one by libcrypto), "avx2" (one
+ * The name of what is in use: "sha-ni+avx512" (many messages at a time with more registers), "sha-ni", "avx2+libcrypto" (many messages at a time by AVX2, one by libcrypto), "avx2" (one
  * by portable code), "libcrypto" or "portable".
  */
 const char *sha256_engine(void);

@@ -111,6 +111,11 @@ void sha256_messages_ni(const struct sha256_msg *msg, size_t n, uint8_t (*out)[S
 /** sha256_prefixed_ni(): sha256_prefixed(), on the same. */
 void sha256_prefixed_ni(uint8_t prefix, const uint8_t *in, size_t hashes, size_t n, uint8_t *out);
 
+/** The same, where there is AVX-512 for registers of 128 bits, too. */
+void sha256_lanes_ni_avx512(struct sha256_part *part, size_t n);
+void sha256_messages_ni_avx512(const struct sha256_msg *msg, size_t n, uint8_t (*out)[SHA256_SIZE]);
+void sha256_prefixed_ni_avx512(uint8_t prefix, const uint8_t *in, size_t hashes, size_t n, uint8_t *out);
+
 /** sha256_lanes_avx2(part, n): sha256_compress_many() on a processor that has AVX2. */
 void sha256_lanes_avx2(struct sha256_part *part, size_t n);
 

@@ -54,8 +54,8 @@ struct run {
 	lane[i]->cdgh = r[i].cdgh;
 
 /* A kernel: the blocks of a run of each lane. */
-#define KERNEL(name, EACH)                                                                                      \
-	NI static void name(struct lane *const *lane, const struct run *run)                                    \
+#define KERNEL(TARGET, name, EACH)                                                                              \
+	TARGET static void name(struct lane *const *lane, const struct run *run)                                \
 	{                                                                                                       \
 		const __m128i swap = SWAP;                                                                        \
 		const __m128i *p;                                                                               \
@@ -75,10 +75,19 @@ struct run {
 		EACH(PUT, )                                                                                     \
 	}
 
-KERNEL(one, ONE)
-KERNEL(two, TWO)
-KERNEL(three, THREE)
-KERNEL(four, FOUR)
+KERNEL(NI, one, ONE)
+KERNEL(NI, two, TWO)
+KERNEL(NI, three, THREE)
+KERNEL(NI, four, FOUR)
+KERNEL(NI_VL, one_vl, ONE)
+KERNEL(NI_VL, two_vl, TWO)
+KERNEL(NI_VL, three_vl, THREE)
+KERNEL(NI_VL, four_vl, FOUR)
+
+/* Of so many lanes less one. */
+typedef void (*kernels[LANES])(struct lane *const *lane, const struct run *run);
+
+static const kernels sse = {one, two, three, four}, avx512 = {one_vl, two_vl, three_vl, four_vl};
 
 /* What there is to hash: parts, or messages and where their digests go. */
 struct source {
@@ -171,7 +180,7 @@ plan(struct lane *const *lane, size_t live, struct run *run)
 }
 
 static void
-hash_all(struct source *s)
+hash_all(struct source *s, const kernels kernel)
 {
 	struct lane lanes[LANES], *lane[LANES];
 	struct run run;
@@ -181,7 +190,7 @@ hash_all(struct source *s)
 		lane[live] = &lanes[live];
 	while (live > 0) {
 		plan(lane, live, &run);
-		(live == 4 ? four : live == 3 ? three : live == 2 ? two : one)(lane, &run);
+		kernel[live - 1](lane, &run);
 		for (i = live; i-- > 0;) {
 			if (lane[i]->blocks + lane[i]->end_blocks > 0)
 				continue;
@@ -197,7 +206,15 @@ sha256_lanes_ni(struct sha256_part *part, size_t n)
 {
 	struct source s = {.part = part, .part_end = part + n};
 
-	hash_all(&s);
+	hash_all(&s, sse);
+}
+
+void
+sha256_lanes_ni_avx512(struct sha256_part *part, size_t n)
+{
+	struct source s = {.part = part, .part_end = part + n};
+
+	hash_all(&s, avx512);
 }
 
 void
@@ -205,7 +222,15 @@ sha256_messages_ni(const struct sha256_msg *msg, size_t n, uint8_t (*out)[SHA256
 {
 	struct source s = {.msg = msg, .msg_end = msg + n, .out = out};
 
-	hash_all(&s);
+	hash_all(&s, sse);
+}
+
+void
+sha256_messages_ni_avx512(const struct sha256_msg *msg, size_t n, uint8_t (*out)[SHA256_SIZE])
+{
+	struct source s = {.msg = msg, .msg_end = msg + n, .out = out};
+
+	hash_all(&s, avx512);
 }
 
 #else

@@ -65,8 +65,8 @@ join(__m128i a, __m128i b)
 	_mm_storeu_si128((__m128i *)(void *)(out[i] + 16), _mm_shuffle_epi8(w[1], SWAP));
 
 /* SHA-256(prefix || hash) of LANES hashes, or of two hashes each.  All are read before any digest is written. */
-#define KERNEL(name, bytes, LOAD, MORE)                                                \
-	NI static void name(                                                           \
+#define KERNEL(TARGET, name, bytes, LOAD, MORE)                                        \
+	TARGET static void name(                                                       \
 	    uint8_t prefix, const uint8_t *const in[LANES], uint8_t *const out[LANES]) \
 	{                                                                              \
 		const __m128i begin_abef = _mm_set_epi32(                              \
@@ -86,11 +86,17 @@ join(__m128i a, __m128i b)
 		MORE FOUR(STORE, )                                                     \
 	}
 
-KERNEL(leaves, 32, LOAD_LEAF, )
-KERNEL(nodes, 64, LOAD_NODE, FOUR(LOAD_NODE_END, ) ALL_ROUNDS())
+#define NODE_END FOUR(LOAD_NODE_END, ) ALL_ROUNDS()
 
-void
-sha256_prefixed_ni(uint8_t prefix, const uint8_t *in, size_t hashes, size_t n, uint8_t *out)
+KERNEL(NI, leaves, 32, LOAD_LEAF, )
+KERNEL(NI, nodes, 64, LOAD_NODE, NODE_END)
+KERNEL(NI_VL, leaves_vl, 32, LOAD_LEAF, )
+KERNEL(NI_VL, nodes_vl, 64, LOAD_NODE, NODE_END)
+
+typedef void kernel(uint8_t prefix, const uint8_t *const in[LANES], uint8_t *const out[LANES]);
+
+static void
+all(kernel *hash, uint8_t prefix, const uint8_t *in, size_t len, size_t n, uint8_t *out)
 {
 	const uint8_t *from[LANES];
 	size_t i, k, last;
@@ -99,11 +105,23 @@ sha256_prefixed_ni(uint8_t prefix, const uint8_t *in, size_t hashes, size_t n, u
 	for (i = 0; i < n; i += LANES) {
 		for (k = 0; k < LANES; k++) {
 			last = i + k < n ? i + k : n - 1; /* idle lanes do the last one again */
-			from[k] = in + last * hashes * SHA256_SIZE;
+			from[k] = in + last * len;
 			to[k] = out + last * SHA256_SIZE;
 		}
-		(hashes == 1 ? leaves : nodes)(prefix, from, to);
+		hash(prefix, from, to);
 	}
+}
+
+void
+sha256_prefixed_ni(uint8_t prefix, const uint8_t *in, size_t hashes, size_t n, uint8_t *out)
+{
+	all(hashes == 1 ? leaves : nodes, prefix, in, hashes * SHA256_SIZE, n, out);
+}
+
+void
+sha256_prefixed_ni_avx512(uint8_t prefix, const uint8_t *in, size_t hashes, size_t n, uint8_t *out)
+{
+	all(hashes == 1 ? leaves_vl : nodes_vl, prefix, in, hashes * SHA256_SIZE, n, out);
 }
 
 #else

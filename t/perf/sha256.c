@@ -152,7 +152,7 @@ check_lanes(void)
 int
 main(void)
 {
-	static const char *const engines[] = {"portable", "libcrypto", "avx2", "avx2+libcrypto", "sha-ni"};
+	static const char *const engines[] = {"portable", "libcrypto", "avx2", "avx2+libcrypto", "sha-ni", "sha-ni+avx512"};
 	double crypto_message, crypto_stream, ns, rate;
 	size_t i;
 

@@ -238,7 +238,7 @@ test_cut(void)
 int
 main(void)
 {
-	static const char *const engines[] = {"portable", "libcrypto", "avx2", "avx2+libcrypto", "sha-ni"};
+	static const char *const engines[] = {"portable", "libcrypto", "avx2", "avx2+libcrypto", "sha-ni", "sha-ni+avx512"};
 	size_t i;
 
 	test_vectors();
