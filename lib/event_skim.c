@@ -251,7 +251,8 @@ digits16(const char *p)
 
 /*
  * What was seen of 64 bytes serves for all strings and numbers that end there.  So where the next piece begins depends on a shift
- * and a count of zeros, not on a load and comparisons.
+ * and a count of zeros, not on a load and comparisons; and the windows of a line follow each other, wherever its pieces are, so that the
+ * processor looks at the next before it knows.
  */
 struct window {
 	const char *from;
@@ -277,29 +278,32 @@ look(struct window *w, const char *p)
 SKIM_INLINE const char *
 skip_text(struct window *w, const char *p)
 {
-	size_t n = (size_t)(p - w->from);
-	uint64_t bits = n < 64 ? w->special >> n : 0;
+	uint64_t bits;
+	size_t n;
 
-	while (UNLIKELY(bits == 0)) {
-		look(w, p);
-		bits = w->special;
-		p += bits == 0 ? 64 : 0;
+	for (;; look(w, w->from + 64)) {
+		n = (size_t)(p - w->from);
+		if (UNLIKELY(n >= 64))
+			continue;
+		if ((bits = w->special >> n) != 0)
+			return (p + _tzcnt_u64(bits));
+		p = w->from + 64;
 	}
-	return (p + _tzcnt_u64(bits));
 }
 
-/* How many digits are at ${p}; 64 may be more. */
+/* How many digits are at ${p}; 64 and more may be more. */
 SKIM_INLINE size_t
 digits(struct window *w, const char *p)
 {
-	size_t n = (size_t)(p - w->from);
-	uint64_t bits = n < 64 ? w->no_digit >> n : 0;
+	uint64_t bits;
+	size_t n;
 
-	if (UNLIKELY(bits == 0)) {
-		look(w, p);
-		bits = w->no_digit;
-	}
-	return ((size_t)_tzcnt_u64(bits));
+	while (UNLIKELY((n = (size_t)(p - w->from)) >= 64))
+		look(w, w->from + 64);
+	if ((bits = w->no_digit >> n) != 0)
+		return ((size_t)_tzcnt_u64(bits));
+	look(w, w->from + 64);
+	return (64 - n + (size_t)_tzcnt_u64(w->no_digit));
 }
 
 /* Where a number without an exponent ends; NULL where there is none, or a long one. */
@@ -331,8 +335,9 @@ SKIM_INLINE const char *
 match_form(const struct skim_form *f, const char *p, const char *at[SKIM_PIECES])
 {
 	const struct skim_piece *piece, *end = f->piece + f->n;
-	struct window w = {p, 0, 0};
+	struct window w;
 
+	look(&w, p);
 	for (piece = f->piece; piece < end; piece++) {
 		if ((~same32(p, piece->text) & piece->mask) != 0)
 			return (NULL);
