@@ -41,7 +41,7 @@ struct rollback_result {
  * Return 0, or -1: where nothing was appended to ${out}, live is as it was; else it was rolled back, and ${e} says what then failed.
  *
  * All of live: the one or the other, whenever a run dies.  Parts: each path is the old or the new; an error puts all back that went before,
- * and nothing is recorded; where a run dies between them some are the one and some the other, and nothing is recorded.
+ * and nothing is recorded; where a run dies between them some are the one and some the other, and snap_tidy() records those that went back.
  * O(elements), on btrfs; for paths O(files below them).
  */
 int rollback_to(struct layer *l, const struct block *block, const struct rollback_options *opt, struct rollback_result *ret,

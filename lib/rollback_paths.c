@@ -1,7 +1,6 @@
 /*
- * Single files and directories go back.  What the block has of each is copied into a directory of its own below
- * live/.ecl/.tmp-PID, and then exchanged with what live has, in one step; so nothing but the old or the new is ever at its
- * place, and what a run that died left is swept like any `.tmp-*'.
+ * Single files and directories go back.  What the block has of each is copied into a directory of its own below live/.ecl (rollback_stage.c), and
+ * then exchanged with what live has, in one step; so nothing but the old or the new is ever at its place.
  */
 #include "config.h"
 
@@ -19,9 +18,6 @@
 
 #include "io.h"
 #include "rollback_impl.h"
-#include "snap.h"
-#include "subvol.h"
-#include "xattrs.h"
 
 #include "banned.h"
 
@@ -273,56 +269,6 @@ rollback_paths_find(struct rollback *r, struct err *e)
 	return (0);
 }
 
-/* The copy of one path: of its directories that live lacks only what leads to it. */
-static int
-stage_one(struct rollback_path *p, size_t i, const struct rollback *r, struct err *e)
-{
-	char name[32], from[PATH_MAX];
-	int dir, to, rc;
-
-	snprintf(name, sizeof(name), "%zu", i);
-	if (p->with == i && mkdirat(r->paths.stage_fd, name, 0700) != 0)
-		return (err_sys(e, "cannot make the directory '.ecl/%s/%s'", r->paths.stage, name));
-	if (p->with == i && (p->stage_fd = io_open_dir(r->paths.stage_fd, name, e)) == -1)
-		return (-1);
-	if (!p->wanted)
-		return (0);
-	snprintf(from, sizeof(from), "%.*s", p->at == 0 ? 1 : (int)p->at - 1, p->at == 0 ? "." : p->path);
-	if ((dir = io_open_dir(r->block_fd, from, e)) == -1)
-		return (-1);
-	to = r->paths.path[p->with].stage_fd;
-	rc = subvol_copy_path(dir, p->path + p->at, to, e);
-	close(dir);
-	return (rc);
-}
-
-int
-rollback_paths_stage(struct rollback *r, struct err *e)
-{
-	struct rollback_paths *p = &r->paths;
-	size_t i;
-
-	snprintf(p->stage, sizeof(p->stage), ".tmp-%ld", (long)getpid());
-	if (mkdirat(r->l->ecl_fd, p->stage, 0700) != 0)
-		return (err_sys(e, "cannot make the directory '.ecl/%s'", p->stage));
-	if ((p->stage_fd = io_open_dir(r->l->ecl_fd, p->stage, e)) == -1)
-		goto err1;
-	if (xattrs_drop_acls(p->stage_fd, NULL) != 0) { /* or what is copied to it would inherit it */
-		err_sys(e, "cannot remove the ACL of '.ecl/%s'", p->stage);
-		goto err1;
-	}
-	for (i = 0; i < p->n; i++) {
-		if (stage_one(&p->path[i], i, r, e) != 0)
-			goto err1;
-	}
-	if (syncfs(p->stage_fd) == 0)
-		return (0);
-	err_sys(e, "cannot sync what is to go back");
-
-err1:	(void)rollback_paths_sweep(r, NULL);
-	return (-1);
-}
-
 static int
 move(int from, int to, const char *name, unsigned flags)
 {
@@ -474,10 +420,4 @@ rollback_paths_prune(struct rollback *r)
 				break;
 		}
 	}
-}
-
-int
-rollback_paths_sweep(struct rollback *r, struct err *e)
-{
-	return (snap_discard(r->l->ecl_fd, r->paths.stage, e));
 }

@@ -57,7 +57,7 @@ int snap_hand_out(struct block_header *h, struct block_header *ret, struct buf *
 /**
  * snap_tidy(l, wait_ms, e):
  * With blocks.lock held: remove left-over `.tmp-*` (in ROOT, .snapshots and live/.ecl), record blocks that have no event yet, delete those whose
- * pruning was recorded last and not finished, finish a `.old-<seq>` that a rollback left.  Return 0 or -1.
+ * pruning was recorded last and not finished, finish a `.old-<seq>` that a rollback left, of all of live in ROOT, of single paths in live/.ecl.  Return 0 or -1.
  */
 int snap_tidy(struct layer *l, int wait_ms, struct err *e);
 

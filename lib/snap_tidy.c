@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "io.h"
+#include "rollback_stage.h"
 #include "snap.h"
 
 #include "banned.h"
@@ -236,23 +237,31 @@ snap_sweep(struct layer *l, struct err *e)
 	return (remove_checkpoints(l->root_fd, e));
 }
 
-int
-snap_tidy(struct layer *l, int wait_ms, struct err *e)
+/* Of all of live; of single paths of it. */
+static int
+finish_rollbacks(struct layer *l, int dirfd, int wait_ms, struct err *e)
 {
 	struct buf old = BUF_INIT;
 	const char *name = NULL;
 	uint64_t seq;
 	int rc;
 
+	rc = list_prefix(dirfd, ".old-", &old, e);
+	while (rc == 0 && (name = buf_next_string(&old, name)) != NULL) {
+		if (decimal_parse(name + 5, strlen(name + 5), &seq) != 0)
+			continue;
+		rc = dirfd == l->root_fd ? finish_old(l, name, seq, wait_ms, e) : rollback_stage_finish(l, name, seq, wait_ms, e);
+	}
+	buf_release(&old);
+	return (rc);
+}
+
+int
+snap_tidy(struct layer *l, int wait_ms, struct err *e)
+{
 	if (snap_sweep(l, e) != 0 || record_blocks(l, wait_ms, e) != 0 || snap_finish_pruned(l, e) != 0)
 		return (-1);
 	if (remove_left_overs(l->ecl_fd, e) != 0) /* of the live that the lock found */
 		return (-1);
-	rc = list_prefix(l->root_fd, ".old-", &old, e);
-	while (rc == 0 && (name = buf_next_string(&old, name)) != NULL) {
-		if (decimal_parse(name + 5, strlen(name + 5), &seq) == 0)
-			rc = finish_old(l, name, seq, wait_ms, e);
-	}
-	buf_release(&old);
-	return (rc);
+	return (finish_rollbacks(l, l->root_fd, wait_ms, e) == 0 ? finish_rollbacks(l, l->ecl_fd, wait_ms, e) : -1);
 }

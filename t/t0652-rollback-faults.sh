@@ -39,10 +39,13 @@ renew()
 	ecl-append -e k:x -a modify -s '"new"' >>acked && ecl-append -e k:y -a modify -s '"new"' >>acked
 }
 
-# look KIND FAULT: after a run of ecl-rollback: what was recorded was done, and what was not recorded was not, but for paths of a run that was killed.
+# look KIND FAULT: after a run of ecl-rollback: what was recorded was done, and what was not recorded was not, but for paths of a run that was killed,
+# which are in `went'.
 look()
 {
 	local now want files=new states=new one got
+
+	went=
 
 	ecl-replay >log || return 1
 	now=$(grep -c '"action":"rollback"' log)
@@ -57,7 +60,7 @@ look()
 		got=$(what $one)
 		case $got:$2:$want:$1 in
 		$files:*) ;;
-		[no]??:signal=KILL:new:*parts*) ;;
+		old:signal=KILL:new:*parts*) went=$went${went:+,}${one%%/[0-9]*} ;;
 		*) echo "$one is $got, not $files"; return 1 ;;
 		esac
 	done
@@ -70,6 +73,17 @@ look()
 	fi
 }
 
+# told_of_paths: of what went back and was not recorded, `went', the next run has recorded just that.
+told_of_paths()
+{
+	ecl-replay >log && jq -c 'select(.action == "rollback")' log >told || return 1
+	test -z "$went" || rolled=$((rolled + 1))
+	test "$(wc -l <told)" = $rolled || { echo "$(wc -l <told) rollbacks are recorded, not $rolled"; return 1; }
+	test -z "$went" || tail -n 1 told | jq -r '[(.meta.paths | sort | join(",")), .meta.size, .meta.height, .meta.block, has("state"), .cause] | join(" ")' >have || return 1
+	test -z "$went" || jq -r --arg went "$went" '[($went | split(",") | sort | join(",")), .size, .height, .hash, false, "rollback to block-000000-" + .hash[:8]] | join(" ")' \
+		"$K"/.snapshots/block-000000-*/.ecl/block | test_cmp - have
+}
+
 # tidy KIND FAULT: the next run leaves nothing over, and touches nothing that is there.
 tidy()
 {
@@ -77,6 +91,7 @@ tidy()
 	ecl-append -e k:later -a seen >>acked && ecl-snap -q || return 1
 	test "$list" = "$(cd "$K/live" && find . -path ./.ecl -prune -o -type f -print0 | sort -z | xargs -0 grep -H .)" || { echo "files changed"; return 1; }
 	! ls -A "$K" "$K/.snapshots" "$K/live/.ecl" | grep '^\.tmp-\|^\.old-' || return 1
+	told_of_paths || return 1
 	ecl-verify -q >verdict || { cat verdict; return 1; }
 }
 
@@ -141,7 +156,7 @@ test_expect_success STRACE 'the log takes no event, and somebody else was at the
 		echo theirs >"$K/live/gone"
 		while kill -CONT $(sed -n "s/^\([0-9]*\) .*INJECTED.*/\1/p" .fault); do sleep 0.02; done
 	) >/dev/null 2>&1 &
-	fault_at write 1 error=ENOSPC:signal=SIGSTOP ecl-rollback -q --yes --no-snap --path f --path gone block-0
+	fault_at write 2 error=ENOSPC:signal=SIGSTOP ecl-rollback -q --yes --no-snap --path f --path gone block-0
 	wait $!
 	test $fault_exit = 2
 	test_grep "No space left" fault.err
@@ -152,6 +167,62 @@ test_expect_success STRACE 'the log takes no event, and somebody else was at the
 	test ! -e "$K"/live/f.kept-*
 	! ls -A "$K/live/.ecl" | grep "^.tmp-"
 '
+
+for backend in btrfs copy; do
+	pre=STRACE
+	test $backend = copy || pre=STRACE,BTRFS
+
+	test_expect_success $pre "$backend: killed when the files were exchanged and nothing is recorded: the next run records it, and then what was there goes" '
+		begin '$backend'
+		renew
+		old=$(stat -c %i "$K/live/f")
+		fault_at syncfs 2 signal=KILL ecl-rollback -q --yes --no-snap --cause why $parts --element "k:*" block-0
+		test "$(what f)$(what d/e/1 d/e/2)$(what gone)" = oldoldold
+		# Nothing of it is lost yet, and no reader minds it.
+		test "$(cat "$K"/live/.ecl/.old-*/1/f)" = new
+		test "$(stat -c %i "$K"/live/.ecl/.old-*/1/f)" = "$old"
+		ecl-verify -q
+		# It dies, too, as it records it, and behind that: what was recorded is not recorded again.
+		echo later >"$K/live/f"
+		for call in fdatasync unlinkat; do
+			fault_at $call 1 signal=KILL ecl-snap -q
+			test $fault_exit = 137
+			test "$(cat "$K/live/f")" = later
+		done
+		ecl-rollback -q --yes --no-snap --element k:x block-0
+		test "$(cat "$K/live/f")" = later
+		! ls -A "$K/live/.ecl" | grep "^.tmp-\|^.old-"
+		ecl-replay | jq -c "select(.action == \"rollback\") | [.meta.elements, .meta.paths, .cause]" >have
+		printf "%s\n" "[null,[\"d/e\",\"f\",\"gone\"],\"why\"]" "[[\"k:x\"],null,\"rollback to $(basename "$(ecl-snap --path block-0)")\"]" >want
+		test_cmp want have
+		test "$(ecl-query k:y | jq -r .state)" = new
+		whole
+	'
+
+	test_expect_success $pre "$backend: what looks like the left-over of a rollback and is none is not deleted" '
+		begin '$backend'
+		size=$(ecl-replay | wc -l)
+		for plan in "" junk "\"why\"
+{\"block\":\"x\",\"paths\":[\"f\"]}
+0 x" "\"why\"
+{\"block\":\"x\",\"paths\":[\"f\"]}
+0 + 0
+0 + 0" "\"why\"
+{\"paths\":[\"f\"],\"block\":\"x\"}
+0 + 0" "\"why\"
+{\"block\":\"x\"}"; do
+			mkdir -p "$K/live/.ecl/.old-$size/0"
+			echo "$plan" >"$K/live/.ecl/.old-$size/plan"
+			test_expect_code 2 ecl-snap -q 2>err
+			test_grep "live/.ecl/.old-$size. is not what a rollback left: look into it, then remove it" err
+			test -e "$K/live/.ecl/.old-$size/0"
+		done
+		test "$(ecl-replay | wc -l)" = $size
+		rm -r "$K/live/.ecl/.old-$size"
+		ecl-snap -q
+		check_blocks "$K"
+	'
+done
 
 test_expect_success STRACE 'an ACL that a copy would inherit and that cannot be removed: nothing is done, and said' '
 	begin copy
