@@ -83,6 +83,12 @@ vanished(struct files_walk *w, const char *what)
 	return (w->live && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENXIO) ? 0 : files_walk_failed(w, what));
 }
 
+static int
+foreign(struct files_walk *w)
+{
+	return (err_set(w->e, "'%s' is a mount or a subvolume of its own, and no part of a block", buf_cstr(&w->path)));
+}
+
 /* Room for one more item. */
 static int
 reserve(struct files_walk *w)
@@ -208,8 +214,7 @@ add_dir(struct files_walk *w, int dir, const char *name, struct stat *st, bool b
 		goto out;
 	}
 	if (st->st_dev != w->dev || (w->btrfs && st->st_ino == BTRFS_EMPTY_SUBVOL_INO)) {
-		err_set(w->e, "'%s' is a mount or a subvolume of its own, and no part of a block",
-		    buf_cstr(&w->path));
+		foreign(w);
 		goto out;
 	}
 	if (known_leaf(w, st))
@@ -249,14 +254,37 @@ add_special(struct files_walk *w, int dir, const char *name, const struct stat *
 	return (add_leaf(w));
 }
 
+/* What is there, and not what is mounted over it, of which only a kernel before 5.8 does not tell.  Return 0, or -1 with errno. */
+static int
+look(int dir, const char *name, struct stat *ret)
+{
+	struct statx x;
+
+	if (statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_BASIC_STATS, &x) != 0)
+		return (-1);
+	if ((x.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) {
+		errno = EXDEV;
+		return (-1);
+	}
+	memset(ret, 0, sizeof(*ret));
+	ret->st_mode = x.stx_mode;
+	ret->st_uid = x.stx_uid;
+	ret->st_gid = x.stx_gid;
+	ret->st_ino = x.stx_ino;
+	ret->st_size = (off_t)x.stx_size;
+	ret->st_rdev = makedev(x.stx_rdev_major, x.stx_rdev_minor);
+	ret->st_ctim = (struct timespec){x.stx_ctime.tv_sec, x.stx_ctime.tv_nsec};
+	return (0);
+}
+
 int
 files_walk_file(struct files_walk *w, int dir, const char *name, bool below)
 {
 	struct stat st;
 	int rc = 0;
 
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return (vanished(w, "stat"));
+	if (look(dir, name, &st) != 0)
+		return (errno == EXDEV ? foreign(w) : vanished(w, "stat"));
 	if (S_ISDIR(st.st_mode))
 		return (add_dir(w, dir, name, &st, below));
 	if (known_leaf(w, &st))

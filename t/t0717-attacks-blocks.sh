@@ -176,6 +176,27 @@ test_expect_success 'what is mounted over a directory of a block is found there'
 	test_line_count = 2 brief
 '
 
+# A file, a directory, a FIFO and a device, each of which is forged and has over it what was there before.
+for path in many/f0001 a/b pipe dev; do
+	test_expect_success "what is forged in a block is not hidden by what is mounted over it: $path" '
+		B=$(block 3)
+		btrfs property set -f "$B" ro false
+		# Of the same subvolume, and where no file is managed.
+		cp -a "$B/'$path'" "$B/.ecl/before"
+		chmod 4777 "$B/'$path'"
+		btrfs property set "$B" ro true
+		mount --bind "$B/.ecl/before" "$B/'$path'"
+		test_when_finished "! mountpoint -q \"$B/'$path'\" || umount \"$B/'$path'\""
+		for how in "" --from-disk; do
+			verified $how >brief
+			test_grep "\"block-damaged\",\"${B##*/}\".*.'$path'. is a mount" brief
+			test_line_count = 2 brief
+		done
+		umount "$B/'$path'"
+		restore 3
+	'
+done
+
 test_expect_success 'what is mounted over a file of one block hides nothing of the next' '
 	B=$(block 4)
 	N=$(block 5)
