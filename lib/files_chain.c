@@ -15,7 +15,7 @@
 bool
 files_chain_begin(struct files_chain *c, int block_fd, struct files_seen *seen)
 {
-	*c = (struct files_chain){.seen = seen, .fd = -1};
+	*c = (struct files_chain){.seen = seen, .fd = -1, .mounts = mounts_keep()};
 	return (subvol_searchable(block_fd) && syncfs(block_fd) == 0);
 }
 
@@ -33,14 +33,16 @@ void
 files_chain_release(struct files_chain *c)
 {
 	forget(c);
+	mounts_free(c->mounts);
+	c->mounts = NULL;
 }
 
 /* What is mounted in a block is what its readers find, and stands in no tree of it. */
 static bool
-is_covered(int block_fd)
+is_covered(const struct files_chain *c, int block_fd)
 {
 	struct buf path = BUF_INIT;
-	int rc = mounts_below(NULL, block_fd, &path, NULL);
+	int rc = mounts_below(c->mounts, block_fd, &path, NULL);
 
 	buf_release(&path);
 	return (rc != 0);
@@ -59,7 +61,7 @@ remember(struct files_chain *c, struct files_update *u, int block_fd)
 int
 files_chain_root(struct files_chain *c, int block_fd, uint64_t *ret_entries, uint8_t ret_root[SHA256_SIZE], struct err *e)
 {
-	bool covered = is_covered(block_fd);
+	bool covered = is_covered(c, block_fd);
 	struct files_update u;
 	int rc;
 
@@ -74,7 +76,7 @@ files_chain_root(struct files_chain *c, int block_fd, uint64_t *ret_entries, uin
 	memset(&c->known, 0, sizeof(c->known));
 	rc = files_update_run(&u, block_fd, ret_entries, ret_root, e);
 	forget(c);
-	if (rc == 0 && !covered && !is_covered(block_fd))
+	if (rc == 0 && !covered && !is_covered(c, block_fd))
 		remember(c, &u, block_fd);
 	files_update_release(&u);
 	return (rc);

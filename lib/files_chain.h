@@ -15,6 +15,7 @@ struct files_chain {
 	struct files_seen *seen;
 	int fd; /* of the block that was looked at last; -1: the next one is read as a whole */
 	struct files_table known; /* its files, as they were found */
+	struct mounts *mounts; /* see mounts_keep() */
 };
 
 /**

@@ -264,7 +264,10 @@ look_at(struct files_update *u, int top, const struct subvol_inode *inode, struc
 		goto out;
 	}
 	w->turn++;
-	if (fstatat(parent, buf_cstr(&name), &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == inode->ino) {
+	if (files_walk_look(parent, buf_cstr(&name), &st) != 0) {
+		if (errno == EXDEV)
+			rc = files_walk_foreign(w);
+	} else if (st.st_ino == inode->ino) {
 		rc = files_walk_file(w, parent, buf_cstr(&name), false);
 		if (rc == 0 && S_ISDIR(st.st_mode))
 			rc = look_into(u, parent, buf_cstr(&name), path);

@@ -83,8 +83,8 @@ vanished(struct files_walk *w, const char *what)
 	return (w->live && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENXIO) ? 0 : files_walk_failed(w, what));
 }
 
-static int
-foreign(struct files_walk *w)
+int
+files_walk_foreign(struct files_walk *w)
 {
 	return (err_set(w->e, "'%s' is a mount or a subvolume of its own, and no part of a block", buf_cstr(&w->path)));
 }
@@ -214,7 +214,7 @@ add_dir(struct files_walk *w, int dir, const char *name, struct stat *st, bool b
 		goto out;
 	}
 	if (st->st_dev != w->dev || (w->btrfs && st->st_ino == BTRFS_EMPTY_SUBVOL_INO)) {
-		foreign(w);
+		files_walk_foreign(w);
 		goto out;
 	}
 	if (known_leaf(w, st))
@@ -254,9 +254,8 @@ add_special(struct files_walk *w, int dir, const char *name, const struct stat *
 	return (add_leaf(w));
 }
 
-/* What is there, and not what is mounted over it, of which only a kernel before 5.8 does not tell.  Return 0, or -1 with errno. */
-static int
-look(int dir, const char *name, struct stat *ret)
+int
+files_walk_look(int dir, const char *name, struct stat *ret)
 {
 	struct statx x;
 
@@ -283,8 +282,8 @@ files_walk_file(struct files_walk *w, int dir, const char *name, bool below)
 	struct stat st;
 	int rc = 0;
 
-	if (look(dir, name, &st) != 0)
-		return (errno == EXDEV ? foreign(w) : vanished(w, "stat"));
+	if (files_walk_look(dir, name, &st) != 0)
+		return (errno == EXDEV ? files_walk_foreign(w) : vanished(w, "stat"));
 	if (S_ISDIR(st.st_mode))
 		return (add_dir(w, dir, name, &st, below));
 	if (known_leaf(w, &st))

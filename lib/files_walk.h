@@ -74,6 +74,16 @@ int files_walk_regular(struct files_walk *w, int dir, const char *name);
 /** files_walk_take(w, from): move what ${from} found behind what ${w} did.  Return 0 or -1. */
 int files_walk_take(struct files_walk *w, struct files_walk *from);
 
+/**
+ * files_walk_look(dir, name, ret):
+ * What is at ${name} itself: its type and mode, owner, size, inode, ctime and device number.  Return 0, or -1 with errno: EXDEV where something is mounted over it,
+ * of which only a kernel before 5.8 does not tell.
+ */
+int files_walk_look(int dir, const char *name, struct stat *ret);
+
+/** files_walk_foreign(w): what is said where something is mounted over w->path, or it is a subvolume.  Return -1. */
+int files_walk_foreign(struct files_walk *w);
+
 /** files_walk_removed(w, path): there is no such file any more.  Return 0 or -1. */
 int files_walk_removed(struct files_walk *w, struct span path);
 

@@ -240,15 +240,6 @@ find(struct mounts *kept, int (*match)(const void *arg, const struct mounted *m)
 	return (rc);
 }
 
-static int
-is_below(const void *arg, const struct mounted *m)
-{
-	const char *dir = arg;
-	size_t len = strlen(dir);
-
-	return (len > 0 && strncmp(m->point, dir, len) == 0 && m->point[len] == '/');
-}
-
 /* Where the directory is; "" where there is no /proc. */
 static int
 path_of(int fd, char path[PATH_MAX], struct err *e)
@@ -266,20 +257,43 @@ path_of(int fd, char path[PATH_MAX], struct err *e)
 	return (0);
 }
 
-int
-mounts_below(struct mounts *kept, int fd, struct buf *ret_path, struct err *e)
-{
-	char dir[PATH_MAX];
-
-	return (path_of(fd, dir, e) != 0 ? -1 : find(kept, is_below, dir, ret_path, e));
-}
-
 struct wanted {
 	struct stat st;
-	bool *lost; /* a mount point is not where the list has it */
+	bool *lost; /* a mount point is not, or may not be, where the list has it */
 	char dev[32]; /* as mountinfo has it; of a btrfs there is another one */
 	char dir[PATH_MAX];
 };
+
+/* Whether a mount is in a neighbour of the directory that has another name now: it may be that directory. */
+static bool
+is_astray(const char *dir, const struct mounted *m)
+{
+	const char *slash = strrchr(dir, '/');
+	size_t above = slash == NULL ? 0 : (size_t)(slash - dir) + 1, len;
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (above == 0 || strncmp(m->point, dir, above) != 0)
+		return (false);
+	len = above + strcspn(m->point + above, "/");
+	if (m->point[len] == '\0' || len >= sizeof(path))
+		return (false);
+	snprintf(path, sizeof(path), "%.*s", (int)len, m->point);
+	return (lstat(path, &st) != 0);
+}
+
+static int
+is_below(const void *arg, const struct mounted *m)
+{
+	const struct wanted *w = arg;
+	size_t len = strlen(w->dir);
+
+	if (len > 0 && strncmp(m->point, w->dir, len) == 0 && m->point[len] == '/')
+		return (1);
+	if (is_astray(w->dir, m))
+		*w->lost = true;
+	return (0);
+}
 
 /* Only what may be it is touched: a server of another mount may not answer. */
 static int
@@ -305,7 +319,7 @@ is_either(const void *arg, const struct mounted *m)
 {
 	const struct wanted *w = arg;
 
-	return (is_wanted(w, m) ? MOUNTS_OF : is_below(w->dir, m) ? MOUNTS_BELOW : 0);
+	return (is_wanted(w, m) ? MOUNTS_OF : is_below(w, m) ? MOUNTS_BELOW : 0);
 }
 
 static int
@@ -329,6 +343,14 @@ find_wanted(struct mounts *kept, int (*match)(const void *arg, const struct moun
 		follow_names(kept, w->dir);
 	rc = find(kept, match, w, ret_path, e);
 	return (rc == 0 && kept != NULL && lost ? find(NULL, match, w, ret_path, e) : rc);
+}
+
+int
+mounts_below(struct mounts *kept, int fd, struct buf *ret_path, struct err *e)
+{
+	struct wanted w;
+
+	return (path_of(fd, w.dir, e) != 0 ? -1 : find_wanted(kept, is_below, &w, ret_path, e));
 }
 
 int

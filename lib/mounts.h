@@ -7,7 +7,7 @@
 
 /*
  * The list of them takes the kernel 0.1 ms and more.  Who asks often keeps it: before each answer the kernel is asked whether it is what it was, and tells of every
- * mount that came, went or moved.  Where a directory above the one that is asked about got another name, it is read anew, too.
+ * mount that came, went or moved.  Where the directory that is asked about, or one above it, got another name, it is read anew, too.
  */
 struct mounts;
 

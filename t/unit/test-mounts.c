@@ -27,6 +27,10 @@ in(const char *path)
 	now = mounts_in(NULL, fd, &b, NULL);
 	if (rc != now || strcmp(buf_cstr(&a), buf_cstr(&b)) != 0)
 		rc = 100;
+	buf_reset(&a);
+	buf_reset(&b);
+	if (mounts_below(kept, fd, &a, NULL) != mounts_below(NULL, fd, &b, NULL) || strcmp(buf_cstr(&a), buf_cstr(&b)) != 0)
+		rc = 101;
 	close(fd);
 	buf_release(&a);
 	buf_release(&b);
@@ -69,7 +73,8 @@ test_names(void)
 	ok(make("deep") == 0 && rename("up", "deep/on") == 0 && tmpfs("deep/on/there") && in("deep/on") == MOUNTS_BELOW && in("deep/on/there") == MOUNTS_OF,
 	    "below a directory in one that will get another name");
 	ok(rename("deep", "deeper") == 0 && in("deeper/on") == MOUNTS_BELOW && in("deeper/on/there") == MOUNTS_OF, "which it has");
-	ok(umount("deeper/on/there") == 0 && in("deeper/on") == 0, "until it is gone");
+	ok(in("deeper/on") == MOUNTS_BELOW && rename("deeper/on", "deeper/off") == 0 && in("deeper/off") == MOUNTS_BELOW, "and where the directory itself gets another one");
+	ok(umount("deeper/off/there") == 0 && in("deeper/off") == 0, "until it is gone");
 }
 
 int
