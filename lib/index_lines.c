@@ -70,6 +70,7 @@ index_places(struct index *ix, struct index_place *place, size_t n, struct err *
 				return (-1);
 			place[i].offset = row.offset;
 			place[i].length = row.length;
+			place[i].id = row.id;
 		}
 	}
 	return (0);
@@ -130,14 +131,21 @@ static void
 lines_ahead(struct index *ix, const struct index_place *place, size_t n)
 {
 	struct log *log = ix->log;
-	size_t i;
+	const struct index_place *last;
+	size_t i, some, segment;
+	uint64_t end;
 
 	n = n < AHEAD_MAX ? n : AHEAD_MAX;
 	if (n < AHEAD_MIN || log_is_cached(log, log_segment_of(log, place[n / 2].seq), place[n / 2].offset))
 		return;
-	for (i = 0; i < n; i++)
-		if (place[i].length <= EVENT_LINE_MAX)
-			log_read_ahead(log, log_segment_of(log, place[i].seq), place[i].offset, (uint64_t)place[i].length + 1);
+	for (i = 0; i < n; i += some) {
+		segment = log_segment_of(log, place[i].seq);
+		end = segment + 1 < log->segments ? log->segment[segment + 1].first : log->end.size;
+		some = in_one_span(place + i, n - i, end);
+		last = &place[i + some - 1];
+		if (last->length <= EVENT_LINE_MAX)
+			log_read_ahead(log, segment, place[i].offset, (uint64_t)last->offset + last->length + 1 - place[i].offset);
+	}
 }
 
 /* One that is not where its row said. */

@@ -151,15 +151,31 @@ is_wanted(struct rollback *r, struct span name)
 	return (wanted);
 }
 
-/* One event for every element that differs: two sorted lists, side by side. */
-static int
-add_differences(struct rollback *r, const struct states *have, struct err *e)
+/* What is to be recorded of the elements that differ. */
+struct changes {
+	struct span *name;
+	struct change {
+		struct span action, state;
+	} *change;
+	size_t n;
+};
+
+static void
+add_change(struct changes *c, struct span name, struct span action, struct span state)
+{
+	c->name[c->n] = name;
+	c->change[c->n++] = (struct change){action, state};
+}
+
+/* Two sorted lists, side by side. */
+static void
+compare(struct rollback *r, const struct states *have, struct changes *ret)
 {
 	const struct states *want = &r->want;
 	size_t w = 0, h = 0;
-	int c, rc = 0;
+	int c;
 
-	for (; rc == 0 && (w < want->n || h < have->n); w += c <= 0, h += c >= 0) {
+	for (; w < want->n || h < have->n; w += c <= 0, h += c >= 0) {
 		if (w == want->n || h == have->n)
 			c = w == want->n ? 1 : -1;
 		else
@@ -167,14 +183,35 @@ add_differences(struct rollback *r, const struct states *have, struct err *e)
 		if (!is_wanted(r, c > 0 ? item_name(have, h) : item_name(want, w)))
 			continue;
 		if (c < 0)
-			rc = add_element(
-			    r, item_name(want, w), SPAN("create"), item_state(want, w), e);
+			add_change(ret, item_name(want, w), SPAN("create"), item_state(want, w));
 		else if (c > 0)
-			rc = add_element(r, item_name(have, h), SPAN("delete"), SPAN("null"), e);
+			add_change(ret, item_name(have, h), SPAN("delete"), SPAN("null"));
 		else if (!span_eq(item_state(want, w), item_state(have, h)))
-			rc = add_element(
-			    r, item_name(want, w), SPAN("modify"), item_state(want, w), e);
+			add_change(ret, item_name(want, w), SPAN("modify"), item_state(want, w));
 	}
+}
+
+/* One event for every element that differs. */
+static int
+add_differences(struct rollback *r, const struct states *have, struct index *ix, struct err *e)
+{
+	struct changes c = {.n = r->want.n + have->n + 1};
+	size_t i;
+	int rc = 0;
+
+	c.name = calloc(c.n, sizeof(*c.name));
+	c.change = calloc(c.n, sizeof(*c.change));
+	c.n = 0;
+	if (c.name == NULL || c.change == NULL)
+		rc = err_mem(e);
+	else {
+		compare(r, have, &c);
+		index_meet(ix, c.name, c.n);
+	}
+	for (i = 0; rc == 0 && i < c.n; i++)
+		rc = add_element(r, c.name[i], c.change[i].action, c.change[i].state, e);
+	free(c.name);
+	free(c.change);
 	return (rc);
 }
 
@@ -213,7 +250,7 @@ add_states(struct rollback *r, struct ledger *ledger, struct err *e)
 		return (0); /* files alone */
 	for (i = 0; rc == 0 && i < r->opt->elements; i++)
 		rc = filter_settle(&r->glob[i], ledger->index, e);
-	if (rc == 0 && (rc = states_read(&have, ledger, e)) == 0 && (rc = add_differences(r, &have, e)) == 0)
+	if (rc == 0 && (rc = states_read(&have, ledger, e)) == 0 && (rc = add_differences(r, &have, ledger->index, e)) == 0)
 		rc = check_fits(r, ledger->index, e);
 	states_release(&have);
 	return (rc);

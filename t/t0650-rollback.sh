@@ -359,4 +359,17 @@ test_expect_success BTRFS,STRACE 'btrfs: what is done does not depend on the siz
 	test $bytes -lt $((small + 500000))
 '
 
+test_expect_success STRACE 'what the log has of many elements is read many at a time' '
+	R=$(ecl_backend_root copy)
+	ecl-init --backend copy --embedder none "$R" >/dev/null
+	seq 2000 | sed "s/.*/{\"element\":\"roll:&\",\"state\":1}/" | ecl-append -d "$R" -q
+	ecl-snap -d "$R" -q
+	seq 2000 | sed "s/.*/{\"element\":\"roll:&\",\"state\":2}/" | ecl-append -d "$R" -q
+	traced -qq -o trace -e trace=pread64 -e signal=none ecl-rollback -d "$R" -n block-0 >plan
+	test_line_count = 2001 plan
+	n=$(wc -l <trace)
+	echo "$n reads"
+	test $n -lt 1000
+'
+
 test_done

@@ -106,6 +106,26 @@ same_lines(struct index *ix, struct model *m)
 	return (good);
 }
 
+/* Now and then the index is told what it will be asked for, and more: some of it twice, and names that it never heard. */
+static inline void
+say_before(struct index *ix, struct model *m)
+{
+	struct span *name;
+	size_t i, n = 0;
+
+	if (random_below(&m->r, 2) == 0 || (name = calloc(2 * m->names + 1, sizeof(*name))) == NULL)
+		return;
+	for (i = 0; i < m->names; i++) {
+		if (random_below(&m->r, 3) != 0)
+			name[n++] = model_span(&m->name[i]);
+		if (random_below(&m->r, 20) == 0)
+			name[n++] = model_span(&m->name[random_below(&m->r, (uint32_t)m->names)]);
+	}
+	name[n++] = SPAN("no such element");
+	index_meet(ix, name, n);
+	free(name);
+}
+
 static inline bool
 same_lookups(struct index *ix, struct model *m, unsigned one_in)
 {
@@ -117,6 +137,7 @@ same_lookups(struct index *ix, struct model *m, unsigned one_in)
 	size_t i;
 	int rc;
 
+	say_before(ix, m);
 	for (i = 0; i < m->names && good; i++) {
 		if (one_in > 1 && random_below(&m->r, one_in) != 0)
 			continue;
