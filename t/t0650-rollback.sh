@@ -372,4 +372,19 @@ test_expect_success STRACE 'what the log has of many elements is read many at a 
 	test $n -lt 1000
 '
 
+test_expect_success 'an index that somebody edited names the last event of no element that has another one' '
+	R=$(ecl_backend_root copy)
+	ecl-init --backend copy --embedder none "$R" >/dev/null
+	for n in 1 2; do
+		seq 20 | sed "s/.*/{\"element\":\"k:&\",\"state\":$n}/" | ecl-append -d "$R" -q
+		test $n = 2 || ecl-snap -d "$R" -q
+	done
+	ecl-index -q -d "$R"
+	ecl-rollback -d "$R" -n block-0 | jq -c "[.element, .parent]" >want
+	# Of k:7 what was last of k:9.
+	last=$(ecl-replay -d "$R" | jq "select(.element == \"k:9\") | .seq" | tail -n 1)
+	python3 "$top_srcdir/t/forge-index.py" "$R/live/.ecl/index" k:7 $last $((last - 2)) 1
+	ecl-rollback -d "$R" -n block-0 | jq -c "[.element, .parent]" | test_cmp want -
+'
+
 test_done
