@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "crew.h"
 #include "event.h"
 #include "unusual_impl.h"
 
@@ -309,10 +309,9 @@ judge_block(struct unusual *u, struct err *e)
 static int
 start_shares(struct unusual *u, unsigned threads, struct err *e)
 {
-	long cores = threads != 0 ? (long)threads : sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned i;
 
-	u->shares = cores < 1 ? 1 : cores > THREADS_MAX ? THREADS_MAX : (unsigned)cores;
+	u->shares = threads == 0 ? crew_processors() : threads < THREADS_MAX ? threads : THREADS_MAX;
 	if ((u->share = calloc(u->shares, sizeof(*u->share))) == NULL)
 		return (err_mem(e));
 	for (i = 0; i < u->shares; i++) {

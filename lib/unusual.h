@@ -42,7 +42,7 @@ struct unusual;
 /**
  * unusual_new(rows, k, threads, ret, e):
  * To find the ${k} (at least 1) rows of all those judged that are least like any row before them; of equal scores later rows come first.
- * ${rows} must outlive it.  ${threads} 0: as many as there are processors.  To be released with unusual_free().  Return 0 or -1.
+ * ${rows} must outlive it.  ${threads} 0: as many as this process may use processors.  To be released with unusual_free().  Return 0 or -1.
  */
 int unusual_new(const struct unusual_rows *rows, size_t k, unsigned threads, struct unusual **ret, struct err *e);
 void unusual_free(struct unusual *u);

@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "crew.h"
 #include "embedder.h"
 #include "event.h"
 #include "glance.h"
@@ -220,14 +220,13 @@ team_begin(struct team *t, struct embedder *em, uint64_t events, unsigned thread
 {
 	static const struct shop shop = SHOP_INIT;
 	uint64_t portions = events / (PORTION / LINE_MIN) + 1;
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	size_t ahead, k;
 	unsigned i;
 
 	memset(t, 0, sizeof(*t));
 	t->shop = shop;
 	if (threads == 0)
-		threads = processors > 1 ? (unsigned)processors : 1;
+		threads = crew_processors();
 	if (threads > THREADS_MAX)
 		threads = THREADS_MAX;
 	if (threads > portions)

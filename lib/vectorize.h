@@ -10,7 +10,7 @@
 
 /**
  * vectorize(log, em, from, to, threads, visit, arg, e):
- * Embed the events from ${from} to below ${to} of ${log}, by ${threads} threads (0: as many as there are processors; a command's are embedded by
+ * Embed the events from ${from} to below ${to} of ${log}, by ${threads} threads (0: as many as this process may use processors; a command's are embedded by
  * this one), and give the rows, embedder_width() bytes each, to ${visit} in the order of the log, many at a time: those of ${n} events from ${seq} on, valid until
  * it returns.  ${visit} is called in this thread, and returns 0 to go on; any other value stops, and is returned.  Nothing is kept.
  * Return 0; or -1, of a log that cannot be read, or an embedder that failed.

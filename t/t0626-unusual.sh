@@ -90,6 +90,18 @@ test_expect_success 'the first event has nothing before it; what comes again is 
 	test_expect_code 1 ecl-query -d T --unusual "nobody:*"
 '
 
+if strace -o /dev/null true 2>/dev/null && command -v taskset >/dev/null; then
+	test_set_prereq STRACE
+fi
+
+test_expect_success STRACE 'on one processor of several there is one thread, here and where rows are made' '
+	cpu=$(taskset -cp $$ | sed "s/.*: //; s/[-,].*//") && cp -a R O &&
+	for seed in 4 5 6 7; do events $seed; done | ecl-append -q -d O &&
+	traced -qq -o one -e trace=clone,clone3 taskset -c "$cpu" ecl-query -d O --unusual >actual &&
+	test_grep ! clone one && ecl-query -d O --unusual >expect && test_cmp expect actual &&
+	traced -qq -o one -e trace=clone,clone3 taskset -c "$cpu" ecl-index -q --rebuild -d O && test_grep ! clone one
+'
+
 test_expect_success 'several ledgers: the best of all, by score' '
 	mkdir roots && cp -a R roots/a && cp -a T roots/b && ecl-init -q --backend copy --embedder none roots/c &&
 	test_expect_code 2 ecl-query --roots roots --unusual -k 30 >actual 2>err &&
