@@ -100,6 +100,17 @@ codes(void *arg, uint64_t row, size_t n, const uint8_t **ret)
 	return (-1);
 }
 
+/* The event of the same element before it: states come again.  It is a guess only, so the row need not be right. */
+static uint64_t
+like(void *arg, uint64_t row)
+{
+	struct watch *w = arg;
+	struct err why;
+	struct row r;
+
+	return (index_peek(w->q->ledger->index, row, &r, &why) == 0 ? r.parent : EVENT_NONE);
+}
+
 /* Rows that are made now: who asked for them, and how many are kept for the next time. */
 struct making {
 	struct watch *w;
@@ -166,6 +177,7 @@ open_rows(struct watch *w, struct err *e)
 	    .per = COLUMN_CHUNK / m->width,
 	    .chunk = chunk,
 	    .rest = rest,
+	    .like = like,
 	    .arg = w};
 	if ((w->rows.code_bytes = vectors_code_bytes(m->vectors)) > 0) {
 		w->rows.coded = vectors_coded(m->vectors);

@@ -16,6 +16,10 @@
 #define SAMPLED 32 /* times as many with a sample, to see which are worth it */
 #define SAMPLE 16  /* chunks of that */
 #define LOOK 4	   /* chunks of codes that all look at first */
+#define ROUNDS 6   /* of looks at all codes, by twice as many each time, before the others look */
+#define LIKES 256	   /* rows behind a guess that are compared too, */
+#define LIKES_ALL (1u << 20) /* but so many at most for all that are judged together; */
+#define LIKES_FEWER 16 /* the best one of so many goes on */
 #define THREADS_MAX 64
 
 /* Judging a block of rows. */
@@ -78,52 +82,6 @@ take_all(struct unusual *u, struct err *e)
 	return (0);
 }
 
-/* What those who judge say that they may resemble. */
-static int
-compare_likes(struct unusual *u, struct err *e)
-{
-	struct guess *g;
-	size_t i, n;
-	int rc;
-
-	if ((g = malloc((u->actives + 1) * sizeof(*g))) == NULL)
-		return (err_mem(e));
-	for (i = n = 0; i < u->actives; i++) {
-		if (u->c[u->active[i]].like < u->rows->stored)
-			g[n++] = (struct guess){u->c[u->active[i]].like, u->active[i]};
-	}
-	rc = compare_guesses(u, g, n, e);
-	free(g);
-	sift(u);
-	return (rc);
-}
-
-/* They were compared with all: take those that are among the best. */
-static int
-settle(struct unusual *u, struct err *e)
-{
-	const struct candidate *c;
-	struct unusual_hit *more;
-	size_t i, cap;
-
-	for (i = 0; i < u->actives; i++) {
-		c = &u->c[u->active[i]];
-		if (!may_be_among(u, c))
-			continue;
-		if (u->founds == u->found_cap) {
-			cap = u->found_cap == 0 ? 64 : u->found_cap * 2;
-			if ((more = realloc(u->found, cap * sizeof(*more))) == NULL)
-				return (err_mem(e));
-			u->found = more;
-			u->found_cap = cap;
-		}
-		u->found[u->founds++] = (struct unusual_hit){c->seq, score_of(c), c->nearest};
-		if (nearest_offer(&u->top, score_of(c), c->seq) != 0)
-			return (err_mem(e));
-	}
-	return (0);
-}
-
 /* Keep the best ${k} of the active ones active, and put the others behind them, each in its order. */
 static int
 choose(struct unusual *u, size_t k, struct err *e)
@@ -157,6 +115,90 @@ choose(struct unusual *u, size_t k, struct err *e)
 	return (rc == 0 ? 0 : err_mem(e));
 }
 
+static void
+activate_all(struct unusual *u)
+{
+	size_t i;
+
+	for (i = u->actives = 0; i < u->n; i++)
+		u->active[u->actives++] = (uint32_t)i;
+	sift(u);
+}
+
+/*
+ * What those who judge say that they may resemble, and what that may resemble, and so on: of each active one those of the rows that way that are
+ * number ${from} up to, not including, ${to}.
+ */
+static int
+compare_likes(struct unusual *u, size_t from, size_t to, struct err *e)
+{
+	const struct unusual_rows *r = u->rows;
+	struct guess *g;
+	uint64_t like;
+	size_t i, k, n;
+	int rc;
+
+	if ((g = malloc((u->actives * (to - from) + 1) * sizeof(*g))) == NULL)
+		return (err_mem(e));
+	for (i = n = 0; i < u->actives; i++) {
+		like = u->c[u->active[i]].like;
+		for (k = 0; k < to && like != EVENT_NONE; like = ++k < to ? r->like(r->arg, like) : EVENT_NONE) {
+			if (k >= from && like < r->stored)
+				g[n++] = (struct guess){like, u->active[i]};
+		}
+	}
+	rc = compare_guesses(u, g, n, e);
+	free(g);
+	sift(u);
+	return (rc);
+}
+
+/*
+ * One is enough where the best so far are unusual.  Where nothing is known it is not, but nearly all that will be found is on that way: the less is
+ * found, the farther.
+ */
+static int
+compare_all_likes(struct unusual *u, struct err *e)
+{
+	size_t from = 1, n, to;
+
+	if (compare_likes(u, 0, 1, e) != 0)
+		return (-1);
+	for (n = u->rows->like == NULL ? 0 : u->actives; n > 0; n /= LIKES_FEWER, from = to) {
+		to = from + (LIKES_ALL / n < LIKES ? LIKES_ALL / n : LIKES);
+		if (choose(u, n, e) != 0 || compare_likes(u, from, to, e) != 0)
+			return (-1);
+		activate_all(u);
+	}
+	return (0);
+}
+
+/* They were compared with all: take those that are among the best. */
+static int
+settle(struct unusual *u, struct err *e)
+{
+	const struct candidate *c;
+	struct unusual_hit *more;
+	size_t i, cap;
+
+	for (i = 0; i < u->actives; i++) {
+		c = &u->c[u->active[i]];
+		if (!may_be_among(u, c))
+			continue;
+		if (u->founds == u->found_cap) {
+			cap = u->found_cap == 0 ? 64 : u->found_cap * 2;
+			if ((more = realloc(u->found, cap * sizeof(*more))) == NULL)
+				return (err_mem(e));
+			u->found = more;
+			u->found_cap = cap;
+		}
+		u->found[u->founds++] = (struct unusual_hit){c->seq, score_of(c), c->nearest};
+		if (nearest_offer(&u->top, score_of(c), c->seq) != 0)
+			return (err_mem(e));
+	}
+	return (0);
+}
+
 static size_t
 seeds_of(const struct unusual *u)
 {
@@ -183,16 +225,6 @@ settle_best(struct unusual *u, uint64_t from, struct err *e)
 	u->actives = all - n;
 	sift(u);
 	return (0);
-}
-
-static void
-activate_all(struct unusual *u)
-{
-	size_t i;
-
-	for (i = u->actives = 0; i < u->n; i++)
-		u->active[u->actives++] = (uint32_t)i;
-	sift(u);
 }
 
 /* The active ones are settled: the others of the block go on. */
@@ -233,17 +265,19 @@ judge_by_rows(struct unusual *u, struct err *e)
 	return (compare_chunks(u, from, UINT64_MAX, e) != 0 || compare_rest(u, e) != 0 || settle(u, e) != 0 ? -1 : 0);
 }
 
-/* How unusual some that codes found no better for are: the ${k}th of the active ones; -1: there are fewer. */
+/* How unusual the ${k}th is of those that looked at all codes; -1: there are fewer. */
 static int
-guess_bar(const struct unusual *u, double *ret, struct err *e)
+seen_bar(const struct unusual *u, double *ret, struct err *e)
 {
 	struct nearest best;
 	size_t i;
 	int rc = 0;
 
 	nearest_init(&best, u->k);
-	for (i = 0; rc == 0 && i < u->actives; i++)
-		rc = nearest_offer(&best, score_of(&u->c[u->active[i]]), u->c[u->active[i]].seq);
+	for (i = 0; rc == 0 && i < u->n; i++) {
+		if (u->c[i].seen && may_be_among(u, &u->c[i]))
+			rc = nearest_offer(&best, score_of(&u->c[i]), u->c[i].seq);
+	}
 	*ret = best.n == u->k ? best.hit[0].score : -1;
 	nearest_release(&best);
 	return (rc == 0 ? 0 : err_mem(e));
@@ -262,23 +296,60 @@ put_off(struct unusual *u, double bar)
 	u->actives = n;
 }
 
-/* Leave active those that codes find nothing like, about as many as are wanted. */
+/* Those that did not look at all codes, and are not below ${bar}. */
+static void
+activate_unseen(struct unusual *u, double bar)
+{
+	size_t i, n = 0;
+
+	activate_all(u);
+	for (i = 0; i < u->actives; i++) {
+		if (!u->c[u->active[i]].seen)
+			u->active[n++] = u->active[i];
+	}
+	u->actives = n;
+	put_off(u, bar);
+}
+
+/* Let the ${n} active ones that look best in the end look at all codes. */
+static int
+look_best(struct unusual *u, size_t n, struct err *e)
+{
+	size_t i;
+
+	if (choose(u, SAMPLED * n, e) != 0 || look(u, 0, LOOK, e) != 0 || choose(u, n, e) != 0)
+		return (-1);
+	for (i = 0; i < u->actives; i++)
+		u->c[u->active[i]].seen = true;
+	return (look(u, LOOK, UINT64_MAX, e));
+}
+
+/*
+ * Compare with what codes tell until those that look best are about the best.  What looks best before its codes are seen may be quite usual then: more
+ * are tried while many others look as good, until that was as much work as those are.
+ */
 static int
 look_all(struct unusual *u, struct err *e)
 {
 	uint64_t chunks = look_chunks(u), from = 0, to;
-	double bar;
+	size_t n = seeds_of(u), tried = 0;
+	double bar = -1;
+	unsigned i;
 
-	if (choose(u, SAMPLED * seeds_of(u), e) != 0 || look(u, 0, LOOK, e) != 0 || choose(u, seeds_of(u), e) != 0 ||
-	    look(u, LOOK, UINT64_MAX, e) != 0 || guess_bar(u, &bar, e) != 0)
-		return (-1);
-	activate_all(u);
-	put_off(u, bar);
+	for (i = 0; i < ROUNDS; i++, tried += n, n *= 2) {
+		activate_unseen(u, bar);
+		if (u->actives <= tried)
+			break;
+		if (look_best(u, n, e) != 0 || seen_bar(u, &bar, e) != 0)
+			return (-1);
+	}
+	activate_unseen(u, bar);
 	for (to = LOOK; from < chunks && u->actives > 0; from = to, to *= 4) {
 		if (look(u, from, to, e) != 0)
 			return (-1);
 		put_off(u, bar);
 	}
+	activate_all(u);
 	return (0);
 }
 
@@ -297,7 +368,7 @@ judge_block(struct unusual *u, struct err *e)
 {
 	if (u->n == 0)
 		return (0);
-	if (take_all(u, e) != 0 || compare_likes(u, e) != 0 || (u->look != NULL ? judge_by_codes : judge_by_rows)(u, e) != 0)
+	if (take_all(u, e) != 0 || compare_all_likes(u, e) != 0 || (u->look != NULL ? judge_by_codes : judge_by_rows)(u, e) != 0)
 		return (-1);
 	tell(u, 1);
 	u->n = 0;

@@ -26,6 +26,8 @@ struct unusual_rows {
 	unsigned code_per;   /* such rows in a chunk, as of ${per} */
 	/* Those of the ${n} rows of the chunk that begins with ${row}, valid until the next call.  Return 0, or -1: they cannot be read, and the rows are all there is. */
 	int (*codes)(void *arg, uint64_t row, size_t n, const uint8_t **ret);
+	/* The row before ${row} that it may resemble, as ${like} of unusual_judge() is one; EVENT_NONE: nobody knows.  NULL: nobody ever does. */
+	uint64_t (*like)(void *arg, uint64_t row);
 	void *arg;
 };
 
@@ -56,7 +58,8 @@ void unusual_step(struct unusual *u, void (*step)(void *arg, uint64_t seq), void
  * knows): the better the guess, the less work.  A row of zeros is not judged.  Return 0 or -1.
  *
  * Rows wait in memory until there are some tens of thousands: 16 MiB of them.  A row is compared with stored ones here and there until one is
- * found that is so much like it that it cannot be among the best any more, which is soon for most; where there are codes they tell which ones to try.
+ * found that is so much like it that it cannot be among the best any more, which is soon for most: what is guessed that it resembles comes
+ * first, and what that is guessed to resemble, and so on; then, where there are codes, those that they tell.
  * Only those for which none is found are compared with all.  O(rows before it), at worst.
  */
 int unusual_judge(struct unusual *u, uint64_t seq, uint64_t like, struct err *e);

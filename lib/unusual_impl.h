@@ -15,6 +15,7 @@ struct candidate {
 	uint64_t nearest; /* of those it was compared with; EVENT_NONE: only zeros */
 	double best;	  /* the cosine of the two; -2: there is none */
 	int32_t self;	  /* its product with itself; 0: it is not judged */
+	bool seen;	  /* it looked at all codes */
 };
 
 /* Rows that stand one behind the other, for all to be compared with. */

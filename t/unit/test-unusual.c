@@ -23,6 +23,8 @@ struct table {
 	int8_t *slot[UNUSUAL_SLOTS]; /* what is not valid any more is gone */
 	struct unusual_hit *all; /* of each row that is not zeros, by seq */
 	uint8_t *code; /* of all rows, blocks of them */
+	unsigned back; /* what a row is guessed to resemble: the one so far before it; 0: any */
+	struct random guess;
 	unsigned chunks, rests;
 	uint64_t bad; /* the chunk that cannot be read */
 	uint64_t bad_code;
@@ -52,6 +54,16 @@ codes(void *arg, uint64_t row, size_t n, const uint8_t **ret)
 		return (-1);
 	*ret = t->code + row * t->rows.code_bytes;
 	return (0);
+}
+
+static uint64_t
+like(void *arg, uint64_t row)
+{
+	struct table *t = arg;
+
+	if (t->back != 0)
+		return (row < t->back ? EVENT_NONE : row - t->back);
+	return (row == 0 || random_below(&t->guess, 8) == 0 ? EVENT_NONE : random_below(&t->guess, (uint32_t)row));
 }
 
 static int
@@ -105,7 +117,7 @@ make(struct table *t, unsigned width, struct random *rnd)
 {
 	size_t n = (size_t)ROWS * width, i, k, from, kind;
 
-	*t = (struct table){.rows = {.width = width, .per = PER, .chunk = chunk, .rest = rest, .arg = t}, .bad = UINT64_MAX, .bad_code = UINT64_MAX};
+	*t = (struct table){.rows = {.width = width, .per = PER, .chunk = chunk, .rest = rest, .like = like, .arg = t}, .bad = UINT64_MAX, .bad_code = UINT64_MAX, .guess = {width}};
 	if ((t->row = calloc(n, 1)) == NULL || (t->all = calloc(ROWS, sizeof(*t->all))) == NULL)
 		return (false);
 	for (i = 0; i < UNUSUAL_SLOTS; i++) {
@@ -295,6 +307,56 @@ test_codes(void)
 	destroy(&t);
 }
 
+/* Judge all from ${from} on, guessing as like() does: how many looked at all codes, and how many are unusual. */
+static void
+judge_from(struct table *t, uint64_t from, unsigned *ret_seen, size_t *ret_hits)
+{
+	const struct unusual_hit *hit;
+	struct unusual *u = NULL;
+	struct err e = {0};
+	uint64_t seq;
+
+	*ret_seen = 0;
+	*ret_hits = 0;
+	t->rows.stored = ROWS;
+	t->rows.coded = ROWS - ROWS % CODE_BLOCK;
+	if (unusual_new(&t->rows, 10, 1, &u, &e) != 0)
+		return;
+	for (seq = from; seq < ROWS; seq++)
+		unusual_judge(u, seq, seq - t->back, &e);
+	if (unusual_end(u, &hit, ret_hits, &e) == 0) {
+		for (seq = from; seq < ROWS; seq++)
+			*ret_seen += u->c[seq - from].seen;
+	}
+	unusual_free(u);
+}
+
+/* What comes again, but not soon, is found on the way of the guesses. */
+static void
+test_likes(void)
+{
+	const uint64_t from = 900;
+	struct random rnd = {9};
+	unsigned seen, seen_else;
+	size_t i, k, hits, hits_else;
+	struct table t;
+
+	if (!ok(make(&t, 256, &rnd), "memory"))
+		return;
+	for (i = 0; i < ROWS; i++) {
+		for (k = 0; k < 256; k++)
+			t.row[i * 256 + k] = i < from || i % 200 == 7 ? (int8_t)((int)random_below(&rnd, 255) - 127) : t.row[(i - from) * 256 + k];
+	}
+	if (!ok(make_codes(&t), "memory"))
+		return;
+	t.back = 15;
+	judge_from(&t, from, &seen, &hits);
+	t.rows.like = NULL;
+	judge_from(&t, from, &seen_else, &hits_else);
+	ok(hits == 3 && seen == 3 && hits_else == 3 && seen_else >= 32, "who finds its like on that way looks no further: %u, and %u without", seen, seen_else);
+	destroy(&t);
+}
+
 /* Nearly all are seen to be usual by few looks. */
 static void
 test_few(void)
@@ -343,6 +405,7 @@ main(void)
 	test_right(256);
 	test_right(320);
 	test_codes();
+	test_likes();
 	test_few();
 	test_error();
 	return (tap_done());
