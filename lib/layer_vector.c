@@ -44,22 +44,29 @@ want_living(void *arg, const struct element *el)
 	return (0);
 }
 
-/* Whether the row says that the state is that of an element which lives, and is not ecl's own.  Return 1, 0 or -1. */
+/* Leave out those whose rows say that the element is gone, or ecl's own: in the order of the rows, so that each chunk of them is read once. */
 static int
-lives(struct sum *s, uint64_t seq, struct err *e)
+drop_others(struct sum *s, struct err *e)
 {
+	uint64_t word, bits, seq;
 	struct row row;
 
-	if (index_row(s->l->index, seq, &row, e) != 0)
-		return (-1);
-	return ((row.flags & (ROW_GONE | ROW_OWN)) == 0);
+	for (word = 0; word <= s->size / WORD; word++) {
+		for (bits = s->wanted[word]; bits != 0; bits &= bits - 1) {
+			seq = word * WORD + (uint64_t)__builtin_ctzll(bits);
+			if (index_row(s->l->index, seq, &row, e) != 0)
+				return (-1);
+			if ((row.flags & (ROW_GONE | ROW_OWN)) != 0)
+				s->wanted[word] &= ~(bits & -bits);
+		}
+	}
+	return (0);
 }
 
 static int
 find_living(struct sum *s, struct err *e)
 {
 	uint64_t *last, *state, n, i;
-	int rc = 0;
 
 	if ((s->wanted = calloc(s->size / WORD + 1, sizeof(*s->wanted))) == NULL)
 		return (err_mem(e));
@@ -67,12 +74,13 @@ find_living(struct sum *s, struct err *e)
 		return (index_each(s->l->index, SPAN(""), want_living, s, e));
 	if (index_at(s->l->index, s->size, &last, &state, &n, e) != 0)
 		return (-1);
-	for (i = 0; i < n && rc != -1; i++)
-		if (state[i] != EVENT_NONE && (rc = lives(s, state[i], e)) == 1)
+	for (i = 0; i < n; i++) {
+		if (state[i] != EVENT_NONE)
 			want(s, state[i]);
+	}
 	free(last);
 	free(state);
-	return (rc == -1 ? -1 : 0);
+	return (drop_others(s, e));
 }
 
 /* ---- their sum ---- */
