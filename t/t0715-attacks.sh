@@ -661,6 +661,21 @@ test_expect_success 'since a block: what came before is not looked at, and that 
 	verify 1
 '
 
+test_expect_success 'since a block: hashes in the index that were edited, with checksums that fit, mislead nobody' '
+	fresh
+	ecl-index -q -d root
+	verify 0 --since block-0 --key "$key"
+	test_grep ! index- out
+	python3 "$top_srcdir/t/forge-index.py" --tree root/live/.ecl/index
+	verify 0 --since block-0 --key "$key"
+	noted index-damaged
+	test_grep "\"events\":8,\"blocks\":1,.*\"anchored\":13,.*\"signed\":14,.*,\"since\":8}" last
+	verify 0 --quick --since block-0 --key "$key"
+	test_grep "\"signed\":14,.*,\"since\":8}" last
+	verify 0 --key "$key"
+	noted index-damaged
+'
+
 test_expect_success 'since a block: what came after it is' '
 	fresh
 	rm root/durable
@@ -760,6 +775,45 @@ test_expect_success 'since a block: a block that the log does not tell of is fou
 	for since in block-0 block-1; do
 		verify 1 --since $since --key "$key"
 		grep "\"path\":\".ecl/block\"" brief | test_cmp - <(echo "{\"class\":\"block-damaged\",\"block\":\"$planted\",\"path\":\".ecl/block\"}") || return 1
+	done
+'
+
+test_expect_success 'a block that the log does not record, or that stands alone, follows the last one that its log does: by height, size and header' '
+	fresh
+	of() { sed "s/.*\"$1\":\"\([0-9a-f]*\)\".*/\1/" "$2/.ecl/block"; }
+	last=$(of hash "$second") before=$(of prev "$second")
+	cp -a root made
+	ecl-snap -q -d made
+	cp -a made/.snapshots/block-000002-* next
+	rm -r made
+	# plant FROM OLD NEW...: a block by this name, with other words in its header.
+	plant()
+	{
+		rm -rf root/.snapshots/block-000002-* && cp -a "$1" planted && rm -f planted/.ecl/checkpoint planted/.ecl/block.note || return 1
+		shift
+		while test $# != 0; do
+			forge edit planted/.ecl/block 0 "$1" "$2" && shift 2 || return 1
+		done
+		planted=block-000002-$(of hash planted | head -c 8) && mv planted "root/.snapshots/$planted"
+	}
+	plant next
+	verify 0
+	plant next "\"prev\":\"$last" "\"prev\":\"$before"
+	verify 1
+	found "\"class\":\"block-damaged\",\"block\":\"$planted\",\"path\":\".ecl/block\""
+	test_grep "does not follow the last one recorded" out
+	# All of it is right, but that block 1 is of those events already.
+	plant "$second" "\"height\":1" "\"height\":2" "\"prev\":\"$before" "\"prev\":\"$last"
+	verify 1
+	test_grep "\"block\":\"$planted\".*does not follow the last one recorded" out
+	for words in "height\":1 height\":2" "prev\":\"$before prev\":\"$last"; do
+		rm -rf elsewhere
+		cp -a "$second" elsewhere
+		rm elsewhere/.ecl/checkpoint elsewhere/.ecl/block.note
+		ecl-verify -q -d elsewhere
+		forge edit elsewhere/.ecl/block 0 $words
+		test_expect_code 1 ecl-verify -d elsewhere >out
+		test_grep "\"path\":\".ecl/block\".*does not follow the last one that its log records" out
 	done
 '
 
