@@ -807,14 +807,15 @@ test_expect_success 'a block that the log does not record, or that stands alone,
 	verify 1
 	test_grep "\"block\":\"$planted\".*does not follow the last one recorded" out
 	for words in "height\":1 height\":2" "prev\":\"$before prev\":\"$last"; do
-		rm -rf elsewhere
-		cp -a "$second" elsewhere
-		rm elsewhere/.ecl/checkpoint elsewhere/.ecl/block.note
-		ecl-verify -q -d elsewhere
-		forge edit elsewhere/.ecl/block 0 $words
-		test_expect_code 1 ecl-verify -d elsewhere >out
+		rm -rf lone
+		cp -a "$second" lone
+		rm lone/.ecl/checkpoint lone/.ecl/block.note
+		ecl-verify -q -d lone
+		forge edit lone/.ecl/block 0 $words
+		test_expect_code 1 ecl-verify -d lone >out
 		test_grep "\"path\":\".ecl/block\".*does not follow the last one that its log records" out
 	done
+	rm -r lone next
 '
 
 test_expect_success 'a block that the log does not record, in the place of the next one, is good for nobody who demands a key but when signed by it' '
