@@ -190,22 +190,24 @@ for backend in btrfs copy; do
 done
 
 test_expect_success 'what is not on the disk yet is not proven' '
-	cp -a "$R" writing
-	ecl-append -d writing -q -e late:2 -s 2
-	ecl-append -d writing -q -e late:3 -s 3
-	ecl-prove -d writing --unsigned 10003 >p
+	W=$(ecl_backend_root copy)
+	ecl-init --backend copy --embedder none --origin $origin "$W" >/dev/null
+	events 0 9 | ecl-append -d "$W" -q
+	cp "$W/durable" before
+	events 9 11 | ecl-append -d "$W" -q
+	ecl-prove -d "$W" --unsigned 11 >p
 	# As while the two are written, with their sync still to come.
-	cp "$R/durable" writing/durable
-	test_expect_code 2 ecl-prove -d writing --unsigned 10002 >out 2>err
-	test_grep "no more than 10002 events are on the disk yet" err
+	cp before "$W/durable"
+	test_expect_code 2 ecl-prove -d "$W" --unsigned 10 >out 2>err
+	test_grep "no more than 10 events are on the disk yet" err
 	test_line_count = 0 out
-	test_expect_code 2 ecl-prove -d writing --unsigned --consistency 10003 >out 2>err
-	test_grep "no more than 10002 events are on the disk yet" err
-	ecl-prove -d writing --unsigned 10001 >p
+	test_expect_code 2 ecl-prove -d "$W" --unsigned --consistency 11 >out 2>err
+	test_grep "no more than 10 events are on the disk yet" err
+	ecl-prove -d "$W" --unsigned 9 >p
 	ecl-verify --proof p --unsigned >said
-	test "$(jq .size said)" = 10002
-	sed "s/clean/dirty/" "$R/durable" >writing/durable
-	test_expect_code 2 ecl-prove -d writing --unsigned 10001 >out 2>err
+	test "$(jq .size said)" = 10
+	sed "s/clean/dirty/" before >"$W/durable"
+	test_expect_code 2 ecl-prove -d "$W" --unsigned 9 >out 2>err
 	test_grep "/durable. is damaged" err
 	test_line_count = 0 out
 '
