@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "fetch.h"
 #include "query_impl.h"
 
 #include "banned.h"
@@ -40,6 +41,7 @@ struct diff {
 	uint32_t *place; /* by id: in changed, plus one */
 	uint64_t places;
 	struct buf names;
+	struct fetch fetch; /* of each element its event before them, if there is one, and then the last of them */
 	int rc; /* of a visitor that may only say stop to what calls it */
 };
 
@@ -83,19 +85,26 @@ passes(const struct query *q, const struct side *after)
 	    q->filter.action.p == NULL && q->filter.actor.p == NULL);
 }
 
-/* What became of one element: ${early} and ${late} are its last events by then. */
+/* What became of one element, whose sides are known. */
 static int
-give(struct diff *d, struct span name, uint64_t early, uint64_t late)
+give_sides(struct diff *d, struct span name)
 {
-	struct side *before = d->back ? &d->late : &d->early, *after = d->back ? &d->early : &d->late;
+	const struct side *before = d->back ? &d->late : &d->early, *after = d->back ? &d->early : &d->late;
 	struct query_change c;
 
-	if (find_side(d, name, early, &d->early) != 0 || find_side(d, name, late, &d->late) != 0)
-		return (-1);
 	if (same(before->state, after->state) || !passes(d->q, after))
 		return (0);
 	c = (struct query_change){name, before->state, after->state, after->seq};
 	return (d->visit(d->arg, &c));
+}
+
+/* The same: ${early} and ${late} are its last events by then. */
+static int
+give(struct diff *d, struct span name, uint64_t early, uint64_t late)
+{
+	if (find_side(d, name, early, &d->early) != 0 || find_side(d, name, late, &d->late) != 0)
+		return (-1);
+	return (give_sides(d, name));
 }
 
 /* Names. */
@@ -193,6 +202,49 @@ give_sorted(struct diff *d)
 	return (rc);
 }
 
+/* As find_side(), of an event that was read, and stays as long as ${ret} does. */
+static int
+take_side(struct diff *d, struct span name, const struct event *ev, struct side *ret)
+{
+	if (ev->state.p == NULL)
+		return (find_side(d, name, ev->parent, ret));
+	ret->ev = *ev;
+	ret->seq = ev->seq;
+	ret->state = event_is_gone(ev->state) ? (struct span){NULL, 0} : ev->state;
+	return (0);
+}
+
+/* Until the later one comes. */
+static int
+keep_early(struct diff *d, struct span name)
+{
+	struct side *early = &d->early;
+	struct json_fault f;
+
+	buf_reset(&early->line);
+	buf_addspan(&early->line, d->fetch.line);
+	if (early->line.failed)
+		return (err_mem(d->e));
+	if (event_parse((struct span){early->line.data, early->line.len}, &early->ev, &f) != 0)
+		return (err_set(d->e, "the log is corrupt: %s; run 'ecl-verify'", f.what));
+	return (take_side(d, name, &early->ev, early));
+}
+
+static int
+give_fetched(void *arg, struct span name, const struct event *ev)
+{
+	struct diff *d = arg;
+	int rc;
+
+	if (ev->seq < d->low)
+		return (keep_early(d, name));
+	if (take_side(d, name, ev, &d->late) != 0)
+		return (-1);
+	rc = give_sides(d, name);
+	find_side(d, name, EVENT_NONE, &d->early);
+	return (rc);
+}
+
 static int
 give_listed(void *arg, const struct element *el)
 {
@@ -205,25 +257,41 @@ give_listed(void *arg, const struct element *el)
 	if (c->last == EVENT_NONE || !filter_name(&d->q->filter, el->name))
 		return (0);
 	/* index_each() takes only positive values for stop. */
-	d->rc = give(d, el->name, c->before, c->last);
+	if (c->before != EVENT_NONE && c->before >= d->low)
+		d->rc = err_set(d->e, "the index is wrong about an event before %" PRIu64 ": run 'ecl-index --rebuild'", c->last);
+	else if (c->before != EVENT_NONE)
+		d->rc = fetch_add(&d->fetch, el->name, c->before, d->e);
+	if (d->rc == 0)
+		d->rc = fetch_add(&d->fetch, el->name, c->last, d->e);
 	return (d->rc != 0);
+}
+
+/* Many: in the order of their names, but read in that of the log. */
+static int
+give_all(struct diff *d)
+{
+	struct index *ix = d->q->ledger->index;
+	int rc;
+
+	find_side(d, SPAN(""), EVENT_NONE, &d->early);
+	fetch_init(&d->fetch, ix, give_fetched, d);
+	rc = index_each(ix, filter_common(&d->q->filter), give_listed, d, d->e);
+	rc = rc > 0 ? d->rc : rc;
+	if (rc == 0)
+		rc = fetch_flush(&d->fetch, d->e);
+	fetch_release(&d->fetch);
+	return (rc);
 }
 
 static int
 between(struct diff *d)
 {
-	struct index *ix = d->q->ledger->index;
-	int rc;
-
-	d->places = index_elements(ix);
+	d->places = index_elements(d->q->ledger->index);
 	if ((d->place = calloc(d->places + 1, sizeof(*d->place))) == NULL)
 		return (err_mem(d->e));
 	if (query_rows(d->q, d->low, d->high, collect, d, d->e) != 0)
 		return (-1);
-	if (d->n <= SORT_MAX)
-		return (give_sorted(d));
-	rc = index_each(ix, filter_common(&d->q->filter), give_listed, d, d->e);
-	return (rc > 0 ? d->rc : rc);
+	return (d->n <= SORT_MAX ? give_sorted(d) : give_all(d));
 }
 
 int

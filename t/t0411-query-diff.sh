@@ -194,10 +194,12 @@ test_expect_success 'thousands of elements' '
 for k in range(3):
     for i in range(3000):
         if i % 3 == k or k == 0:
-            print(\"{\\\"element\\\":\\\"k%d:e%d\\\",\\\"state\\\":%d}\" % (i * 7 % 5, i, k))" >in &&
+            print(\"{\\\"element\\\":\\\"k%d:e%d\\\",\\\"state\\\":%s}\" % (i * 7 % 5, i, k if k == 0 or i % 4 != 1 else \"null\"))
+        if k == 0 and i % 4 < 2:
+            print(\"{\\\"element\\\":\\\"k%d:e%d\\\",\\\"action\\\":\\\"restart\\\"}\" % (i * 7 % 5, i))" >in &&
 	ecl-append -d T -q <in &&
 	cat T/live/.ecl/log/*.ndjson >all.T &&
-	for pair in "0 4500" "4500 100" "3000 5000" "2999 3100"; do
+	for pair in "0 4500" "4500 100" "3000 5000" "2999 3100" "4500 6400" "6400 4500"; do
 		set -- $pair
 		ecl-query -d T --diff $1 $2 >out &&
 		python3 "$top_srcdir/t/oracle.py" diff $(($1 + 1)) $(($2 + 1)) <all.T >expect &&
