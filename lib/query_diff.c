@@ -11,13 +11,17 @@
 
 #define SORT_MAX 1000 /* elements whose names are read and sorted: with more of them all names are gone through in their order */
 
-/* An element that has events between the two moments. */
+/* Of an element, each plus one, 0: there is none. */
 struct changed {
+	uint64_t before; /* its last event before the two moments */
+	uint64_t last;	 /* the last between them that has a state */
+};
+
+/* One of a few. */
+struct named {
 	uint32_t id;
-	uint64_t before; /* its last event before them, EVENT_NONE: there was none */
-	uint64_t last;	 /* the last of them with a state, EVENT_NONE: none has one */
+	size_t at; /* of its name, in d->names */
 	struct span name;
-	size_t name_at;	 /* in d->names */
 };
 
 /* An element's state at a moment, and the event that set it. */
@@ -36,10 +40,10 @@ struct diff {
 	uint64_t low, high; /* sizes: the earlier moment and the later one */
 	bool back;	    /* from the later to the earlier */
 	struct side early, late;
-	struct changed *changed;
-	size_t n, cap;
-	uint32_t *place; /* by id: in changed, plus one */
-	uint64_t places;
+	struct changed *changed; /* by id: memory is touched only for those that are */
+	uint64_t elements;
+	uint64_t n; /* of them that have a last one */
+	struct named few[SORT_MAX]; /* the first of these */
 	struct buf names;
 	struct fetch fetch; /* of each element its event before them, if there is one, and then the last of them */
 	int rc; /* of a visitor that may only say stop to what calls it */
@@ -124,24 +128,6 @@ exact(void *arg, const struct element *el)
 
 /* All others: by the rows between the two. */
 
-static struct changed *
-changed_of(struct diff *d, const struct row *row)
-{
-	struct changed *more;
-
-	if (d->place[row->id] != 0)
-		return (&d->changed[d->place[row->id] - 1]);
-	if (d->n == d->cap) {
-		d->cap = d->cap == 0 ? 256 : d->cap * 2;
-		if ((more = realloc(d->changed, d->cap * sizeof(*more))) == NULL)
-			return (NULL);
-		d->changed = more;
-	}
-	d->changed[d->n] = (struct changed){.id = row->id, .before = row->parent, .last = EVENT_NONE};
-	d->place[row->id] = (uint32_t)d->n + 1;
-	return (&d->changed[d->n++]);
-}
-
 static int
 collect(void *arg, uint64_t seq, const struct row *row, size_t n)
 {
@@ -152,12 +138,16 @@ collect(void *arg, uint64_t seq, const struct row *row, size_t n)
 	for (i = 0; i < n; i++) {
 		if (d->q->filter.globs == 0 && (row[i].flags & ROW_OWN) != 0)
 			continue;
-		if (row[i].id >= d->places)
+		if (row[i].id >= d->elements)
 			return (err_set(d->e, "an element's number is too large"));
-		if ((c = changed_of(d, &row[i])) == NULL)
-			return (err_mem(d->e));
-		if ((row[i].flags & ROW_STATE) != 0)
-			c->last = seq + i;
+		c = &d->changed[row[i].id];
+		if (row[i].parent < d->low)
+			c->before = row[i].parent + 1;
+		if ((row[i].flags & ROW_STATE) == 0)
+			continue;
+		if (c->last == 0 && d->n++ < SORT_MAX)
+			d->few[d->n - 1].id = row[i].id;
+		c->last = seq + i + 1;
 	}
 	return (0);
 }
@@ -165,7 +155,7 @@ collect(void *arg, uint64_t seq, const struct row *row, size_t n)
 static int
 by_name(const void *a, const void *b)
 {
-	const struct changed *x = a, *y = b;
+	const struct named *x = a, *y = b;
 
 	return (span_cmp(x->name, y->name));
 }
@@ -174,31 +164,29 @@ by_name(const void *a, const void *b)
 static int
 give_sorted(struct diff *d)
 {
-	struct changed *c;
+	const struct changed *c;
+	struct named *f = d->few;
 	size_t i, kept = 0;
 	int rc = 0;
 
 	for (i = 0; i < d->n; i++) {
-		c = &d->changed[i];
-		if (c->last == EVENT_NONE)
-			continue;
-		if (index_event(d->q->ledger->index, c->last, &d->late.line, &d->late.ev, d->e) != 0)
+		if (index_event(d->q->ledger->index, d->changed[f[i].id].last - 1, &d->late.line, &d->late.ev, d->e) != 0)
 			return (-1);
 		if (!filter_name(&d->q->filter, d->late.ev.element))
 			continue;
-		c->name_at = d->names.len;
-		c->name.len = d->late.ev.element.len;
+		f[kept++] = (struct named){f[i].id, d->names.len, {NULL, d->late.ev.element.len}};
 		buf_addspan(&d->names, d->late.ev.element);
-		d->changed[kept++] = *c;
 	}
 	if (d->names.failed)
 		return (err_mem(d->e));
 	for (i = 0; i < kept; i++)
-		d->changed[i].name.p = d->names.data + d->changed[i].name_at;
+		f[i].name.p = d->names.data + f[i].at;
 	if (kept > 0)
-		qsort(d->changed, kept, sizeof(*d->changed), by_name);
-	for (i = 0; i < kept && rc == 0; i++)
-		rc = give(d, d->changed[i].name, d->changed[i].before, d->changed[i].last);
+		qsort(f, kept, sizeof(*f), by_name);
+	for (i = 0; i < kept && rc == 0; i++) {
+		c = &d->changed[f[i].id];
+		rc = give(d, f[i].name, c->before - 1, c->last - 1);
+	}
 	return (rc);
 }
 
@@ -251,18 +239,14 @@ give_listed(void *arg, const struct element *el)
 	struct diff *d = arg;
 	const struct changed *c;
 
-	if (el->id >= d->places || d->place[el->id] == 0)
+	if (el->id >= d->elements || d->changed[el->id].last == 0 || !filter_name(&d->q->filter, el->name))
 		return (0);
-	c = &d->changed[d->place[el->id] - 1];
-	if (c->last == EVENT_NONE || !filter_name(&d->q->filter, el->name))
-		return (0);
+	c = &d->changed[el->id];
 	/* index_each() takes only positive values for stop. */
-	if (c->before != EVENT_NONE && c->before >= d->low)
-		d->rc = err_set(d->e, "the index is wrong about an event before %" PRIu64 ": run 'ecl-index --rebuild'", c->last);
-	else if (c->before != EVENT_NONE)
-		d->rc = fetch_add(&d->fetch, el->name, c->before, d->e);
+	if (c->before != 0)
+		d->rc = fetch_add(&d->fetch, el->name, c->before - 1, d->e);
 	if (d->rc == 0)
-		d->rc = fetch_add(&d->fetch, el->name, c->last, d->e);
+		d->rc = fetch_add(&d->fetch, el->name, c->last - 1, d->e);
 	return (d->rc != 0);
 }
 
@@ -286,8 +270,8 @@ give_all(struct diff *d)
 static int
 between(struct diff *d)
 {
-	d->places = index_elements(d->q->ledger->index);
-	if ((d->place = calloc(d->places + 1, sizeof(*d->place))) == NULL)
+	d->elements = index_elements(d->q->ledger->index);
+	if ((d->changed = calloc(d->elements + 1, sizeof(*d->changed))) == NULL)
 		return (err_mem(d->e));
 	if (query_rows(d->q, d->low, d->high, collect, d, d->e) != 0)
 		return (-1);
@@ -309,6 +293,5 @@ query_diff(struct query *q, uint64_t from, int (*visit)(void *arg, const struct 
 	buf_release(&d.late.line);
 	buf_release(&d.names);
 	free(d.changed);
-	free(d.place);
 	return (rc);
 }
