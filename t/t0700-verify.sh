@@ -347,6 +347,27 @@ test_expect_success 'a segment that begins where none should, has another name, 
 	test_grep "the segment is empty" out
 '
 
+test_expect_success 'two segments in one: where a new one should begin, the lines themselves say' '
+	long=$(ecl_backend_root copy)
+	ecl-init -q --backend copy --embedder none "$long"
+	awk "BEGIN { for (s = \"x\"; length(s) < 900000;) s = s s; for (i = 0; i < 17; i++) printf \"{\\\"element\\\":\\\"a:%d\\\",\\\"state\\\":\\\"%s\\\"}\\n\", i, substr(s, 1, 990000) }" </dev/null |
+		ecl-append -q -d "$long"
+	for i in 1 2 3; do ecl-append -q -d "$long" -e small:$i -s $i; done
+	ecl-snap -q -d "$long"
+	ecl-append -q -d "$long" -e small:4 -s 4
+	dir=$long/live/.ecl/log
+	ls "$dir" >segments
+	printf "%020d.ndjson\n" 0 21 | test_cmp - segments
+	ecl-verify -q -d "$long"
+	cat "$dir/00000000000000000021.ndjson" >>"$dir/00000000000000000000.ndjson"
+	rm "$dir/00000000000000000021.ndjson" "$long/durable"
+	for how in "" --quick; do
+		test_expect_code 1 ecl-verify -d "$long" $how >out
+		test_grep "^{\"class\":\"rewritten\",\"seq\":21,\"segment\":\"00000000000000000000.ndjson\",.*event 21 should begin a new segment" out
+	done
+	rm -r "$long"
+'
+
 test_expect_success 'a link in the place of a segment' '
 	fresh
 	mv "$log" elsewhere
