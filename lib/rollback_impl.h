@@ -103,7 +103,7 @@ void rollback_paths_release(struct rollback_paths *p);
  */
 int rollback_paths_find(struct rollback *r, struct err *e);
 
-/** rollback_paths_stage(r, e): copy what the block has of them to beside live's, on the disk, with what a run that finds it must know (rollback_stage.c).  Return 0, or -1 with nothing left of it. */
+/** rollback_paths_stage(r, e): copy what the block has of them to beside live's, on the disk, with what a run that finds it must know (snap_staged.c).  Return 0, or -1 with nothing left of it. */
 int rollback_paths_stage(struct rollback *r, struct err *e);
 
 /** rollback_paths_exchange(r, e): put them in their places, on the disk.  Return 0, or -1 with all back where it was (or ${e} says what is not). */

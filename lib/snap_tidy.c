@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "io.h"
-#include "rollback_stage.h"
 #include "snap.h"
+#include "snap_staged.h"
 
 #include "banned.h"
 
@@ -250,7 +250,7 @@ finish_rollbacks(struct layer *l, int dirfd, int wait_ms, struct err *e)
 	while (rc == 0 && (name = buf_next_string(&old, name)) != NULL) {
 		if (decimal_parse(name + 5, strlen(name + 5), &seq) != 0)
 			continue;
-		rc = dirfd == l->root_fd ? finish_old(l, name, seq, wait_ms, e) : rollback_stage_finish(l, name, seq, wait_ms, e);
+		rc = dirfd == l->root_fd ? finish_old(l, name, seq, wait_ms, e) : snap_staged_finish(l, name, seq, wait_ms, e);
 	}
 	buf_release(&old);
 	return (rc);

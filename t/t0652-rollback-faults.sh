@@ -11,7 +11,7 @@ begin()
 {
 	K=$(ecl_backend_root "$1") && export ECL_ROOT=$K && ecl-init --embedder none --backend "$1" "$K" >/dev/null &&
 	mkdir "$K/live/d" && put old && rm -r "$K/live/gone" && ecl-append -q -e k:x -s '"old"' && ecl-append -q -e k:y -s '"old"' &&
-	ecl-snap -q && touch acked && rolled=0
+	ecl-snap -q && : >acked && rolled=0
 }
 
 put()
