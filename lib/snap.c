@@ -123,22 +123,39 @@ sign_block(struct making *m, struct ledger *ledger, struct err *e)
 	return (signing_block(&m->signing, (struct span){m->line.data, m->line.len - 1}, &m->note, e));
 }
 
+/* Whether the block is what ${live} is a snapshot of. */
+static bool
+is_parent(int snap_fd, const char *name, const struct subvol_identity *live)
+{
+	struct subvol_identity id;
+	int fd, rc;
+
+	if ((fd = io_open_dir(snap_fd, name, NULL)) == -1)
+		return (false);
+	rc = subvol_identify(fd, &id);
+	close(fd);
+	return (rc == 0 && memcmp(id.uuid, live->parent, sizeof(id.uuid)) == 0);
+}
+
 /* The last block remembers the files; behind a rollback, the one that live was made from.  Without, all files are read. */
 static void
 recall_files(struct making *m)
 {
 	static const uint8_t none[16];
 	struct block_list list = {NULL, 0};
+	struct block *b;
 	size_t i;
 
 	if (m->full || !m->has_last || memcmp(m->source.uuid, none, sizeof(none)) == 0)
 		return;
 	if (files_update_load(&m->files, m->l->snap_fd, &m->last, &m->source) || memcmp(m->source.parent, none, sizeof(none)) == 0 ||
-	    block_list_read(m->l->snap_fd, &list, NULL) != 0)
+	    block_list_names(m->l->snap_fd, 0, &list, NULL) != 0)
 		return;
-	for (i = list.n; i-- > 0;)
-		if (list.block[i].good && files_update_load(&m->files, m->l->snap_fd, &list.block[i].header, &m->source))
-			break;
+	for (i = list.n; i > 0 && !is_parent(m->l->snap_fd, list.block[i - 1].name, &m->source); i--)
+		;
+	b = i > 0 ? &list.block[i - 1] : NULL;
+	if (b != NULL && block_list_header(m->l->snap_fd, b, NULL) == 0 && b->good)
+		(void)files_update_load(&m->files, m->l->snap_fd, &b->header, &m->source);
 	block_list_release(&list);
 }
 

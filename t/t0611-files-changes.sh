@@ -62,6 +62,24 @@ test_expect_success BTRFS,ROOT,STRACE 'a directory that is moved is not read aga
 	check_blocks "$R"
 '
 
+test_expect_success BTRFS,ROOT,STRACE 'behind a rollback over many blocks, those between are not read' '
+	M=$(ecl_backend_root btrfs)
+	ecl-init -q --embedder none "$M"
+	for i in 0 1 2 3 4 5 6 7 8 9; do
+		echo $i >"$M/live/between"
+		ecl-snap -q -d "$M"
+	done
+	ecl-rollback -q --yes -d "$M" block-0
+	echo again >"$M/live/between"
+	traced -qq -y -o calls -e trace=openat,openat2 -e signal=none ecl-snap -q -d "$M"
+	grep -o "block-[0-9]*-[0-9a-f]*/.ecl/index" calls | sort -u >read
+	cat read
+	# The last one, and that which live was made from.
+	test_line_count = 2 read
+	test_grep block-000000 read
+	check_blocks "$M"
+'
+
 test_expect_success BTRFS,ROOT 'random changes, blocks of them by both ways, differences of any two, rollbacks' '
 	T=$(ecl_backend_root btrfs)
 	ecl-init -q "$T"
