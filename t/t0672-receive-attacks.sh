@@ -245,6 +245,36 @@ test_expect_success 'blocks of others: another ledger, another key, another hist
 	nothing_left "$B" $have
 '
 
+test_expect_success 'two blocks that follow the same events: the history that goes on has only one of them' '
+	X=$TRASH/btrfs/x
+	make_host "$X"
+	change "$X" 1
+	mkdir -m 750 "$TRASH/btrfs/twin"
+	btrfs subvolume snapshot "$X/live" "$TRASH/btrfs/twin/live" >/dev/null
+	ecl-init -q "$TRASH/btrfs/twin"
+	echo other >"$TRASH/btrfs/twin/live/new.1"
+	ecl-snap -q -d btrfs/twin --sign key
+	ecl-snap -d btrfs/twin --send now >foreign
+	ecl-snap -q -d "$X" --sign key
+	change "$X" 2
+	ecl-snap -q -d "$X" --sign key
+	ecl-snap -d "$X" --send now >next
+	# Either may come first.
+	for first in foreign next; do
+		Y=$TRASH/other/$first
+		ecl-init -q --replica "$Y"
+		ecl-snap -q -d "$Y" --receive --key "$V" <$first
+		had=$(ls "$Y/.snapshots")
+		case $first in foreign) second=next ;; *) second=foreign ;; esac
+		test_expect_code 1 ecl-snap -d "$Y" --receive --key "$V" <$second 2>err
+		test_grep "there are two blocks of height 0: one is .block-000000-[0-9a-f]*., the other is of another history" err
+		nothing_left "$Y" $had
+		ecl-verify -q -d "$Y" --key "$V"
+		btrfs subvolume delete "$Y"/.snapshots/* "$Y/live" >/dev/null
+		rm -r "$Y"
+	done
+'
+
 test_expect_success 'a difference to a base that was tampered with' '
 	ecl-snap -d "$A" --send block-1 --parent block-0 >part
 	base=$(ecl-snap -d "$B" --path block-0)
