@@ -16,7 +16,7 @@
 #define SAMPLED 32 /* times as many with a sample, to see which are worth it */
 #define SAMPLE 16  /* chunks of that */
 #define LOOK 4	   /* chunks of codes that all look at first */
-#define ROUNDS 6   /* of looks at all codes, by twice as many each time, before the others look */
+#define TRIED 1024 /* that look at all codes, at most, before the others do, unless they find all quite usual */
 #define LIKES 256	   /* rows behind a guess that are compared too, */
 #define LIKES_ALL (1u << 20) /* but so many at most for all that are judged together; */
 #define LIKES_FEWER 16 /* the best one of so many goes on */
@@ -334,11 +334,10 @@ look_all(struct unusual *u, struct err *e)
 	uint64_t chunks = look_chunks(u), from = 0, to;
 	size_t n = seeds_of(u), tried = 0;
 	double bar = -1;
-	unsigned i;
 
-	for (i = 0; i < ROUNDS; i++, tried += n, n *= 2) {
+	for (;; tried += n, n *= 2) {
 		activate_unseen(u, bar);
-		if (u->actives <= tried)
+		if (u->actives <= tried || (bar >= 0 && n > TRIED))
 			break;
 		if (look_best(u, n, e) != 0 || seen_bar(u, &bar, e) != 0)
 			return (-1);
