@@ -273,7 +273,8 @@ test_bad(void)
 	    {"exec <&-; sleep 0.2; exit 4", "ended with exit status 4", EXIT_ERROR},
 	    {"read l; printf '%s\\n' '{\"error\":\"no\\nway\"}'; sleep 20", "says: no?way (at 'text 0 ", EXIT_ERROR},
 	    {"printf '{\"error\":{\"code\":7}}'; exit 1", "says: {\"code\":7}", EXIT_ERROR},
-	    {"echo loading...; cat", "answered 'loading...': that is no JSON object", EXIT_ERROR},
+	    {"read l; echo loading...; cat", "answered 'loading...': that is no JSON object", EXIT_ERROR},
+	    {"echo loading...; cat", "answered ", EXIT_ERROR}, /* before it is asked, which is one line too many, or behind that */
 	    {"read l; echo; cat", "answered '': that is no JSON object", EXIT_ERROR},
 	    {"cat", "that has no array 'vector'", EXIT_ERROR},
 	    {"read l; echo '{\"vector\":[1}'; cat", "answered '{\"vector\":[1}': ", EXIT_ERROR},
@@ -315,12 +316,12 @@ test_surroundings(void)
 	sigset_t all, before;
 	int64_t from;
 
-	run("echo \"{\\\"error\\\":\\\"$(ls /proc/self/fd | tr '\\n' ' ')\\\"}\"", 1, 0, 60000, &dims, &e);
+	run("read l; echo \"{\\\"error\\\":\\\"$(ls /proc/self/fd | tr '\\n' ' ')\\\"}\"", 1, 0, 60000, &dims, &e);
 	ok(fd > 2 && strstr(e.text, "says: 0 1 2 3  (at") != NULL, "it gets no descriptor of ours: %s", e.text);
 	close(fd);
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
-	run("echo \"{\\\"error\\\":\\\"$(grep SigBlk /proc/self/status)\\\"}\"", 1, 0, 60000, &dims, &e);
+	run("read l; echo \"{\\\"error\\\":\\\"$(grep SigBlk /proc/self/status)\\\"}\"", 1, 0, 60000, &dims, &e);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	ok(strstr(e.text, "0000000000000000") != NULL, "nor the signals that we block: %s", e.text);
 	/* The default is to die. */
