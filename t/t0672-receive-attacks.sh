@@ -246,22 +246,22 @@ test_expect_success 'blocks of others: another ledger, another key, another hist
 '
 
 test_expect_success 'two blocks that follow the same events: the history that goes on has only one of them' '
-	X=$TRASH/btrfs/x
-	make_host "$X"
-	change "$X" 1
+	H=$TRASH/btrfs/here
+	make_host "$H"
+	change "$H" 1
 	mkdir -m 750 "$TRASH/btrfs/twin"
-	btrfs subvolume snapshot "$X/live" "$TRASH/btrfs/twin/live" >/dev/null
+	btrfs subvolume snapshot "$H/live" "$TRASH/btrfs/twin/live" >/dev/null
 	ecl-init -q "$TRASH/btrfs/twin"
 	echo other >"$TRASH/btrfs/twin/live/new.1"
 	ecl-snap -q -d btrfs/twin --sign key
 	ecl-snap -d btrfs/twin --send now >foreign
-	ecl-snap -q -d "$X" --sign key
-	change "$X" 2
-	ecl-snap -q -d "$X" --sign key
-	ecl-snap -d "$X" --send now >next
+	ecl-snap -q -d "$H" --sign key
+	change "$H" 2
+	ecl-snap -q -d "$H" --sign key
+	ecl-snap -d "$H" --send now >next
 	# Either may come first.
 	for first in foreign next; do
-		Y=$TRASH/other/$first
+		Y=$TRASH/other/two
 		ecl-init -q --replica "$Y"
 		ecl-snap -q -d "$Y" --receive --key "$V" <$first
 		had=$(ls "$Y/.snapshots")
