@@ -230,6 +230,25 @@ faults()
 	test -s chosen
 }
 
+# in_order CALLS STEP... -- CMD...: CMD makes calls, as `CALL PLACE', in this order; others may stand between them.  What no crash of the machine shows in
+# every run, because the file system may have done more than it was asked for, shows here.
+in_order()
+{
+	local calls=$1
+
+	shift
+	: >steps
+	while test "$1" != --; do
+		echo "$1" >>steps
+		shift
+	done
+	shift
+	traced -qq -y -o "$TRASH/.calls" -e "trace=$calls" -e signal=none "$@" || return 1
+	calls_and_places <"$TRASH/.calls" | sed 's/^[0-9]* //' >made
+	awk 'NR == FNR { want[++n] = $0; next } $0 == want[i + 1] { i++ } END { if (i < n) print "not in its place: " want[i + 1]; exit i < n }' steps made ||
+		{ cat made; return 1; }
+}
+
 # only_saves_time CALL PLACE: without it there is the same, later or slower, so that nobody need be told: all that belongs to the index; a lock that is
 # let go, which closing it does too; where a warning goes; a sync that is tried once more; the mark that spares the next writer to look twice.
 only_saves_time()

@@ -148,6 +148,21 @@ for backend in btrfs copy; do
 		everywhere "files states" error=EROFS '$more' --no-snap
 		whole
 	'
+
+	test_expect_success $pre "$backend: what live will be is on the disk before it is; the name by which it is found, too" '
+		begin '$backend'
+		renew
+		# On btrfs that name and the exchange come to the disk in the order in which they were made.
+		named=()
+		test '$backend' = btrfs || named=("fsync .")
+		in_order syncfs,fsync,fdatasync,renameat,renameat2,pwrite64 "syncfs .tmp-N" "fdatasync .tmp-N/.ecl/log/N.ndjson" "renameat .old-N" \
+			"${named[@]}" "pwrite64 durable dirty" "renameat2 live" "fsync ." "pwrite64 durable clean" -- \
+			ecl-rollback -q --yes --no-snap block-0
+		renew
+		in_order syncfs,fsync,fdatasync,renameat,renameat2,pwrite64 "syncfs live/.ecl/.tmp-N" "renameat2 live/d/e" "renameat2 live/f" "renameat2 live/.ecl/.tmp-N/N/gone" "syncfs live" \
+			"pwrite64 durable dirty" "fdatasync live/.ecl/log/N.ndjson" "pwrite64 durable clean" -- \
+			ecl-rollback -q --yes --no-snap $parts --element "k:*" block-0
+	'
 done
 
 test_expect_success STRACE 'the log takes no event, and somebody else was at the files meanwhile: nothing is overwritten, nothing lost' '

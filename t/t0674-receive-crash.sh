@@ -93,6 +93,13 @@ test_expect_success 'a receive whose last steps fail says so, and the next one t
 	done
 '
 
+test_expect_success 'what live will be is on the disk before it is, and then the block gets its name' '
+	next 200
+	in_order syncfs,fsync,renameat,renameat2,pwrite64 "renameat .snapshots/.tmp-receive" "syncfs .tmp-live" "pwrite64 durable dirty" "renameat2 live" "fsync ." \
+		"pwrite64 durable clean" "renameat2 .snapshots/block-N-N" "fsync .snapshots" "renameat checkpoint" -- \
+		ecl-snap -q -d "$B" --receive --key "$V" <stream
+'
+
 test_expect_success 'an adoption that is killed: once only, and the next one finishes it' '
 	# A small one; block 0 is not here.
 	S=$TRASH/btrfs/s
