@@ -249,6 +249,22 @@ test_expect_success BTRFS '--diff: what it says of each kind of change' '
 	test_must_fail grep "$(printf "\377")" table
 '
 
+test_expect_success BTRFS,ROOT '--diff: another device by the same name' '
+	mknod "$L/null" c 1 3
+	mknod "$L/disk" b 7 1
+	ecl-snap -q -d "$R"
+	first=$(basename "$(newest)")
+	rm "$L/null" "$L/disk"
+	mknod "$L/null" c 1 5
+	mknod "$L/disk" b 7 2
+	printf "%s\n" "c disk" "c null" >devices
+	diff_of "$first" | test_cmp devices -
+	ecl-snap -q -d "$R"
+	diff_of "$first" "$(basename "$(newest)")" | test_cmp devices -
+	rm "$L/null" "$L/disk"
+	ecl-snap -q -d "$R"
+'
+
 test_expect_success NONROOT '--diff: an ordinary user, and without a table, get the same answer' '
 	U=$(ecl_backend_root btrfs)
 	test "$(id -u)" != 0 || chown 65534 "$U"
