@@ -44,6 +44,21 @@ stage_one(struct rollback_path *p, size_t i, const struct rollback *r, struct er
 }
 
 static int
+write_file(int dir, const char *name, const struct buf *text, struct err *e)
+{
+	int fd, rc = 0;
+
+	if (text->failed)
+		return (err_mem(e));
+	if ((fd = io_open_file(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0600, e)) == -1)
+		return (-1);
+	if (io_write(fd, text->data, text->len) != 0)
+		rc = err_sys(e, "cannot write '%s'", name);
+	close(fd);
+	return (rc);
+}
+
+static int
 write_plan(const struct rollback *r, struct err *e)
 {
 	const struct rollback_path *p;
@@ -64,7 +79,7 @@ write_plan(const struct rollback *r, struct err *e)
 			buf_addf(&text, "%s %c %ju\n", name, !p->wanted ? '-' : p->there ? 'x' : '+', (uintmax_t)inode);
 	}
 	if (rc == 0)
-		rc = text.failed ? err_mem(e) : io_publish(r->paths.stage_fd, SNAP_STAGED_PLAN, text.data, text.len, 0600, false, e);
+		rc = write_file(r->paths.stage_fd, SNAP_STAGED_PLAN, &text, e);
 	buf_release(&text);
 	return (rc);
 }

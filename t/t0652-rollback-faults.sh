@@ -159,7 +159,7 @@ for backend in btrfs copy; do
 			"${named[@]}" "pwrite64 durable dirty" "renameat2 live" "fsync ." "pwrite64 durable clean" -- \
 			ecl-rollback -q --yes --no-snap block-0
 		renew
-		in_order syncfs,fsync,fdatasync,renameat,renameat2,pwrite64 "syncfs live/.ecl/.tmp-N" "renameat2 live/d/e" "renameat2 live/f" "renameat2 live/.ecl/.tmp-N/N/gone" "syncfs live" \
+		in_order syncfs,fsync,fdatasync,renameat,renameat2,pwrite64 "syncfs live/.ecl/.tmp-N" "renameat2 live/d/e" "renameat2 live/f" "renameat2 live/.ecl/.old-N/N/gone" "syncfs live" \
 			"pwrite64 durable dirty" "fdatasync live/.ecl/log/N.ndjson" "pwrite64 durable clean" -- \
 			ecl-rollback -q --yes --no-snap $parts --element "k:*" block-0
 	'
