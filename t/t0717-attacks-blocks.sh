@@ -217,6 +217,29 @@ test_expect_success 'what is mounted over a file of one block hides nothing of t
 	restore 4 5
 '
 
+test_expect_success 'a subvolume whose number is that of the directory that it took the place of' '
+	I=$(ecl_backend_root btrfs)
+	ecl-init -q --embedder none "$I"
+	mkdir "$I/live/ids"
+	seq -f "$I/live/ids/%.0f" 1000 | xargs mkdir
+	ecl-snap -q -d "$I"
+	echo 1 >"$I/live/f"
+	ecl-snap -q -d "$I"
+	ecl-verify -q -d "$I"
+	B=$(echo "$I"/.snapshots/block-000001-*)
+	btrfs property set -f "$B" ro false
+	btrfs -q subvolume create "$B/ids/sub"
+	D=$(find "$B/ids" -inum "$(btrfs inspect-internal rootid "$B/ids/sub")" -name "[0-9]*")
+	rmdir "$D"
+	mv "$B/ids/sub" "$D"
+	echo planted >"$D/f"
+	btrfs property set "$B" ro true
+	for how in "" --from-disk; do
+		test_expect_code 1 ecl-verify -d "$I" $how >out
+		test_grep "^{\"class\":\"block-damaged\",\"block\":\"${B##*/}\",.*ids/${D##*/}.* is a mount or a subvolume" out
+	done
+'
+
 test_expect_success 'a block less, and one that came back by a rollback' '
 	ecl-snap -q -d "$R" --prune --keep last=3 >/dev/null
 	ecl-rollback -q --yes -d "$R" block-4
