@@ -28,6 +28,7 @@ struct rollback_path {
 	bool wanted;	  /* the block has it */
 	bool there;	  /* live has it */
 	bool done;	  /* it was exchanged */
+	uint64_t inode;	  /* of what is staged; 0: nothing */
 };
 
 struct rollback_paths {
@@ -37,6 +38,7 @@ struct rollback_paths {
 	struct buf text;
 	char stage[32]; /* the directory under live/.ecl in which they lie */
 	int stage_fd;
+	bool kept; /* that has what belongs in live, and could not be put there: it is not swept */
 };
 
 struct rollback {
@@ -111,15 +113,15 @@ int rollback_paths_exchange(struct rollback *r, struct err *e);
 
 /**
  * rollback_paths_restore(r, e):
- * Put back what was there before.  What finds its place taken by somebody else is put beside it, as NAME.kept-PID; ${e}, which says why it is done,
- * says that, too.
+ * Put back what was there before.  What finds its place taken by somebody else is put beside it, as NAME.kept-PID, and so is what somebody put in the place of what
+ * went back; where that fails, the stage is kept, as live/.ecl/.kept-SEQ.  ${e}, which says why it is done, says that, too.
  */
 void rollback_paths_restore(struct rollback *r, struct err *e);
 
 /** rollback_paths_prune(r): remove directories that paths left empty that went, where the block lacks them.  Whatever cannot be removed stays. */
 void rollback_paths_prune(struct rollback *r);
 
-/** rollback_paths_sweep(r, e): delete what was staged, or was exchanged for it.  Return 0 or -1. */
+/** rollback_paths_sweep(r, e): delete what was staged, or was exchanged for it, if rollback_paths_restore() did not keep it.  Return 0 or -1. */
 int rollback_paths_sweep(struct rollback *r, struct err *e);
 
 #endif

@@ -350,40 +350,61 @@ put_back(struct rollback_path *p)
 	return (p->there ? move(p->stage_fd, p->dir_fd, component(p, name), RENAME_NOREPLACE) : 0);
 }
 
-/* What was there and finds its place taken, beside it. */
-static void
-put_beside(const struct rollback_path *p, char kept[NAME_MAX + 1])
+/* Whether the stage has what is neither of the block nor of live as it was: somebody put it in the place of what went back. */
+static bool
+is_theirs(const struct rollback_path *p)
 {
 	char name[NAME_MAX + 1];
+	struct stat st;
 
-	snprintf(kept, NAME_MAX + 1, "%.200s.kept-%ld", component(p, name), (long)getpid());
-	if (!p->there || renameat(p->stage_fd, name, p->dir_fd, kept) != 0)
-		kept[0] = '\0';
+	return (fstatat(p->stage_fd, component(p, name), &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino != p->inode);
+}
+
+/* What is in the stage and belongs in live is put beside its place; or the stage is kept, and deleted by nobody.  ${ret} says where it is. */
+static void
+save(struct rollback_paths *p, const struct rollback_path *path, int ecl_fd, char *ret, size_t size)
+{
+	char name[NAME_MAX + 1], beside[NAME_MAX + 1], kept[sizeof(p->stage)];
+
+	snprintf(beside, sizeof(beside), "%.200s.kept-%ld", component(path, name), (long)getpid());
+	if (renameat(path->stage_fd, name, path->dir_fd, beside) == 0) {
+		snprintf(ret, size, " '%s', beside it", beside);
+		return;
+	}
+	snprintf(kept, sizeof(kept), ".kept%.24s", p->stage + strcspn(p->stage, "-"));
+	if (!p->kept && renameat(ecl_fd, p->stage, ecl_fd, kept) == 0)
+		memcpy(p->stage, kept, sizeof(kept));
+	p->kept = true;
+	snprintf(ret, size, " below '.ecl/%s'", p->stage);
 }
 
 void
 rollback_paths_restore(struct rollback *r, struct err *e)
 {
-	struct rollback_paths *p = &r->paths;
-	const char *stays = NULL;
-	char why[sizeof(e->text)], kept[NAME_MAX + 1];
+	struct rollback_path *p;
+	const char *theirs = NULL, *stays = NULL;
+	char why[sizeof(e->text)], where[NAME_MAX + 40] = "";
 	size_t i;
 
-	for (i = p->n; i-- > 0;) {
-		if (!p->path[i].done)
+	for (i = r->paths.n; i-- > 0;) {
+		p = &r->paths.path[i];
+		if (!p->done)
 			continue;
-		if (put_back(&p->path[i]) == 0) {
-			p->path[i].done = false;
+		p->done = put_back(p) != 0;
+		if (!p->done && !is_theirs(p))
 			continue;
-		}
-		stays = p->path[i].path;
-		put_beside(&p->path[i], kept);
+		*(p->done ? &stays : &theirs) = p->path;
+		where[0] = '\0';
+		if (!p->done || p->there)
+			save(&r->paths, p, r->l->ecl_fd, where, sizeof(where));
 	}
-	if (stays == NULL || e == NULL)
+	if ((stays == NULL && theirs == NULL) || e == NULL)
 		return;
 	memcpy(why, e->text, sizeof(why));
-	snprintf(e->text, sizeof(e->text), "%.300s; and '%.120s' could not be put back as it was%s%.220s%s", why, stays,
-	    kept[0] != '\0' ? ": that is '" : "", kept, kept[0] != '\0' ? "', beside it" : "");
+	if (stays != NULL)
+		snprintf(e->text, sizeof(e->text), "%.300s; and '%.120s' could not be put back as it was%s%.280s", why, stays, where[0] != '\0' ? ": that is" : "", where);
+	else
+		snprintf(e->text, sizeof(e->text), "%.300s; and what somebody put at '%.120s' meanwhile is%.280s", why, theirs, where);
 }
 
 static int

@@ -59,12 +59,11 @@ write_file(int dir, const char *name, const struct buf *text, struct err *e)
 }
 
 static int
-write_plan(const struct rollback *r, struct err *e)
+write_plan(struct rollback *r, struct err *e)
 {
-	const struct rollback_path *p;
+	struct rollback_path *p;
 	struct buf text = BUF_INIT;
 	char name[32];
-	uint64_t inode;
 	size_t i;
 	int rc = 0;
 
@@ -75,8 +74,8 @@ write_plan(const struct rollback *r, struct err *e)
 	for (i = 0; rc == 0 && i < r->paths.n; i++) {
 		p = &r->paths.path[i];
 		snprintf(name, sizeof(name), "%zu", p->with);
-		if ((rc = snap_staged_inode(r->paths.stage_fd, name, &inode, e)) == 0)
-			buf_addf(&text, "%s %c %ju\n", name, !p->wanted ? '-' : p->there ? 'x' : '+', (uintmax_t)inode);
+		if ((rc = snap_staged_inode(r->paths.stage_fd, name, &p->inode, e)) == 0)
+			buf_addf(&text, "%s %c %ju\n", name, !p->wanted ? '-' : p->there ? 'x' : '+', (uintmax_t)p->inode);
 	}
 	if (rc == 0)
 		rc = write_file(r->paths.stage_fd, SNAP_STAGED_PLAN, &text, e);
@@ -133,5 +132,5 @@ err1:	(void)rollback_paths_sweep(r, NULL);
 int
 rollback_paths_sweep(struct rollback *r, struct err *e)
 {
-	return (snap_discard(r->l->ecl_fd, r->paths.stage, e));
+	return (r->paths.kept ? 0 : snap_discard(r->l->ecl_fd, r->paths.stage, e));
 }

@@ -165,28 +165,60 @@ for backend in btrfs copy; do
 	'
 done
 
-test_expect_success STRACE 'the log takes no event, and somebody else was at the files meanwhile: nothing is overwritten, nothing lost' '
-	begin btrfs
-	renew
-	# When the files were exchanged, and before they are put back: there it is stopped.
+# meanwhile SCRIPT ARG...: ecl-rollback ARG..., which cannot record, and SCRIPT when the files were exchanged and before they are put back: there it is stopped.
+meanwhile()
+{
+	local script=$1
+
+	shift
 	: >.fault
 	(
 		for i in $(seq 6000); do ! grep INJECTED .fault || break; sleep 0.02; done
-		cat "$K/live/f" >then
-		rm "$K/live/f"
-		echo theirs >"$K/live/gone"
+		eval "$script"
 		while kill -CONT $(sed -n "s/^\([0-9]*\) .*INJECTED.*/\1/p" .fault); do sleep 0.02; done
 	) >/dev/null 2>&1 &
-	fault_at write 2 error=ENOSPC:signal=SIGSTOP ecl-rollback -q --yes --no-snap --path f --path gone block-0
+	fault_at write 2 error=ENOSPC:signal=SIGSTOP ecl-rollback -q --yes --no-snap "$@"
 	wait $!
-	test $fault_exit = 2
-	test_grep "No space left" fault.err
+	test $fault_exit = 2 && test_grep "No space left" fault.err
+}
+
+test_expect_success STRACE 'the log takes no event, and somebody else was at the files meanwhile: nothing is overwritten, nothing lost' '
+	begin btrfs
+	renew
+	meanwhile "rm \"$K/live/f\"; echo theirs >\"$K/live/gone\"" --path f --path gone block-0
 	test "$(cat "$K/live/f")" = new
 	test "$(cat "$K/live/gone")" = theirs
 	test_grep "that is .gone.kept-[0-9]*., beside it" fault.err
 	test "$(cat "$K"/live/gone.kept-*/3)" = new
 	test ! -e "$K"/live/f.kept-*
-	! ls -A "$K/live/.ecl" | grep "^.tmp-"
+	! ls -A "$K/live/.ecl" | grep "^.tmp-\|^.old-\|^.kept-"
+'
+
+test_expect_success STRACE 'the same, and somebody put a new file in the place of one that went back: it is beside what was put back' '
+	begin btrfs
+	renew
+	meanwhile "echo theirs >\"$K/live/x\"; mv \"$K/live/x\" \"$K/live/f\"" --path f --path d/e block-0
+	test "$(cat "$K/live/f")$(what d/e/1 d/e/2)" = newnew
+	test_grep "what somebody put at .f. meanwhile is .f.kept-[0-9]*., beside it" fault.err
+	test "$(cat "$K"/live/f.kept-*)" = theirs
+	! ls -A "$K/live/.ecl" | grep "^.tmp-\|^.old-\|^.kept-"
+'
+
+test_expect_success STRACE 'the same, and there is no room beside it either: what was live is kept where it is, and swept by nobody' '
+	begin btrfs
+	renew
+	mkdir "$K/live/deep"
+	echo new >"$K/live/deep/f"
+	ecl-snap -q
+	echo newer >"$K/live/deep/f"
+	meanwhile "rm -r \"$K/live/deep\"" --path deep/f block-1
+	test_grep "could not be put back as it was: that is below ..ecl/.kept-[0-9]*" fault.err
+	for i in 1 2; do
+		test "$(cat "$K"/live/.ecl/.kept-*/*/f)" = newer
+		ecl-snap -q
+	done
+	test "$(ecl-replay | grep -c "\"action\":\"rollback\"")" = 0
+	ecl-verify -q
 '
 
 for backend in btrfs copy; do
