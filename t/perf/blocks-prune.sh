@@ -6,7 +6,7 @@
 
 # shellcheck shell=bash disable=SC2034,SC2154
 
-prune_blocks=1001 prune_late=''
+prune_blocks=1001 prune_late='' pruned=''
 
 # prune_cpu COMMAND...: the CPU time of it and its children, in microseconds, in took.
 prune_cpu()
@@ -57,6 +57,7 @@ try_subvolumes() { noted btrfs subvolume list -o "$root/.snapshots"; }
 
 job_thousand()
 {
+	test -z "$pruned" || { echo '# skipped: thousand: prune came before it, and took its blocks' && return; }
 	prune_root || { echo '# skipped: thousand: no btrfs here' && return; }
 	root=$prune_dir
 	row 'ecl-snap (CPU)' "block $prune_blocks" "$(duration "$prune_late")" - 'the tenth block' "$(duration "$prune_early")" - "$(ratio "$prune_late" "$prune_early" time)" 10
@@ -78,6 +79,7 @@ job_prune()
 		btrfs subvolume snapshot -r "$(ecl-snap --path block-$i -d "$root")" "$dir/peer/$i" >/dev/null || die 'btrfs failed'
 	done
 	runs=1
+	pruned=1
 	contend prune delete
 	row_rate 'prune' '900 blocks' 900 prune 'btrfs subvolume delete' 900 delete
 	test "$(find "$root/.snapshots" -mindepth 1 -maxdepth 1 | wc -l)" = $((prune_blocks - 900)) || die 'not 900 blocks were pruned'
